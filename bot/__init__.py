@@ -1,0 +1,1 @@
+"""A Discord bot that names the species in a photo."""

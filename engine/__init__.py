@@ -1,0 +1,39 @@
+"""Everything that sees pixels. This module is the engine's one door."""
+
+from engine.contracts import (
+    Ancestor,
+    Candidate,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineTimeout,
+    Group,
+    Identification,
+    ModelInfo,
+    ModelUnavailable,
+    PhotoRejected,
+    Taxon,
+    Verdict,
+)
+from engine.settings import EngineSettings
+from engine.pool import Engine
+from engine.taxa import TaxonTable
+
+__all__ = [
+    "Ancestor",
+    "Candidate",
+    "Engine",
+    "EngineBusy",
+    "EngineError",
+    "EngineFailed",
+    "EngineSettings",
+    "EngineTimeout",
+    "Group",
+    "Identification",
+    "ModelInfo",
+    "ModelUnavailable",
+    "PhotoRejected",
+    "Taxon",
+    "TaxonTable",
+    "Verdict",
+]

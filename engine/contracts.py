@@ -1,0 +1,150 @@
+"""The values that cross the engine's door, and the errors it may raise.
+
+Everything here is frozen and made of plain Python values, so a result can be
+kept, compared, logged as JSON or sent between processes without surprises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Group(StrEnum):
+    """What a member says is in the photo. ``auto`` lets the pixels decide."""
+
+    AUTO = "auto"
+    BIRD = "bird"
+    INSECT = "insect"
+    PLANT = "plant"
+    GENERIC = "generic"
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """One higher taxon of a lineage: ``("family", "Paridae")``."""
+
+    rank: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taxon:
+    """A named group of organisms, as one row of the taxon table or an ancestor of one.
+
+    ``lineage`` runs from kingdom down to the parent and excludes the taxon itself.
+    ``gbif_key`` is the integer key of the GBIF backbone, which is stable; ``col_key``
+    is the Catalogue of Life key, which is renumbered now and then. Either may be
+    missing. Identity is ``gbif_key`` *and* ``scientific_name``.
+    """
+
+    scientific_name: str
+    rank: str
+    lineage: tuple[Ancestor, ...] = ()
+    vernacular_name: str | None = None
+    gbif_key: int | None = None
+    col_key: str | None = None
+
+    def ancestor(self, rank: str) -> str | None:
+        """Name the ancestor at ``rank``, or None where the lineage has none."""
+        return next((a.name for a in self.lineage if a.rank == rank), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A species the photo may show. ``model`` names the network that says so.
+
+    ``probability`` lies in (0, 1]; over one identification they sum to at most 1.
+    """
+
+    taxon: Taxon
+    probability: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The deepest taxon the evidence is sure of, and the summed probability below it."""
+
+    taxon: Taxon
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """One network as it stands on this machine.
+
+    ``problem`` is None where the network can answer; otherwise one sentence for people
+    that says why not and what to do. ``runtime`` is ``"openvino f32"`` or ``"tensorflow"``.
+    """
+
+    name: str
+    title: str
+    group: Group
+    version: str
+    classes: int
+    runtime: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """What the engine makes of one or several photos of one individual.
+
+    ``candidates`` are sorted, likeliest first. ``group`` is the group that answered,
+    never ``auto``. ``known`` is False where the photo lies outside what the models know.
+    ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
+    milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
+    when one was asked for. ``notes`` are sentences a person should see, such as
+    "First frame of an animation.".
+    """
+
+    candidates: tuple[Candidate, ...]
+    verdict: Verdict | None
+    group: Group
+    known: bool
+    models: tuple[ModelInfo, ...]
+    timings_ms: dict[str, float] = field(hash=False)
+    preview: bytes | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+
+
+class EngineError(Exception):
+    """Any failure of the engine. ``str(error)`` is one sentence that people may see."""
+
+
+class PhotoRejected(EngineError):
+    """The bytes are not a photo that can be identified; ``reason`` says why and what to do."""
+
+    def __init__(self, reason: str, *, position: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.position = position
+        """Which of the photos handed in was refused, from 0."""
+
+
+class EngineBusy(EngineError):
+    """Too many photos are waiting. ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            f"I'm looking at too many photos just now. Please try again in {retry_after:.0f} s."
+        )
+        self.retry_after = retry_after
+
+
+class EngineTimeout(EngineError):
+    """The answer did not come before the request's deadline."""
+
+
+class EngineFailed(EngineError):
+    """The worker on this request died, and died again when it was tried once more."""
+
+
+class ModelUnavailable(EngineError):
+    """No network on this machine answers for ``group``."""
+
+    def __init__(self, group: Group, reason: str) -> None:
+        super().__init__(reason)
+        self.group = group
+        self.reason = reason

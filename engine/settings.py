@@ -1,0 +1,34 @@
+"""How the engine is set up on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+def default_home() -> Path:
+    """Return the folder where Fieldmark keeps what it downloads and measures."""
+    return Path.home() / ".local" / "share" / "fieldmark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Settings of the worker pool and the networks it hosts.
+
+    ``models_dir`` is a folder of Hub modules, one folder each, used in place and never
+    written to; None means those that ``fieldmark models pull`` put under ``home``.
+    Times are in seconds, sizes in mebibytes.
+    """
+
+    home: Path
+    models_dir: Path | None = None
+    runtime: Literal["auto", "openvino", "tensorflow"] = "auto"
+    precision: Literal["f32", "bf16"] = "f32"
+    workers: int = 1
+    threads: int = 2
+    queue_limit: int = 64
+    deadline_s: float = 30.0
+    stuck_after_s: float = 15.0
+    start_timeout_s: float = 120.0
+    decode_memory_mb: int = 1024
