@@ -16,7 +16,7 @@ from engine.contracts import (
     Verdict,
 )
 from engine.settings import EngineSettings
-from engine.pool import Engine
+from engine.service import Engine
 from engine.taxa import TaxonTable
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +16,20 @@ def default_home() -> Path:
 class EngineSettings:
     """Settings of the worker pool and the networks it hosts.
 
-    ``models_dir`` is a folder of Hub modules, one folder each, used in place and never
-    written to; None means those that ``fieldmark models pull`` put under ``home``.
-    Times are in seconds, sizes in mebibytes.
+    ``home`` is the folder for what is downloaded and measured. ``models_dir`` is a folder
+    of Hub modules, one folder each, used in place and never written to; None means those
+    that ``fieldmark models pull`` put under ``home``. ``catalog`` replaces the list of
+    models that ships with the engine.
+
+    A request is given up ``deadline_s`` after it was handed in. A worker that has been at
+    one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many
+    requests may wait. ``decode_memory_mb`` is how much a worker may grow by, in MiB, while
+    it works on a photo.
     """
 
-    home: Path
+    home: Path = field(default_factory=default_home)
     models_dir: Path | None = None
+    catalog: Path | None = None
     runtime: Literal["auto", "openvino", "tensorflow"] = "auto"
     precision: Literal["f32", "bf16"] = "f32"
     workers: int = 1

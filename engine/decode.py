@@ -1,0 +1,179 @@
+"""Bytes from a stranger -> pixels, the one way for every photo.
+
+Gallery and query photos go through the same function, because a difference in
+preparation between them costs several points of accuracy. Runs only in a worker: a file
+that breaks a decoder, or asks for too much memory, must not reach the bot.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from engine.contracts import PhotoRejected
+
+FORMATS = (
+    "JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "DIB", "TIFF", "JPEG2000",
+)  # fmt: skip
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 32
+LONGEST_SIDE = 500
+
+_ORIENTATION_TAG = 0x0112
+_SIXTEEN_BIT_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
+_NOT_A_PHOTO = (
+    "I can't read this file as a photo. Please send a JPEG, PNG, WebP, HEIC, AVIF or GIF."
+)
+_CUT_OFF = "This photo is damaged or cut off. Please upload it again."
+
+pillow_heif.register_heif_opener()
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """A decoded photo: ``pixels`` is ``(h, w, 3)`` uint8 sRGB, upright, longest side <= 500."""
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+    def resized(self, side: int) -> NDArray[np.float32]:
+        """Return the whole photo as ``(side, side, 3)`` float32 in [0, 1].
+
+        Whole, not cropped, and bilinear with antialiasing: on the training photos a
+        central crop of 87.5 % costs the bird network 1.8 points of top-1 and gains the
+        insect network nothing (docs/models.md).
+        """
+        image = Image.fromarray(self.pixels).resize((side, side), Image.Resampling.BILINEAR)
+        return np.asarray(image, np.float32) / np.float32(255)
+
+    def preview(self) -> bytes:
+        """Encode as a small JPEG that carries no metadata of the original."""
+        out = io.BytesIO()
+        Image.fromarray(self.pixels).save(out, "JPEG", quality=85)
+        return out.getvalue()
+
+
+def decode(data: bytes) -> Photo:
+    """Decode the first frame of an image file.
+
+    Raises:
+        PhotoRejected: not an image, damaged, too large or too small; the reason is a
+            sentence for the person who sent it.
+    """
+    if not data:
+        raise PhotoRejected("The file is empty. Please upload the photo again.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", category=UserWarning)
+            return _decode(data)
+    except UnidentifiedImageError as error:
+        raise PhotoRejected(_NOT_A_PHOTO) from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise PhotoRejected(_too_many_pixels()) from error
+    except MemoryError as error:
+        raise PhotoRejected(
+            "This photo takes too much memory to open. Please send a smaller copy."
+        ) from error
+    # Hostile files reach every corner of the format plugins; these are what they raise there.
+    except (
+        OSError, ValueError, TypeError, SyntaxError, EOFError, struct.error, LookupError,
+        ArithmeticError, AttributeError, RuntimeError,
+    ) as error:  # fmt: skip
+        raise PhotoRejected(_CUT_OFF) from error
+
+
+def _decode(data: bytes) -> Photo:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        _check_size(*image.size)
+        if image.format == "PNG":
+            _check_checksums(data)
+        orientation = _orientation(image)
+        notes = _notes(image)
+        profile = image.info.get("icc_profile")
+        # A JPEG is decoded at the smallest of its built-in scales that is large enough:
+        # 47 ms in place of 157 ms for 12 megapixels.
+        image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+        image.load()
+        small = _to_displayable(image)
+    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    rgb = _to_srgb(small, profile)
+    if orientation != 1:
+        rgb.getexif()[_ORIENTATION_TAG] = orientation
+        rgb = ImageOps.exif_transpose(rgb)
+    return Photo(pixels=np.asarray(rgb), notes=notes)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise PhotoRejected(_too_many_pixels())
+    if min(width, height) < MIN_SIDE:
+        raise PhotoRejected(
+            f"This picture is only {width} x {height} pixels, too small to tell anything. "
+            "Please send a larger one."
+        )
+
+
+def _check_checksums(data: bytes) -> None:
+    """Refuse a PNG with damaged chunks, which Pillow decodes to black without a word."""
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        image.verify()
+
+
+def _too_many_pixels() -> str:
+    return (
+        f"This picture has more than {MAX_PIXELS // 1_000_000} megapixels. "
+        "Please send a smaller copy."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Read the EXIF orientation, 1 to 8; damaged metadata means upright."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except (ValueError, TypeError, SyntaxError, OSError, LookupError, struct.error):
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _notes(image: Image.Image) -> tuple[str, ...]:
+    # An MPO file is one photo with its thumbnails or its stereo twin, not an animation.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        return ("First frame of an animation.",)
+    return ()
+
+
+def _to_displayable(image: Image.Image) -> Image.Image:
+    """Bring any mode to 8 bits of RGB, CMYK, grey or Lab, transparent parts shown on white."""
+    if image.mode in _SIXTEEN_BIT_MODES:
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        paper = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(paper, rgba).convert("RGB")
+    if image.mode in ("RGB", "L", "CMYK"):
+        return image.copy()
+    return image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            # Profiles are often broken or for another mode; the colours then are as stored.
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")

@@ -1,0 +1,83 @@
+"""The engine's values as JSON, for the way between a worker and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from engine.channel import Message
+from engine.contracts import (
+    EngineError,
+    EngineFailed,
+    Group,
+    Identification,
+    ModelInfo,
+    ModelUnavailable,
+    PhotoRejected,
+)
+from engine.settings import EngineSettings
+
+_IDENTIFICATION = TypeAdapter(Identification)
+_MODELS = TypeAdapter(tuple[ModelInfo, ...])
+_SETTINGS = TypeAdapter(EngineSettings)
+
+
+def encode_settings(settings: EngineSettings) -> Message:
+    """Encode the first message that a worker gets."""
+    return Message({"settings": _SETTINGS.dump_python(settings, mode="json")})
+
+
+def decode_settings(message: Message) -> EngineSettings:
+    """Read the settings that a worker was greeted with."""
+    return _SETTINGS.validate_python(message.body["settings"])
+
+
+def encode_models(models: tuple[ModelInfo, ...]) -> Message:
+    """Encode what a worker hosts, its answer to the greeting."""
+    return Message({"models": _MODELS.dump_python(models, mode="json")})
+
+
+def decode_models(message: Message) -> tuple[ModelInfo, ...]:
+    """Read what a worker hosts."""
+    return _MODELS.validate_python(message.body["models"])
+
+
+def encode_identification(identification: Identification) -> Message:
+    """Encode an answer; the preview travels as a blob."""
+    body = _IDENTIFICATION.dump_python(identification, mode="json", exclude={"preview"})
+    blobs = () if identification.preview is None else (identification.preview,)
+    return Message({"identification": body}, blobs)
+
+
+def encode_error(error: EngineError) -> Message:
+    """Encode a refusal so that the caller gets the same error as the worker raised."""
+    body: dict[str, Any] = {"kind": type(error).__name__, "sentence": str(error)}
+    if isinstance(error, PhotoRejected):
+        body["position"] = error.position
+    if isinstance(error, ModelUnavailable):
+        body["group"] = error.group
+    return Message({"error": body})
+
+
+def decode_answer(message: Message) -> Identification:
+    """Read an answer, or raise the error that it carries.
+
+    Raises:
+        EngineError: what the worker raised.
+    """
+    if "error" in message.body:
+        raise _decode_error(message.body["error"])
+    identification = _IDENTIFICATION.validate_python(message.body["identification"])
+    return replace(identification, preview=message.blobs[0] if message.blobs else None)
+
+
+def _decode_error(body: dict[str, Any]) -> EngineError:
+    match body["kind"]:
+        case "PhotoRejected":
+            return PhotoRejected(body["sentence"], position=body["position"])
+        case "ModelUnavailable":
+            return ModelUnavailable(Group(body["group"]), body["sentence"])
+        case _:
+            return EngineFailed(body["sentence"])

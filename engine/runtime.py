@@ -1,0 +1,155 @@
+"""Open a Hub module as a callable network, in OpenVINO or in TensorFlow.
+
+OpenVINO reads both Hub formats as they lie on disk, without TensorFlow in the process,
+and is several times faster and smaller. TensorFlow takes every module there is and is
+the judge that preparation compares with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.float32]
+Outputs = dict[str, NDArray[np.float32]]
+RuntimeName = Literal["openvino", "tensorflow"]
+Precision = Literal["f32", "bf16"]
+
+_TF_MIN_LOG_LEVEL = "2"
+
+
+class NetworkUnreadable(Exception):
+    """This runtime cannot take the module; ``str`` is one sentence that says why."""
+
+
+class Network(Protocol):
+    """A network that is open and ready to answer."""
+
+    description: str
+    """``"openvino f32"``, ``"openvino bf16"`` or ``"tensorflow"``."""
+
+    def __call__(self, images: Images) -> Outputs:
+        """Run ``(n, h, w, 3)`` float32 in [0, 1]; return every output, ``(n, width)``, by name."""
+        ...
+
+
+def open_network(
+    folder: Path, *, runtime: RuntimeName, precision: Precision = "f32", threads: int = 2
+) -> Network:
+    """Open the module in ``folder``.
+
+    Raises:
+        NetworkUnreadable: the runtime cannot read or convert this module.
+    """
+    if runtime == "openvino":
+        return OpenVinoNetwork(folder, precision=precision, threads=threads)
+    return TensorFlowNetwork(folder, threads=threads)
+
+
+class OpenVinoNetwork:
+    """A module compiled by OpenVINO for this processor."""
+
+    def __init__(self, folder: Path, *, precision: Precision, threads: int) -> None:
+        import openvino as ov
+
+        self.description = f"openvino {precision}"
+        core = ov.Core()
+        try:
+            model = core.read_model(folder)
+            self._compiled = core.compile_model(
+                model,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": precision,
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "INFERENCE_NUM_THREADS": threads,
+                    # Pinned threads of two processes land on one core.
+                    "ENABLE_CPU_PINNING": False,
+                },
+            )
+        except RuntimeError as error:
+            raise NetworkUnreadable(_openvino_reason(folder, error)) from error
+        if len(model.inputs) != 1:
+            raise NetworkUnreadable(
+                f"{folder.name} takes {len(model.inputs)} inputs where a photo network takes one."
+            )
+        self._names = [output.get_any_name() for output in self._compiled.outputs]
+
+    def __call__(self, images: Images) -> Outputs:
+        """Run a batch; see ``Network``."""
+        answers = self._compiled(images)
+        # The arrays live in the request's memory, which the next call overwrites.
+        return {
+            name: np.array(answers[index], np.float32) for index, name in enumerate(self._names)
+        }
+
+
+class TensorFlowNetwork:
+    """A module run by TensorFlow's own signatures, as ``hub.load`` gives them."""
+
+    description = "tensorflow"
+
+    def __init__(self, folder: Path, *, threads: int) -> None:
+        import os
+
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TF_MIN_LOG_LEVEL)
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+        import tensorflow as tf
+        import tensorflow_hub as hub
+
+        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        self._tf = tf
+        try:
+            self._module = hub.load(str(folder))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise NetworkUnreadable(
+                f"TensorFlow cannot load {folder.name}: {_first_line(error)}."
+            ) from error
+        self._signatures: dict[str, Any] = dict(self._module.signatures)
+        if not self._signatures:
+            raise NetworkUnreadable(f"{folder.name} offers no signature to call.")
+
+    def __call__(self, images: Images) -> Outputs:
+        """Run a batch through every signature; see ``Network``."""
+        tensor = self._tf.constant(images)
+        outputs: Outputs = {}
+        for name, signature in self._signatures.items():
+            inputs = signature.structured_input_signature[1]
+            if len(inputs) != 1:
+                continue
+            for key, value in signature(**{next(iter(inputs)): tensor}).items():
+                outputs[f"{name}:{key}"] = np.asarray(value.numpy(), np.float32)
+        return outputs
+
+
+def choose_output(outputs: Outputs, width: int) -> NDArray[np.float32]:
+    """Pick the ``(n, width)`` output.
+
+    Signature and tensor names differ between exporters, so the width decides; where two
+    outputs have it they are copies of one, as ``default`` and ``image_classifier`` are.
+
+    Raises:
+        NetworkUnreadable: no output has that width.
+    """
+    for output in outputs.values():
+        if output.ndim == 2 and output.shape[1] == width:
+            return output
+    widths = ", ".join(str(o.shape[-1]) for o in outputs.values()) or "none"
+    raise NetworkUnreadable(
+        f"The network answers with {widths} numbers a photo where {width} were expected: "
+        "its labels are not the ones in the catalog."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
+
+
+def _openvino_reason(folder: Path, error: RuntimeError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    return f"OpenVINO cannot take {folder.name}: {(telling or lines or ['unknown reason'])[-1]}"

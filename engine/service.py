@@ -1,0 +1,82 @@
+"""The engine as the rest of Fieldmark sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from engine.channel import Message
+from engine.contracts import Group, Identification, ModelInfo
+from engine.encoding import decode_answer, decode_models, encode_settings
+from engine.pool import WorkerPool
+from engine.settings import EngineSettings
+
+
+class Engine:
+    """Names the species in photos, in worker processes of this machine.
+
+    Use as an async context manager, or call ``start`` and ``close``.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._models: tuple[ModelInfo, ...] = ()
+        self._pool = WorkerPool(
+            "engine.worker",
+            encode_settings(settings),
+            workers=settings.workers,
+            queue_limit=settings.queue_limit,
+            deadline_s=settings.deadline_s,
+            stuck_after_s=settings.stuck_after_s,
+            start_timeout_s=settings.start_timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Spawn the workers and return when the first is ready.
+
+        Raises:
+            EngineFailed: the workers die at start.
+        """
+        self._models = decode_models(await self._pool.start())
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Return what the catalog lists and how it stands here; empty until started."""
+        return self._models
+
+    async def identify(
+        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+    ) -> Identification:
+        """Identify one individual from one or several photos of it.
+
+        ``limit`` is how many candidates to return; ``preview`` asks for a small JPEG of
+        the first photo. May be cancelled.
+
+        Raises:
+            PhotoRejected: one of the photos cannot be used.
+            ModelUnavailable: no network on this machine answers for ``group``.
+            EngineBusy: too many requests are waiting.
+            EngineTimeout: no answer before the deadline.
+            EngineFailed: the workers fail on this request or do not start.
+        """
+        request = Message({"group": group.value, "limit": limit, "preview": preview}, tuple(photos))
+        answer, queued_s = await self._pool.submit(request)
+        identification = decode_answer(answer)
+        timings = {"queue": round(queued_s * 1000, 1), **identification.timings_ms}
+        return replace(identification, timings_ms=timings)
+
+    async def close(self, drain_s: float = 10.0) -> None:
+        """Take nothing new, finish what runs within ``drain_s`` seconds, end the workers."""
+        await self._pool.close(drain_s)

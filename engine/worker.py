@@ -1,0 +1,100 @@
+"""A worker process: opens the networks, then answers one request at a time.
+
+Run as ``python -m engine.worker FD``, where FD is its end of a socket pair. The first
+message holds the settings; the answer to it says which networks are open.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from PIL import Image
+
+from engine.channel import ChannelClosed, Message, read_message, write_message
+from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
+from engine.encoding import decode_settings, encode_error, encode_identification, encode_models
+from engine.pipeline import Pipeline
+
+log = logging.getLogger("engine.worker")
+
+_STATUS = Path("/proc/self/status")
+
+
+def main() -> None:
+    """Serve until the other side closes the channel."""
+    # Ctrl-C in a terminal reaches every process of the group; the engine decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Results travel on the channel; what a library prints must not mix with the CLI's output.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        stream = channel.makefile("rwb")
+        try:
+            _serve(cast(BinaryIO, stream))
+        except (ChannelClosed, BrokenPipeError):
+            return
+
+
+def _serve(stream: BinaryIO) -> None:
+    settings = decode_settings(read_message(stream))
+    pipeline = Pipeline(settings)
+    _warm_up(pipeline)
+    _cap_memory(settings.decode_memory_mb)
+    write_message(stream, encode_models(pipeline.models))
+    while True:
+        write_message(stream, answer(pipeline, read_message(stream)))
+
+
+def answer(pipeline: Pipeline, request: Message) -> Message:
+    """Run one request; every failure becomes an answer."""
+    try:
+        return encode_identification(
+            pipeline.identify(
+                request.blobs,
+                Group(request.body["group"]),
+                limit=request.body["limit"],
+                preview=request.body["preview"],
+            )
+        )
+    except EngineError as error:
+        if error.__cause__ is not None:
+            log.info("%s (%r)", error, error.__cause__)
+        return encode_error(error)
+    # The process boundary: whatever else went wrong is logged here and must reach the caller.
+    except Exception:
+        log.exception("A request failed.")
+        return encode_error(EngineFailed("Something went wrong while I looked at this photo."))
+
+
+def _warm_up(pipeline: Pipeline) -> None:
+    """Run a photo through every network, so that the first member does not wait for it."""
+    photo = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(photo, "JPEG")
+    try:
+        pipeline.identify([photo.getvalue()], Group.AUTO)
+    except ModelUnavailable:
+        log.warning("This worker has no network to answer with.")
+
+
+def _cap_memory(headroom_mb: int) -> None:
+    """Let this process grow by ``headroom_mb`` MiB and no more: a bomb gets a MemoryError."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        log.warning("This system does not say how much memory a process has; no limit is set.")
+        return
+    (held_kb,) = (int(line.split()[1]) for line in lines if line.startswith("VmData:"))
+    limit = held_kb * 1024 + headroom_mb * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A worker for tests of the pool: speaks the real channel and does what it is told to.
+
+``{"do": "echo"}`` answers with the request's blobs and its own process id, ``"die"`` kills
+itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
+never answers, ``"hold"`` answers when the file named by ``until`` is there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from engine.channel import ChannelClosed, Message, read_message, write_message
+
+
+def obey(request: Message) -> Message:
+    order = request.body["do"]
+    if order == "die" or (order == "die once" and first_time(Path(request.body["remember"]))):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if order == "hang":
+        threading.Event().wait()
+    if order == "hold":
+        # Opening a named pipe blocks until the test opens its other end.
+        Path(request.body["until"]).read_bytes()
+    return Message({"pid": os.getpid(), "token": os.environ.get("FIELDMARK_TOKEN")}, request.blobs)
+
+
+def first_time(memory: Path) -> bool:
+    try:
+        memory.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def main() -> None:
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        stream = channel.makefile("rwb")
+        hello = read_message(stream)
+        if hello.body.get("die"):
+            sys.exit(3)
+        write_message(stream, Message({"pid": os.getpid()}))
+        try:
+            while True:
+                write_message(stream, obey(read_message(stream)))
+        except ChannelClosed:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The pool keeps its promises while workers die, hang and are flooded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.channel import Message
+from engine.contracts import EngineBusy, EngineFailed, EngineTimeout
+from engine.pool import WorkerPool
+
+
+def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> WorkerPool:
+    defaults: dict[str, float] = {
+        "workers": 1,
+        "queue_limit": 8,
+        "deadline_s": 30,
+        "stuck_after_s": 30,
+        "start_timeout_s": 30,
+    }
+    return WorkerPool(
+        "tests.engine.obedient_worker",
+        Message(hello or {}),
+        **(defaults | settings),  # type: ignore[arg-type]
+    )
+
+
+@asynccontextmanager
+async def running(**settings: float) -> AsyncIterator[WorkerPool]:
+    pool = make_pool(**settings)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close(drain_s=0)
+
+
+async def ask(pool: WorkerPool, do: str, **body: object) -> Message:
+    answer, _ = await pool.submit(Message({"do": do, **body}))
+    return answer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        # The condition is the supervisor's own state, which announces nothing.
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """Return a named pipe that a held worker waits at until it is opened."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
+def open_gate(gate: Path) -> None:
+    os.close(os.open(gate, os.O_WRONLY))
+
+
+async def test_blobs_come_back_as_they_went() -> None:
+    photo = os.urandom(3_000_000)
+    async with running() as pool:
+        answer, _ = await pool.submit(Message({"do": "echo"}, (photo, b"", b"x")))
+    assert answer.blobs == (photo, b"", b"x")
+
+
+async def test_requests_are_spread_over_the_workers(gate: Path) -> None:
+    async with running(workers=2) as pool:
+        await until(lambda: len(pool.pids) == 2)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        echo = await ask(pool, "echo")
+        await asyncio.to_thread(open_gate, gate)
+        assert (await held).body["pid"] != echo.body["pid"]
+
+
+async def test_a_request_whose_worker_was_killed_is_tried_once_more(tmp_path: Path) -> None:
+    async with running() as pool:
+        before = set(pool.pids)
+        answer = await ask(pool, "die once", remember=str(tmp_path / "died"))
+        assert answer.body["pid"] not in before
+
+
+async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works() -> None:
+    async with running() as pool:
+        with pytest.raises(EngineFailed, match="gave up"):
+            await ask(pool, "die")
+        assert (await ask(pool, "echo")).body["pid"] in pool.pids
+
+
+async def test_requests_in_the_queue_survive_a_crash(tmp_path: Path) -> None:
+    async with running() as pool:
+        crash = asyncio.create_task(ask(pool, "die once", remember=str(tmp_path / "died")))
+        others = [asyncio.create_task(ask(pool, "echo")) for _ in range(5)]
+        answers = await asyncio.gather(crash, *others)
+    assert len(answers) == 6
+
+
+async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
+    async with running() as pool:
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: bool(pool.pids) and pid not in pool.pids)
+        assert (await ask(pool, "echo")).body["pid"] != pid
+
+
+async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
+    async with running(stuck_after_s=0.2) as pool:
+        (pid,) = pool.pids
+        with pytest.raises(EngineTimeout):
+            await ask(pool, "hang")
+        assert (await ask(pool, "echo")).body["pid"] != pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_a_request_is_given_up_at_its_deadline_while_the_worker_lives_on(gate: Path) -> None:
+    async with running(deadline_s=0.2) as pool:
+        (pid,) = pool.pids
+        with pytest.raises(EngineTimeout, match="try again"):
+            await ask(pool, "hold", until=str(gate))
+        await asyncio.to_thread(open_gate, gate)
+        await until(lambda: pool.running == 0)
+        assert (await ask(pool, "echo")).body["pid"] == pid
+
+
+async def test_a_full_queue_says_when_to_come_back(gate: Path) -> None:
+    async with running(queue_limit=2) as pool:
+        tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
+        await until(lambda: pool.running == 1)
+        tasks += [asyncio.create_task(ask(pool, "echo")) for _ in range(2)]
+        await until(lambda: pool.waiting == 2)
+        with pytest.raises(EngineBusy) as refusal:
+            await ask(pool, "echo")
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(*tasks)
+        await ask(pool, "echo")
+    assert refusal.value.retry_after >= 1
+
+
+async def test_a_cancelled_request_leaves_the_queue(gate: Path) -> None:
+    async with running(queue_limit=1) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        waiting = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: pool.waiting == 1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        last = asyncio.create_task(ask(pool, "echo"))
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        assert (await last).body["pid"] in pool.pids
+
+
+async def test_closing_lets_what_runs_finish(gate: Path) -> None:
+    pool = make_pool()
+    await pool.start()
+    held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+    await until(lambda: pool.running == 1)
+    closing = asyncio.create_task(pool.close(drain_s=30))
+    await asyncio.sleep(0)  # lets it begin
+    with pytest.raises(EngineFailed, match="shutting down"):
+        await ask(pool, "echo")
+    await asyncio.to_thread(open_gate, gate)
+    await closing
+    assert "pid" in (await held).body
+    assert not pool.pids
+
+
+async def test_closing_does_not_wait_for_ever() -> None:
+    pool = make_pool()
+    await pool.start()
+    (pid,) = pool.pids
+    hung = asyncio.create_task(ask(pool, "hang"))
+    await until(lambda: pool.running == 1)
+    await pool.close(drain_s=0.1)
+    with pytest.raises(EngineFailed, match="shutting down"):
+        await hung
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    pool = make_pool(hello={"die": True}, workers=2)
+    with pytest.raises(EngineFailed, match="status 3"):
+        await pool.start()
+    with pytest.raises(EngineFailed, match="could not start"):
+        await ask(pool, "echo")
+    await pool.close(drain_s=0)
+
+
+async def test_the_bots_secrets_do_not_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIELDMARK_TOKEN", "secret")
+    async with running() as pool:
+        assert (await ask(pool, "echo")).body["token"] is None
