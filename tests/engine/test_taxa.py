@@ -1,0 +1,219 @@
+"""The taxon table that comes with the engine: what it says, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.contracts import Ancestor, Taxon
+from engine.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, TaxonTableError, fold
+from tools.label_facts import spell
+
+
+@pytest.fixture(scope="module")
+def table() -> TaxonTable:
+    return TaxonTable.load()
+
+
+def names(taxa: tuple[Taxon, ...]) -> list[str]:
+    return [taxon.scientific_name for taxon in taxa]
+
+
+def test_labels_are_indexed_as_the_networks_count_and_background_is_no_taxon(
+    table: TaxonTable,
+) -> None:
+    widths = {label_set: len(table.labels(label_set)) for label_set in LABEL_SETS}
+    assert widths == {"birds": 965, "insects": 1022, "plants": 2102, "inat2021": 10000}
+    for label_set in ("birds", "insects", "plants"):
+        *species, background = table.labels(label_set)
+        assert background is None
+        assert None not in species
+    assert None not in table.labels("inat2021")
+    finch = table.labels("birds")[0]
+    assert finch is not None
+    assert (finch.scientific_name, finch.vernacular_name) == (
+        "Haemorhous cassinii",
+        "Cassin's Finch",
+    )
+    assert (finch.gbif_key, finch.ancestor("family")) == (8255548, "Fringillidae")
+
+
+@pytest.mark.parametrize("label_set", ["birds", "insects", "plants"])
+def test_labels_agree_with_the_published_label_maps(
+    table: TaxonTable, shared: Path, label_set: str
+) -> None:
+    labels = table.labels(label_set)
+    path = shared / "labels" / f"aiy_{label_set}_V1_labelmap.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        published = {int(row["id"]): row["name"] for row in csv.DictReader(file)}
+    assert len(published) == len(labels)
+    ours = [taxon.scientific_name if taxon else "background" for taxon in labels]
+    assert ours == [spell(published[index]) for index in range(len(labels))]
+
+
+def test_inat2021_agrees_with_the_facts_at_every_index(table: TaxonTable, shared: Path) -> None:
+    with (shared / "labels" / "taxa.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["group"] == "inat2021"]
+    labels = table.labels("inat2021")
+    ours = [labels[int(row["label_index"])] for row in rows]
+    assert [t.scientific_name if t else None for t in ours] == [
+        spell(row["scientific_name"]) for row in rows
+    ]
+
+
+def test_an_unknown_label_set_is_named_in_the_error(table: TaxonTable) -> None:
+    with pytest.raises(KeyError, match="fungi"):
+        table.labels("fungi")
+
+
+def test_one_taxon_of_several_label_sets_is_one_value(table: TaxonTable) -> None:
+    sparrow = table.by_gbif_key(5231190)
+    assert sparrow is not None
+    assert sparrow.scientific_name == "Passer domesticus"
+    assert sparrow in table.labels("birds")
+    assert any(taxon is sparrow for taxon in table.labels("inat2021"))
+    assert table.by_gbif_key(1) is None
+
+
+def test_no_key_stands_for_two_taxa(table: TaxonTable) -> None:
+    for key in ("gbif_key", "col_key"):
+        keys = [getattr(taxon, key) for taxon in table if getattr(taxon, key) is not None]
+        assert keys
+        assert len(keys) == len(set(keys))
+
+
+def test_names_are_clean(table: TaxonTable) -> None:
+    for taxon in table:
+        for name in (
+            taxon.scientific_name,
+            taxon.vernacular_name or "",
+            *(a.name for a in taxon.lineage),
+        ):
+            assert not set("\\/|_") & set(name), name
+        assert taxon.vernacular_name != ""
+    (eighty_eight,) = table.named("Anna's Eighty-eight")
+    assert eighty_eight.vernacular_name == "Anna\N{RIGHT SINGLE QUOTATION MARK}s Eighty-eight"
+
+
+def test_a_subspecies_hangs_below_its_species_and_does_not_borrow_its_key(
+    table: TaxonTable,
+) -> None:
+    (species,) = table.named("Junco hyemalis")
+    (subspecies,) = table.named("Junco hyemalis oreganus")
+    assert species.gbif_key == 9362842
+    assert (subspecies.rank, subspecies.gbif_key) == ("subspecies", None)
+    assert subspecies.lineage[-1] == Ancestor("species", "Junco hyemalis")
+    assert table.ancestor(subspecies, "species") is species
+
+
+def test_hybrids_are_found_however_their_sign_is_written(table: TaxonTable) -> None:
+    (apple,) = table.named("Malus domestica")
+    assert apple.rank == "species"
+    for spelling in ("malus x domestica", "Malus \N{MULTIPLICATION SIGN}domestica"):
+        assert table.named(spelling) == (apple,)
+    assert apple in table.labels("plants")
+    duck = table.labels("birds")[110]
+    assert duck is not None
+    assert (duck.rank, duck.ancestor("genus")) == ("hybrid", "Anas")
+
+
+def test_a_name_two_kingdoms_use_gives_both_with_their_lineage(table: TaxonTable) -> None:
+    gannets, mulberries = table.named("morus")
+    assert gannets.rank == mulberries.rank == "genus"
+    assert {gannets.ancestor("family"), mulberries.ancestor("family")} == {"Sulidae", "Moraceae"}
+
+
+def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
+    (birds,) = table.named("AVES")
+    assert birds == Taxon(
+        scientific_name="Aves",
+        rank="class",
+        lineage=(Ancestor("kingdom", "Animalia"), Ancestor("phylum", "Chordata")),
+    )
+    finch = table.labels("birds")[0]
+    assert finch is not None
+    assert table.ancestor(finch, "class") is birds
+    assert table.ancestor(birds, "family") is None
+    assert table.ancestor(birds, "class") is None
+
+
+def test_every_ancestor_of_every_taxon_is_in_the_table_once(table: TaxonTable) -> None:
+    for taxon in table:
+        for depth, entry in enumerate(taxon.lineage):
+            higher = table.ancestor(taxon, entry.rank)
+            assert higher is not None
+            assert higher.scientific_name == entry.name
+            assert higher.lineage == taxon.lineage[:depth]
+
+
+def test_names_are_compared_without_case_accents_and_apostrophes(table: TaxonTable) -> None:
+    assert names(table.named("annas HUMMINGBIRD")) == ["Calypte anna"]
+    assert names(table.named("Scarlet rata vine")) == ["Metrosideros fulgens"]
+    assert names(table.named("Blue Tit")) == ["Cyanistes caeruleus"]
+    assert len(table.named("downy woodpecker")) == 2
+    assert table.named("Passer domest") == ()
+    assert table.named(" ") == ()
+
+
+def test_suggestions_put_the_name_itself_first_then_beginnings_then_later_words(
+    table: TaxonTable,
+) -> None:
+    assert names(table.suggest("parus"))[:2] == ["Parus", "Parus major"]
+    robins = names(table.suggest("robin"))
+    assert robins.index("Robinia pseudoacacia") < robins.index("Erithacus rubecula")
+    assert "Metrosideros fulgens" in names(table.suggest("RATĀ v"))
+    assert len(table.suggest("c")) == 25
+    assert len(table.suggest("c", limit=7)) == 7
+    assert table.suggest("") == ()
+
+
+def test_species_a_classifier_knows_are_suggested_before_others(table: TaxonTable) -> None:
+    known = {taxon for s in ("birds", "insects", "plants") for taxon in table.labels(s) if taxon}
+    from_classifiers = [taxon in known for taxon in table.suggest("great", limit=400)]
+    beginnings = from_classifiers[: from_classifiers.index(False)]
+    assert len(beginnings) > 10
+
+
+@given(st.text(max_size=40))
+def test_any_text_may_be_looked_up(table: TaxonTable, text: str) -> None:
+    suggested = table.suggest(text)
+    assert len(suggested) == len(set(suggested)) <= 25
+    named = table.named(text)
+    assert set(named) <= set(table.suggest(text, limit=10_000))
+    assert fold(fold(text)) == fold(text)
+
+
+def test_a_cut_or_foreign_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    whole = DEFAULT_PATH.read_bytes()
+    text = gzip.decompress(whole)
+    bad = {
+        "cut": whole[: len(whole) // 2],
+        "flipped": whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:],
+        "empty": b"",
+        "text": b"parent\trank\n",
+        "other json": gzip.compress(b'{"format": "tiles"}\n'),
+        "no header": gzip.compress(text.partition(b"\n")[2]),
+        "rows lost": gzip.compress(text[: text.rindex(b"\n", 0, -1) + 1]),
+        "cells lost": gzip.compress(text.replace(b"\tPasser\t", b"\t", 1)),
+        "letters": gzip.compress(text.replace(b"\t8255548\t", b"\tkey\t", 1)),
+    }
+    path = tmp_path / "taxa.tsv.gz"
+    for case, data in bad.items():
+        path.write_bytes(data)
+        with pytest.raises(TaxonTableError, match="no taxon table, or a damaged one") as refusal:
+            TaxonTable.load(path)
+        assert "fieldmark taxa build" in str(refusal.value), case
+
+
+def test_a_missing_file_and_a_newer_version_say_so(tmp_path: Path) -> None:
+    with pytest.raises(TaxonTableError, match="There is no taxon table at"):
+        TaxonTable.load(tmp_path / "none.gz")
+    newer = gzip.decompress(DEFAULT_PATH.read_bytes()).replace(b'"version": 1', b'"version": 2', 1)
+    (tmp_path / "newer.gz").write_bytes(gzip.compress(newer))
+    with pytest.raises(TaxonTableError, match="version 2"):
+        TaxonTable.load(tmp_path / "newer.gz")

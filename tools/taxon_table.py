@@ -1,0 +1,274 @@
+r"""Build the engine's taxon table from a folder of taxon facts.
+
+The table is a tab-separated tree in one gzip file. Text, because anyone can read and
+compare it (``zcat engine/data/taxa.tsv.gz``); a tree, because every lineage is then
+consistent by construction and is written once; gzip from the standard library with its
+time stamp zeroed, so that the same facts give the same bytes. It needs no pandas to
+read, and no database: all of it is in memory anyway.
+
+What the facts need before they fit, each counted in the summary that ``build`` returns:
+
+- Labels of one taxon (one name in one kingdom) become one row, so a key known in one
+  set serves the others. Where the sets disagree, the order birds, insects, plants,
+  inat2021 decides on lineage and English name (other English names are kept for
+  searching), and of a key no value is kept.
+- A genus that needed telling apart is written ``Sulidae/Morus`` in the facts; here it is
+  ``Morus``, and its lineage tells it apart.
+- A class placed in two phyla goes to the one with more labels; this retires the old
+  Magnoliophyta and Pteridophyta in favour of Tracheophyta.
+- A key belongs to one taxon. One that the list of GBIF names gives to another name, as
+  it does for most subspecies, whose key is in truth the species', is dropped; one that
+  two taxa share stays with the species of a subspecies, and otherwise with neither.
+- Label texts with escapes (``\xd7``) are decoded, hybrid signs spelled as words of their
+  own, and English names given capitals. Ranks are told from the form of the name.
+  ``background`` is no taxon.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine.taxa import COLUMNS, DEFAULT_PATH, FORMAT, LABEL_SETS, VERSION, TaxonTable, fold
+from tools.label_facts import (
+    FACTS,
+    RANKS,
+    SET_OF_GROUP,
+    LabelsError,
+    check_indexes,
+    rank_of,
+    read_facts,
+    read_gbif_names,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many labels of one set are taxa, and which of them carry which key."""
+
+    labels: int
+    gbif_key: int
+    col_key_only: int
+    no_key: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a build wrote. ``changes`` counts, by sentence, what the facts needed."""
+
+    path: Path
+    rows: int
+    label_taxa: int
+    size_bytes: int
+    coverage: Mapping[str, Coverage]
+    changes: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Node:
+    """One taxon while the table is being put together; ``path`` names it from the kingdom down."""
+
+    path: tuple[str, ...]
+    rank: str
+    vernacular_name: str = ""
+    other_names: tuple[str, ...] = ()
+    gbif_key: str = ""
+    col_key: str = ""
+    inat_taxon_id: str = ""
+    labels: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.path[-1]
+
+
+def build(labels: Path, out: Path) -> Summary:
+    """Write the taxon table of the facts in the folder ``labels`` to the file ``out``.
+
+    The same facts always give the same bytes. An older file at ``out`` is replaced only
+    by a table that was read back whole.
+
+    Raises:
+        LabelsError: A file of ``labels`` is missing or does not hold what it should.
+    """
+    changes: Counter[str] = Counter()
+    facts = read_facts(labels)
+    widths = check_indexes(facts)
+    facts = [row for row in facts if row["scientific_name"]]
+    _settle_phyla(facts, changes)
+    nodes = _merge(facts, changes)
+    gbif_names = read_gbif_names(labels, {node.gbif_key for node in nodes} - {""})
+    _drop_foreign_keys(nodes, gbif_names, changes)
+    _drop_shared_keys(nodes, "gbif_key", changes)
+    _drop_shared_keys(nodes, "col_key", changes)
+    tree = _with_higher_taxa(nodes)
+    checksum = hashlib.sha256((labels / FACTS).read_bytes()).hexdigest()
+    _write(out, tree, {"widths": widths, "facts_sha256": checksum})
+    return Summary(
+        path=out,
+        rows=len(tree),
+        label_taxa=len(nodes),
+        size_bytes=out.stat().st_size,
+        coverage={s: _coverage([n for n in nodes if s in n.labels]) for s in LABEL_SETS},
+        changes={change: count for change, count in sorted(changes.items()) if count},
+    )
+
+
+def _settle_phyla(facts: list[dict[str, str]], changes: Counter[str]) -> None:
+    """Give every class of a kingdom the phylum that most of its labels name."""
+    votes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in facts:
+        votes[row["kingdom"], row["class"]][row["phylum"]] += 1
+    for row in facts:
+        phylum = votes[row["kingdom"], row["class"]].most_common(1)[0][0]
+        if phylum != row["phylum"]:
+            changes[f"phylum {row['phylum']} became {phylum}"] += 1
+            row["phylum"] = phylum
+
+
+def _merge(facts: Iterable[Mapping[str, str]], changes: Counter[str]) -> list[_Node]:
+    """Make one node of the rows that are one taxon: same name in the same kingdom."""
+    rows_of: defaultdict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
+    for row in facts:
+        rows_of[row["kingdom"], row["scientific_name"]].append(row)
+    nodes = []
+    for (_, name), rows in rows_of.items():
+        lineages = list(dict.fromkeys(tuple(row[rank] for rank in RANKS) for row in rows))
+        changes["lineages differed; the classifier's is kept"] += len(lineages) > 1
+        changes["ranks differed; the form of the name decides"] += (
+            len({r["rank"] for r in rows}) > 1
+        )
+        path = (*lineages[0], name)
+        names = list({fold(n): n for n in [r["common_name_en"] for r in rows][::-1] if n}.values())
+        changes["English names differed; the classifier's leads"] += len(names) > 1
+        node = _Node(
+            path=path,
+            rank=rank_of(path[-1], path[0]),
+            vernacular_name=names[-1] if names else "",
+            other_names=tuple(names[-2::-1]),
+            gbif_key=_agreed(rows, "gbif_key", changes),
+            col_key=_agreed(rows, "col_key", changes),
+            inat_taxon_id=_agreed(rows, "inat_taxon_id", changes),
+            labels={SET_OF_GROUP[row["group"]]: int(row["label_index"]) for row in rows},
+        )
+        if len(node.labels) < len(rows):
+            raise LabelsError(f"{node.name} is the name of two labels of one set.")
+        changes["label rows merged into another set's taxon"] += len(rows) - 1
+        nodes.append(node)
+    return nodes
+
+
+def _agreed(rows: Iterable[Mapping[str, str]], column: str, changes: Counter[str]) -> str:
+    values = {row[column] for row in rows if row[column]}
+    changes[f"{column} differed between label sets and was dropped"] += len(values) > 1
+    return values.pop() if len(values) == 1 else ""
+
+
+def _drop_foreign_keys(
+    nodes: Iterable[_Node], names: Mapping[str, set[str]], changes: Counter[str]
+) -> None:
+    for node in nodes:
+        if node.gbif_key in names and fold(node.name) not in names[node.gbif_key]:
+            node.gbif_key = ""
+            changes["gbif_key of another name dropped"] += 1
+
+
+def _drop_shared_keys(nodes: Iterable[_Node], kind: str, changes: Counter[str]) -> None:
+    bearers: defaultdict[str, list[_Node]] = defaultdict(list)
+    for node in nodes:
+        if key := getattr(node, kind):
+            bearers[key].append(node)
+    for sharing in bearers.values():
+        shortest = min(sharing, key=lambda node: len(node.name))
+        nested = all(f"{node.name} ".startswith(f"{shortest.name} ") for node in sharing)
+        for node in sharing:
+            if len(sharing) > 1 and not (nested and node is shortest):
+                setattr(node, kind, "")
+                changes[f"{kind} shared with another taxon dropped"] += 1
+
+
+def _with_higher_taxa(nodes: Iterable[_Node]) -> list[_Node]:
+    """Return the whole tree, each taxon after its parent, in the order of their names."""
+    tree: dict[tuple[str, ...], _Node] = {}
+    for node in nodes:
+        for depth, rank in enumerate(RANKS, start=1):
+            tree.setdefault(node.path[:depth], _Node(path=node.path[:depth], rank=rank))
+        if node.rank in {"subspecies", "infraspecies"}:
+            species = (*node.path[:-1], " ".join(node.name.split()[:2]))
+            tree.setdefault(species, _Node(path=species, rank="species"))
+            node.path = (*species, node.name)
+    tree.update((node.path, node) for node in nodes)
+    return [node for _, node in sorted(tree.items())]
+
+
+def _write(out: Path, tree: Collection[_Node], facts: Mapping[str, object]) -> None:
+    head = {"format": FORMAT, "version": VERSION, "rows": len(tree), **facts}
+    position = {node.path: row for row, node in enumerate(tree)}
+    lines = [json.dumps(head), "\t".join(COLUMNS)]
+    for node in tree:
+        cells = (
+            str(position.get(node.path[:-1], "")),
+            *(node.rank, node.name, node.vernacular_name, "|".join(node.other_names)),
+            *(node.gbif_key, node.col_key, node.inat_taxon_id),
+            *(str(node.labels.get(label_set, "")) for label_set in LABEL_SETS),
+        )
+        lines.append("\t".join(cells))
+    data = gzip.compress("\n".join([*lines, ""]).encode("utf-8"), compresslevel=9, mtime=0)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(out.name + ".part")
+    draft.write_bytes(data)
+    TaxonTable.load(draft)
+    draft.replace(out)
+
+
+def _coverage(nodes: Collection[_Node]) -> Coverage:
+    with_gbif = sum(bool(node.gbif_key) for node in nodes)
+    col_only = sum(bool(node.col_key and not node.gbif_key) for node in nodes)
+    return Coverage(
+        labels=len(nodes),
+        gbif_key=with_gbif,
+        col_key_only=col_only,
+        no_key=len(nodes) - with_gbif - col_only,
+    )
+
+
+taxa_app = typer.Typer(help="The table of taxa that labels and names are looked up in.")
+
+
+@taxa_app.callback()
+def _taxa() -> None:
+    """Keep ``build`` a subcommand although it is the only one."""
+
+
+@taxa_app.command("build")
+def build_command(
+    labels_dir: Annotated[Path, typer.Argument(help="Folder with taxa.csv and gbif_names.csv.gz.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = DEFAULT_PATH,
+) -> None:
+    """Build the taxon table from a folder of taxon facts and say what was done."""
+    try:
+        summary = build(labels_dir, out)
+    except LabelsError as error:
+        raise typer.BadParameter(str(error), param_hint="LABELS_DIR") from error
+    console = Console()
+    table = Table("label set", "taxa", "GBIF key", "only a COL key", "no key")
+    for label_set, found in summary.coverage.items():
+        counts = (found.labels, found.gbif_key, found.col_key_only, found.no_key)
+        table.add_row(label_set, *(f"{count:,}" for count in counts))
+    console.print(table)
+    for change, count in summary.changes.items():
+        console.print(f"{count:>6,}  {change}")
+    console.print(
+        f"{summary.rows:,} taxa, {summary.label_taxa:,} of them labels, "
+        f"in {summary.path} ({summary.size_bytes / 1000:,.0f} kB)."
+    )
