@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError, Group
+from engine.taxa import LABEL_SETS
 
 _SHIPPED = Path(__file__).with_name("catalog.toml")
 _URL_SCHEMES = ("https://", "http://")
@@ -26,6 +27,7 @@ _URL_SCHEMES = ("https://", "http://")
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 _Text = Annotated[str, Field(min_length=1, max_length=300)]
+_LabelSet = Literal[LABEL_SETS]  # type: ignore[valid-type]
 _PhotoGroup = Literal[Group.BIRD, Group.INSECT, Group.PLANT, Group.GENERIC]
 
 
@@ -53,7 +55,7 @@ class ModelEntry:
     handle: _Text
     folders: tuple[_FolderName, ...] = ()
     input_size: Annotated[int, Field(ge=16, le=1024)]
-    labels: _Name
+    labels: _LabelSet
     classes: Annotated[int, Field(ge=2, le=1_000_000)]
     licence: _Text
     source: Annotated[str, Field(pattern=r"^https?://\S+$")]

@@ -119,11 +119,16 @@ def record_trust(module: Module, settings: EngineSettings) -> None:
     write_json(
         _trust_file(module.entry, module.folder, settings),
         {
-            "folder": str(module.folder.absolute()),
+            "folder": str(module.folder.resolve()),
             "checksum": module.checksum,
             "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     )
+
+
+def forget_trust(entry: ModelEntry, folder: Path, settings: EngineSettings) -> None:
+    """Drop the record of a module that is going away."""
+    _trust_file(entry, folder, settings).unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -198,8 +203,8 @@ def _raise(error: OSError) -> None:
 
 
 def _trust_file(entry: ModelEntry, folder: Path, settings: EngineSettings) -> Path:
-    # The path as it is written, not resolved: what was pulled is behind a link that moves.
-    place = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]
+    # Resolved: a downloaded module lies behind a link, and each download is trusted apart.
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     return settings.home / "checksums" / f"{entry.name}-{place}.json"
 
 

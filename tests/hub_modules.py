@@ -1,0 +1,55 @@
+"""Tiny, real Hub modules, made by TensorFlow once a session, for tests without the large ones.
+
+Each has the input (224 px) and the number of classes of a catalog entry, so the shipped
+catalog and taxon table serve it: a red photo is class 0, a green one class 1, a blue one
+class 2, and a grey one ``background``, the last class.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_MAKER = Path(__file__).with_name("make_hub_modules.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubModules:
+    """Where the modules are. ``folder`` is a ``models_dir`` with all three of the catalog's.
+
+    ``birds`` is a TF2 SavedModel and ``insects`` a TF1 Hub module, which OpenVINO takes as
+    they are; ``plants`` has an operation that OpenVINO refuses. ``noisy`` has the classes of
+    ``birds`` and answers with random numbers, different in each runtime; ``logits`` has them
+    too and answers with numbers that are no probabilities.
+    """
+
+    folder: Path
+    noisy: Path
+    logits: Path
+
+    @property
+    def birds(self) -> Path:
+        return self.folder / "birds_V1"
+
+    @property
+    def insects(self) -> Path:
+        return self.folder / "insects_V1"
+
+    @property
+    def plants(self) -> Path:
+        return self.folder / "plants_V1"
+
+
+@pytest.fixture(scope="session")
+def hub_modules(tmp_path_factory: pytest.TempPathFactory) -> HubModules:
+    """Make the modules in a process of its own, which is the only one to import TensorFlow."""
+    root = tmp_path_factory.mktemp("hub")
+    made = subprocess.run(
+        [sys.executable, _MAKER, root], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    return HubModules(folder=root / "models", noisy=root / "noisy", logits=root / "logits")
