@@ -58,10 +58,17 @@ class Classifier:
         Raises:
             NetworkUnreadable: the network's answer has not the width of its labels.
         """
-        images = np.stack([photo.resized(self.entry.input_size) for photo in photos])
-        raw = choose_output(self._network(images), self.entry.classes).astype(np.float64)
-        probabilities = sharpen(raw, self.entry.temperature).mean(axis=0)
+        probabilities = sharpen(self.probabilities(photos), self.entry.temperature).mean(axis=0)
         return Scores(species=probabilities[:-1], background=float(probabilities[-1]))
+
+    def probabilities(self, photos: Sequence[Photo]) -> NDArray[np.float64]:
+        """Return the network's own ``(n, classes)`` probabilities, not calibrated.
+
+        Raises:
+            NetworkUnreadable: the network's answer has not the width of its labels.
+        """
+        images = np.stack([photo.resized(self.entry.input_size) for photo in photos])
+        return choose_output(self._network(images), self.entry.classes).astype(np.float64)
 
 
 def sharpen(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
         try:
             classifier = _open_classifier(entry, info, settings, taxa)
         except (EngineError, NetworkUnreadable) as error:
-            log.warning("No %s network: %s", entry.name, error)
+            log.info("No %s network: %s", entry.name, error)
             models.append(replace(info, problem=str(error)))
         else:
             classifiers.setdefault(entry.group, classifier)

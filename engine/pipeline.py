@@ -20,7 +20,7 @@ from engine.rollup import roll_up
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
-_SMALLEST_SHOWN = 0.005
+_SMALLEST = 1e-4
 
 
 class Pipeline:
@@ -78,8 +78,8 @@ class Pipeline:
                 "I have no model on this machine yet. Whoever runs me can fetch them with "
                 "`fieldmark models pull`."
             )
-        available = ", ".join(f"**{g.value}**" for g in self._classifiers)
-        return f"I have no model for the group **{group.value}** here. I can look for: {available}."
+        available = ", ".join(g.value for g in self._classifiers)
+        return f"I have no model for the group {group.value} here. I can look for: {available}."
 
     def _verdict(self, classifier: Classifier, scores: Scores) -> Verdict | None:
         return roll_up(
@@ -115,5 +115,5 @@ def _candidates(classifier: Classifier, scores: Scores, limit: int) -> tuple[Can
             model=classifier.entry.name,
         )
         for index in likeliest
-        if scores.species[index] >= _SMALLEST_SHOWN
+        if scores.species[index] >= _SMALLEST
     )

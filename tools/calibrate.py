@@ -1,0 +1,117 @@
+"""``fieldmark calibrate``: fit what the catalog says of each network's probabilities.
+
+A temperature makes a probability of 0.8 right 8 times in 10, and a threshold says below
+which best probability a photo is outside what the network knows. Both are fitted on
+photos that are never used to measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from scipy.optimize import minimize_scalar
+
+from engine import TaxonTable
+from engine.classifier import Classifier, sharpen
+from engine.decode import decode
+from engine.hosting import host_models
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
+from tools.scoring import expected_calibration_error
+
+KNOWN_KEPT = 0.97
+_BATCH = 16
+_LOG_TEMPERATURES = (-2.0, 2.0)
+
+Probabilities = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def calibrate(
+    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Fit temperature and threshold of each network and print the catalog's lines for them."""
+    taxa = TaxonTable.load()
+    try:
+        labelled = read_manifest(photos, split, taxa)
+    except ManifestInvalid as error:
+        raise refuse(str(error)) from error
+    for classifier in host_models(engine_settings(models, home), taxa).classifiers.values():
+        inside = [p for p in labelled if p.label_set == classifier.entry.labels and p.taxon]
+        if inside:
+            _fit(classifier, inside)
+
+
+def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
+    """Return the temperature that minimises the negative log-likelihood of ``labels``.
+
+    ``probabilities`` is ``(n, classes)``, ``labels`` is ``(n,)``.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = sharpen(probabilities, float(np.exp(log_temperature)))
+        return -float(np.log(scaled[np.arange(len(labels)), labels] + 1e-12).mean())
+
+    best = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
+    return float(np.exp(best.x))
+
+
+def fit_threshold(best: NDArray[np.float64]) -> float:
+    """Return the threshold that keeps ``KNOWN_KEPT`` of photos of known species.
+
+    ``best`` is ``(n,)``, the probability of each photo's likeliest species.
+    """
+    return float(np.floor(np.quantile(best, 1 - KNOWN_KEPT) * 100) / 100)
+
+
+def _fit(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> None:
+    index = {taxon: position for position, taxon in enumerate(classifier.taxa)}
+    labels = np.array([index[photo.taxon] for photo in photos if photo.taxon])
+    probabilities = _run(classifier, photos)
+    temperature = round(fit_temperature(probabilities, labels), 2)
+    calibrated = sharpen(probabilities, temperature)
+    console = Console()
+    console.print(
+        f"[bold]{classifier.entry.name}[/]: {len(photos)} photos, ECE {_ece(probabilities, labels)}"
+        f" as it is, {_ece(_crossfitted(probabilities, labels), labels)} calibrated "
+        "(each half of the photos by the other)"
+    )
+    console.print(f"temperature = {temperature}")
+    console.print(f"known_threshold = {fit_threshold(calibrated[:, :-1].max(axis=1))}")
+
+
+def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabilities:
+    batches = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(classifier.entry.name, total=len(photos))
+        for start in range(0, len(photos), _BATCH):
+            batch = photos[start : start + _BATCH]
+            batches.append(classifier.probabilities([decode(p.path.read_bytes()) for p in batch]))
+            progress.advance(task, len(batch))
+    return np.concatenate(batches)
+
+
+def _crossfitted(probabilities: Probabilities, labels: Labels) -> Probabilities:
+    """Calibrate each half with the temperature of the other."""
+    result = np.empty_like(probabilities)
+    even = np.arange(len(labels)) % 2 == 0
+    for half in (even, ~even):
+        temperature = fit_temperature(probabilities[~half], labels[~half])
+        result[half] = sharpen(probabilities[half], temperature)
+    return result
+
+
+def _ece(probabilities: Probabilities, labels: Labels) -> str:
+    species = probabilities[:, :-1]
+    outcomes = zip(species.max(axis=1), species.argmax(axis=1) == labels, strict=True)
+    return f"{expected_calibration_error([(float(c), bool(r)) for c, r in outcomes]):.3f}"

@@ -1,0 +1,27 @@
+"""The ``fieldmark`` command."""
+
+from __future__ import annotations
+
+import typer
+
+from tools.calibrate import calibrate
+from tools.evaluate import evaluate
+from tools.identify import identify
+from tools.models import models_app
+from tools.taxon_table import taxa_app
+
+app = typer.Typer(
+    help="Fieldmark: name the species in a photo, in the terminal or on Discord.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(identify)
+app.command("eval")(evaluate)
+app.command()(calibrate)
+app.add_typer(models_app, name="models")
+app.add_typer(taxa_app, name="taxa")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,80 @@
+"""The options that every command which starts an engine takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bot.config import ConfigError, load
+from engine import EngineSettings
+
+ModelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--models",
+        help="Folder of Hub modules, one folder each. Default: FIELDMARK_MODELS or the config.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        help="Folder for what is downloaded and measured. Default: FIELDMARK_HOME or the config.",
+        file_okay=False,
+    ),
+]
+RuntimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        help="auto, openvino or tensorflow. Default: the config, else auto.",
+        metavar="RUNTIME",
+    ),
+]
+Runtime = Literal["auto", "openvino", "tensorflow"]
+_RUNTIMES: tuple[Runtime, ...] = ("auto", "openvino", "tensorflow")
+
+
+def engine_settings(
+    models: Path | None = None, home: Path | None = None, runtime: str | None = None
+) -> EngineSettings:
+    """Return the engine's settings from config and environment, with a command's options on top.
+
+    Exits with status 2 and one sentence where they cannot be used.
+    """
+    try:
+        settings = load().engine.settings()
+    except ConfigError as error:
+        raise refuse(str(error)) from error
+    if models is not None:
+        settings = replace(settings, models_dir=models)
+    if home is not None:
+        settings = replace(settings, home=home)
+    if runtime is not None:
+        settings = replace(settings, runtime=check_runtime(runtime))
+    return settings
+
+
+def check_runtime(name: str) -> Runtime:
+    """Return ``name`` if it is a runtime, or exit with status 2."""
+    for runtime in _RUNTIMES:
+        if name == runtime:
+            return runtime
+    raise refuse(f"There is no runtime {name!r}: choose one of {', '.join(_RUNTIMES)}.")
+
+
+def refuse(sentence: str) -> typer.Exit:
+    """Say what was wrong with the call; raise what is returned: exit status 2."""
+    typer.echo(sentence, err=True)
+    return typer.Exit(2)
+
+
+def fail(sentence: str) -> typer.Exit:
+    """Say what failed; raise what is returned: exit status 1."""
+    typer.echo(sentence, err=True)
+    return typer.Exit(1)
