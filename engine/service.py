@@ -56,6 +56,10 @@ class Engine:
         """Return what the catalog lists and how it stands here; empty until started."""
         return self._models
 
+    def worker_pids(self) -> frozenset[int]:
+        """Return the process ids of the workers alive now, for monitoring."""
+        return frozenset(self._pool.pids)
+
     async def identify(
         self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
     ) -> Identification:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_modules import hub_modules
+
+__all__ = ["hub_modules", "shared"]
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -1,0 +1,189 @@
+"""The engine behind its door: real worker processes, real Hub modules, real photos."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from engine import (
+    Engine,
+    EngineSettings,
+    Group,
+    ModelUnavailable,
+    PhotoRejected,
+)
+from tests.hub_modules import HubModules
+
+CHICKADEE = "Poecile atricapillus"
+RED, GREEN, BLUE, GREY = "red", "lime", "blue", "grey"
+
+
+def photo(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (320, 240), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> EngineSettings:
+    """Serve the tiny birds and insects, as OpenVINO takes them, and no plants."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "birds_V1").symlink_to(hub_modules.birds)
+    (folder / "insects_V1").symlink_to(hub_modules.insects)
+    return EngineSettings(home=tmp_path_factory.mktemp("home"), models_dir=folder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(settings: EngineSettings) -> AsyncIterator[Engine]:
+    async with Engine(settings) as engine:
+        yield engine
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_photo_gets_its_label(engine: Engine) -> None:
+    answer = await engine.identify([photo(RED)], Group.BIRD)
+    assert answer.group is Group.BIRD
+    assert answer.known
+    assert answer.candidates[0].taxon.scientific_name == "Haemorhous cassinii"
+    assert answer.candidates[0].taxon.gbif_key == 8255548
+    assert answer.verdict is not None
+    assert answer.verdict.taxon == answer.candidates[0].taxon
+    assert [m.name for m in answer.models] == ["birds"]
+
+
+async def test_both_hub_formats_answer(engine: Engine) -> None:
+    for group, name in ((Group.BIRD, "Aramus guarauna"), (Group.INSECT, "Halyomorpha halys")):
+        answer = await engine.identify([photo(GREEN)], group)
+        assert answer.candidates[0].taxon.scientific_name == name
+
+
+async def test_probabilities_are_sorted_positive_and_sum_to_at_most_one(engine: Engine) -> None:
+    answer = await engine.identify([photo("olive")], Group.INSECT, limit=25)
+    probabilities = [c.probability for c in answer.candidates]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert probabilities[-1] > 0
+    assert sum(probabilities) <= 1
+
+
+async def test_background_is_said_to_be_unknown(engine: Engine) -> None:
+    answer = await engine.identify([photo(GREY)], Group.AUTO)
+    assert not answer.known
+    assert answer.verdict is None
+
+
+async def test_several_photos_are_views_of_one_individual(engine: Engine) -> None:
+    alone = {
+        (await engine.identify([photo(colour)], Group.BIRD)).candidates[0].taxon
+        for colour in (RED, GREEN)
+    }
+    both = await engine.identify([photo(RED), photo(GREEN)], Group.BIRD, limit=2)
+    assert {c.taxon for c in both.candidates} == alone
+
+
+async def test_auto_names_the_group_that_answered(engine: Engine) -> None:
+    answer = await engine.identify([photo(BLUE)], Group.AUTO)
+    assert answer.group in (Group.BIRD, Group.INSECT)
+    assert answer.models[0].group is answer.group
+
+
+@pytest.mark.parametrize("group", [Group.PLANT, Group.GENERIC])
+async def test_a_group_without_a_network_is_reported(engine: Engine, group: Group) -> None:
+    with pytest.raises(ModelUnavailable, match="bird, insect") as refusal:
+        await engine.identify([photo(RED)], group)
+    assert refusal.value.group is group
+    problems = {m.name: m.problem for m in engine.models()}
+    assert problems["birds"] is None
+    assert "fieldmark models pull plants" in (problems["plants"] or "")
+
+
+async def test_the_photo_that_was_refused_is_named(engine: Engine) -> None:
+    with pytest.raises(PhotoRejected, match="can't read") as refusal:
+        await engine.identify([photo(RED), b"<html>"], Group.BIRD)
+    assert refusal.value.position == 1
+
+
+async def test_a_preview_comes_when_asked_for(engine: Engine) -> None:
+    with_preview = await engine.identify([photo(RED)], Group.BIRD, preview=True)
+    assert Image.open(io.BytesIO(with_preview.preview or b"")).format == "JPEG"
+    assert (await engine.identify([photo(RED)], Group.BIRD)).preview is None
+
+
+async def test_a_bomb_is_refused_under_the_memory_limit(settings: EngineSettings) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (6300, 6300)).save(out, "PNG")
+    async with Engine(replace(settings, decode_memory_mb=64)) as engine:
+        with pytest.raises(PhotoRejected, match="memory"):
+            await engine.identify([out.getvalue()], Group.BIRD)
+        answer = await engine.identify([photo(RED)], Group.BIRD)
+    assert answer.known
+
+
+async def test_killed_workers_lose_no_request(engine: Engine) -> None:
+    requests = [
+        asyncio.create_task(engine.identify([photo(colour)], Group.BIRD))
+        for colour in (RED, GREEN, BLUE) * 4
+    ]
+    await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    for pid in engine.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    answers = await asyncio.gather(*requests)
+    assert len({a.candidates[0].taxon for a in answers}) == 3
+
+
+async def test_a_module_that_openvino_refuses_is_served_by_tensorflow(
+    hub_modules: HubModules, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "plants_V1").symlink_to(hub_modules.plants)
+    async with Engine(EngineSettings(home=tmp_path / "home", models_dir=folder)) as engine:
+        runtimes = {m.name: m.runtime for m in engine.models()}
+        answer = await engine.identify([photo(RED)], Group.PLANT)
+    assert runtimes == {"birds": None, "insects": None, "plants": "tensorflow"}
+    assert answer.candidates[0].taxon.scientific_name == "Betula lenta"
+
+
+async def test_without_any_network_the_engine_starts_and_says_so(tmp_path: Path) -> None:
+    async with Engine(EngineSettings(home=tmp_path)) as engine:
+        with pytest.raises(ModelUnavailable, match="fieldmark models pull"):
+            await engine.identify([photo(RED)], Group.AUTO)
+
+
+async def test_the_door_imports_nothing_that_sees_pixels() -> None:
+    heavy = "tensorflow", "openvino", "PIL", "numpy", "sklearn"
+    code = f"import engine, sys; print([m for m in {heavy} if m in sys.modules])"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert said.strip() == b"[]"
+
+
+async def test_the_real_bird_network_knows_a_chickadee_in_any_file(
+    shared: Path, tmp_path: Path
+) -> None:
+    """Every odd file whose source says that it shows the chickadee is one."""
+    odd = shared / "photos/odd"
+    with (odd / "SOURCES.csv").open(encoding="utf-8") as file:
+        files = [r["file"] for r in csv.DictReader(file) if CHICKADEE in r["expect"]]
+    settings = EngineSettings(home=tmp_path, models_dir=shared / "models")
+    async with Engine(settings) as engine:
+        answers = await asyncio.gather(
+            *(engine.identify([(odd / name).read_bytes()], Group.BIRD) for name in files)
+        )
+    named = [a.candidates[0].taxon.scientific_name for a in answers]
+    assert len(named) > 20
+    assert set(named) == {CHICKADEE}
