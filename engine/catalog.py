@@ -69,6 +69,11 @@ class ModelEntry:
         """The folder that ``handle`` names, or None where the handle is a URL."""
         return None if self.handle.startswith(_URL_SCHEMES) else Path(self.handle)
 
+    @property
+    def folder_name(self) -> str:
+        """The name that the module's folder should have in a ``models_dir``."""
+        return (*self.folders, self.name)[0]
+
 
 _ENTRY = TypeAdapter(ModelEntry)
 

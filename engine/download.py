@@ -23,10 +23,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from urllib3.util import Retry
 
 from engine.catalog import ModelEntry
-from engine.fetch import MAX_DOWNLOAD, PATIENCE, DownloadFailed, Part, Progress, fetch_archive
+from engine.fetch import MAX_DOWNLOAD, PATIENCE, DownloadFailed, Part, fetch_archive
 from engine.hub import (
     HubError,
     Module,
+    Progress,
     forget_trust,
     installed_folder,
     read_module,
@@ -70,7 +71,11 @@ def download(
             f"The {entry.name} model is the folder {entry.handle}: there is nothing to download."
         )
     target = installed_folder(entry, settings)
-    part = Part(url=archive_url(entry.handle), path=target.with_name(f".{entry.name}.part"))
+    part = Part(
+        url=archive_url(entry.handle),
+        path=target.with_name(f".{entry.name}.part"),
+        module=entry.folder_name,
+    )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(entry, target):

@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
-from engine.hub import HubError, write_json
+from engine.hub import HubError, Progress, write_json
 
 MAX_DOWNLOAD = 1 << 30
 PATIENCE = Retry(total=5, backoff_factor=1.0, backoff_max=30)
@@ -34,24 +33,20 @@ class DownloadFailed(HubError):
     """The module did not arrive; ``str`` is one sentence. What came is kept for next time."""
 
 
-class Progress(Protocol):
-    """Told how a download goes on."""
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Take the bytes that are here, and how many there will be where the server says."""
-        ...
-
-
 class _CutOff(Exception):
     """The connection failed in a way that another attempt may mend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A download in progress: the bytes at ``path``, which may not all be there yet."""
+    """A download in progress: the bytes at ``path``, which may not all be there yet.
+
+    ``module`` is the name of the folder that a person would unpack it into.
+    """
 
     url: str
     path: Path
+    module: str
 
     @property
     def _stamp(self) -> Path:
@@ -93,6 +88,7 @@ def fetch_archive(part: Part, progress: Progress, *, patience: Retry, limit: int
         DownloadFailed: it cannot be had, is larger than ``limit``, or is no archive.
     """
     left, best = patience, part.size()
+    answered = False
     with requests.Session() as session:
         session.max_redirects = _MAX_REDIRECTS
         session.headers["User-Agent"] = "fieldmark"
@@ -100,11 +96,15 @@ def fetch_archive(part: Part, progress: Progress, *, patience: Retry, limit: int
             try:
                 return _fetch_once(session, part, progress, limit)
             except (_CutOff, requests.ConnectionError, requests.Timeout) as error:
+                answered = answered or isinstance(error, _CutOff)
                 if part.size() > best:
                     left, best = patience, part.size()
                 try:
                     left = left.increment("GET", part.url)
                 except MaxRetryError:
+                    raise DownloadFailed(_unreachable(part, error)) from error
+                # A host that never said a word is most likely out of reach for good.
+                if not answered and len(left.history) > 1:
                     raise DownloadFailed(_unreachable(part, error)) from error
                 left.sleep()
             except requests.RequestException as error:
@@ -199,10 +199,7 @@ def _refuse_failure(response: requests.Response, part: Part) -> None:
     if status in _PASSING:
         raise _CutOff(f"{host} answered {status} {response.reason}")
     if status in (401, 403):
-        raise DownloadFailed(
-            f"{host} refuses to hand out {part.url} ({status}): download it in a browser, "
-            "unpack it, and name the folder above it in FIELDMARK_MODELS."
-        )
+        raise DownloadFailed(f"{host} refuses to hand out {part.url} ({status}): {_by_hand(part)}.")
     if status not in (200, 206):
         raise DownloadFailed(
             f"{host} has no module at {part.url} ({status} {response.reason}): "
@@ -231,15 +228,18 @@ def _host(url: str) -> str:
 
 def _unreachable(part: Part, error: Exception) -> str:
     why = f" ({error})" if isinstance(error, _CutOff) else ""
-    return (
-        f"{_host(part.url)} could not be reached{why}: try again later, or download "
-        f"{part.url} on another machine, unpack it, and name the folder above it in "
-        "FIELDMARK_MODELS."
-    )
+    return f"{_host(part.url)} could not be reached{why}: try again later, or {_by_hand(part)}."
 
 
 def _no_module(part: Part, host: str) -> str:
     return (
         f"{host} sent something else than a module for {part.url}, such as a web page: "
-        "correct the model's handle, or download it in a browser."
+        f"correct the model's handle, or {_by_hand(part)}."
+    )
+
+
+def _by_hand(part: Part) -> str:
+    return (
+        f"download {part.url} with a browser, unpack it into a folder called {part.module}, "
+        "and name the folder above it in FIELDMARK_MODELS"
     )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from engine.catalog import ModelEntry
 from engine.contracts import EngineError
@@ -39,6 +39,14 @@ class ModelMissing(HubError):
 
 class ModuleRefused(HubError):
     """A folder is there, but it is not a module or not the one that was trusted."""
+
+
+class Progress(Protocol):
+    """Told how a download or a comparison goes on."""
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Take how many bytes or photos are done, and of how many, where that is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +180,7 @@ def _how_to_get(entry: ModelEntry, settings: EngineSettings) -> str:
     sought = "" if settings.models_dir is None else f" in {settings.models_dir} or {settings.home}"
     return (
         f"The {entry.name} model is not on this machine{sought}: run `fieldmark models pull "
-        f"{entry.name}`, or name a folder that holds {(*entry.folders, entry.name)[0]} "
+        f"{entry.name}`, or name a folder that holds {entry.folder_name} "
         "in FIELDMARK_MODELS."
     )
 
