@@ -1,0 +1,383 @@
+"""Gateway v10: the socket that tells the bot what happens.
+
+Source: https://discord.com/developers/docs/events/gateway and .../opcodes-and-status-codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from tools.sandbox.events import Event
+from tools.sandbox.messages import without_content
+from tools.sandbox.people import Json
+from tools.sandbox.places import Guild
+from tools.sandbox.state import World
+
+URL = "wss://gateway.discord.gg"
+
+
+class Op(IntEnum):
+    """Gateway operations."""
+
+    DISPATCH = 0
+    HEARTBEAT = 1
+    IDENTIFY = 2
+    PRESENCE = 3
+    VOICE_STATE = 4
+    RESUME = 6
+    RECONNECT = 7
+    REQUEST_MEMBERS = 8
+    INVALID_SESSION = 9
+    HELLO = 10
+    HEARTBEAT_ACK = 11
+
+
+class Close(IntEnum):
+    """Gateway close codes."""
+
+    UNKNOWN_OP = 4001
+    DECODE_ERROR = 4002
+    NOT_AUTHENTICATED = 4003
+    BAD_TOKEN = 4004
+    ALREADY_AUTHENTICATED = 4005
+    INVALID_SEQUENCE = 4007
+    SESSION_TIMED_OUT = 4009
+    INVALID_SHARD = 4010
+    INVALID_INTENTS = 4013
+    DISALLOWED_INTENTS = 4014
+
+
+class Intent(IntFlag):
+    """What a session asks to hear of."""
+
+    GUILDS = 1 << 0
+    MEMBERS = 1 << 1
+    PRESENCES = 1 << 8
+    GUILD_MESSAGES = 1 << 9
+    GUILD_REACTIONS = 1 << 10
+    GUILD_TYPING = 1 << 11
+    DIRECT_MESSAGES = 1 << 12
+    DIRECT_REACTIONS = 1 << 13
+    DIRECT_TYPING = 1 << 14
+    MESSAGE_CONTENT = 1 << 15
+
+
+_ALL_INTENTS = (1 << 26) - 1
+_PRIVILEGED = {
+    "members": Intent.MEMBERS,
+    "presences": Intent.PRESENCES,
+    "message_content": Intent.MESSAGE_CONTENT,
+}
+_WANTED_BY = {
+    "MESSAGE_CREATE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
+    "MESSAGE_UPDATE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
+    "MESSAGE_DELETE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
+    "MESSAGE_REACTION_ADD": (Intent.GUILD_REACTIONS, Intent.DIRECT_REACTIONS),
+    "MESSAGE_REACTION_REMOVE": (Intent.GUILD_REACTIONS, Intent.DIRECT_REACTIONS),
+    "TYPING_START": (Intent.GUILD_TYPING, Intent.DIRECT_TYPING),
+    "CHANNEL_UPDATE": (Intent.GUILDS, Intent.GUILDS),
+    "GUILD_CREATE": (Intent.GUILDS, Intent.GUILDS),
+    "GUILD_DELETE": (Intent.GUILDS, Intent.GUILDS),
+}
+
+
+class Refused(Exception):
+    """The client broke the protocol: close the socket with this code."""
+
+    def __init__(self, code: Close) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+class Wire:
+    """One connected socket. Frames leave in the order they were put, compressed as one stream."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+        self.socket = socket
+        self._request = request
+        self._deflate = zlib.compressobj() if request.query.get("compress") else None
+        self._frames: asyncio.Queue[Json] = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write())
+
+    def put(
+        self, op: Op, data: Any = None, *, name: str | None = None, seq: int | None = None
+    ) -> None:
+        """Queue one frame."""
+        self._frames.put_nowait({"op": int(op), "d": data, "s": seq, "t": name})
+
+    async def _write(self) -> None:
+        while True:
+            frame = json.dumps(await self._frames.get()).encode()
+            with contextlib.suppress(ConnectionError):
+                if self._deflate is None:
+                    await self.socket.send_str(frame.decode())
+                else:
+                    packed = self._deflate.compress(frame) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+                    await self.socket.send_bytes(packed)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._writer.cancel()
+
+    def cut(self) -> None:
+        """Drop the connection without a word, as a failing network does."""
+        self.stop()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def close(self, code: int) -> None:
+        """Close with a code."""
+        self.stop()
+        await self.socket.close(code=code)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Session:
+    """A bot's session of one shard, which outlives its socket.
+
+    ``log`` keeps every event sent, so a RESUME can replay what was missed.
+    """
+
+    id: str
+    shard: tuple[int, int]
+    intents: Intent
+    log: list[tuple[str, Json]] = field(default_factory=list)
+    wire: Wire | None = None
+
+    def push(self, name: str, data: Json) -> None:
+        """Add an event, and send it where a socket is connected."""
+        self.log.append((name, data))
+        if self.wire is not None:
+            self.wire.put(Op.DISPATCH, data, name=name, seq=len(self.log))
+
+    def holds(self, guild: Guild | None) -> bool:
+        """Whether this shard hears of ``guild``; direct messages go to shard 0."""
+        number, count = self.shard
+        return number == (0 if guild is None else (guild.id >> 22) % count)
+
+
+class Gateway:
+    """Accept sockets, keep sessions and dispatch the world's events to them.
+
+    ``identifies`` and ``resumes`` count what the bot sent; ``refuse_next`` is how many of the
+    next connections get HTTP 503 in place of a socket.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._sessions: dict[str, Session] = {}
+        self._wires: set[Wire] = set()
+        self.identifies = 0
+        self.resumes = 0
+        self.refuse_next = 0
+        world.feed.listen(self._dispatch)
+
+    # Controls ----------------------------------------------------------------------
+
+    @property
+    def online(self) -> bool:
+        """Whether a session has a socket."""
+        return any(session.wire for session in self._sessions.values())
+
+    def drop(self) -> None:
+        """Cut every connection without a close frame."""
+        for wire in tuple(self._wires):
+            wire.cut()
+
+    async def close_sockets(self, code: int) -> None:
+        """Close every connection with ``code``."""
+        for wire in tuple(self._wires):
+            await wire.close(code)
+
+    def ask_to_reconnect(self) -> None:
+        """Send RECONNECT, as Discord does before it restarts a server."""
+        for wire in self._wires:
+            wire.put(Op.RECONNECT)
+
+    def invalidate(self, *, resumable: bool = False) -> None:
+        """Send INVALID_SESSION, and forget the sessions unless they may be resumed."""
+        for session in tuple(self._sessions.values()):
+            if session.wire is not None:
+                session.wire.put(Op.INVALID_SESSION, resumable)
+        if not resumable:
+            self._sessions.clear()
+
+    # The socket --------------------------------------------------------------------
+
+    def application(self) -> web.Application:
+        """Return the site of gateway.discord.gg."""
+        site = web.Application()
+        site.router.add_get("/", self._connect)
+        return site
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        if self.refuse_next > 0:
+            self.refuse_next -= 1
+            return web.Response(status=503, text="upstream connect error")
+        if request.query.get("v") != "10" or request.query.get("encoding") != "json":
+            return web.Response(status=400, text="the sandbox speaks gateway v10 in JSON only")
+        if request.query.get("compress", "zlib-stream") != "zlib-stream":
+            return web.Response(status=400, text="the sandbox compresses with zlib-stream only")
+        socket = web.WebSocketResponse(compress=False)
+        await socket.prepare(request)
+        wire = Wire(socket, request)
+        self._wires.add(wire)
+        wire.put(
+            Op.HELLO, {"heartbeat_interval": int(self._world.settings.heartbeat_interval * 1000)}
+        )
+        try:
+            await self._serve(wire)
+        except Refused as refusal:
+            await wire.close(refusal.code)
+        finally:
+            wire.stop()
+            self._wires.discard(wire)
+            for session in self._sessions.values():
+                if session.wire is wire:
+                    session.wire = None
+            self._tell_page()
+        return socket
+
+    async def _serve(self, wire: Wire) -> None:
+        session: Session | None = None
+        async for frame in wire.socket:
+            if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                continue
+            try:
+                message = json.loads(frame.data)
+                op, data = Op(message["op"]), message.get("d")
+            except ValueError as error:
+                is_op = isinstance(error, json.JSONDecodeError)
+                raise Refused(Close.DECODE_ERROR if is_op else Close.UNKNOWN_OP) from None
+            if op is Op.HEARTBEAT:
+                wire.put(Op.HEARTBEAT_ACK)
+            elif op in (Op.IDENTIFY, Op.RESUME):
+                if session is not None:
+                    raise Refused(Close.ALREADY_AUTHENTICATED)
+                start = self._identify if op is Op.IDENTIFY else self._resume
+                session = start(wire, data)
+            elif session is None:
+                raise Refused(Close.NOT_AUTHENTICATED)
+            elif op is Op.REQUEST_MEMBERS:
+                self._send_members(session, data)
+
+    def _identify(self, wire: Wire, data: Json) -> Session:
+        self.identifies += 1
+        if data.get("token") != self._world.token:
+            raise Refused(Close.BAD_TOKEN)
+        shard = tuple(data.get("shard") or (0, 1))
+        if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
+            raise Refused(Close.INVALID_SHARD)
+        if not isinstance(data.get("intents"), int) or not 0 <= data["intents"] <= _ALL_INTENTS:
+            raise Refused(Close.INVALID_INTENTS)
+        intents = Intent(data["intents"])
+        for name, intent in _PRIVILEGED.items():
+            if intent in intents and name not in self._world.settings.privileged:
+                raise Refused(Close.DISALLOWED_INTENTS)
+        session = Session(
+            id=secrets.token_hex(16), shard=(shard[0], shard[1]), intents=intents, wire=wire
+        )
+        self._sessions[session.id] = session
+        guilds = [g for g in self._world.guilds.values() if g.installed and session.holds(g)]
+        session.push("READY", self._ready(session, guilds))
+        for guild in guilds:
+            session.push("GUILD_CREATE", self._guild(guild, session))
+        self._tell_page()
+        return session
+
+    def _resume(self, wire: Wire, data: Json) -> Session | None:
+        self.resumes += 1
+        if data.get("token") != self._world.token:
+            raise Refused(Close.BAD_TOKEN)
+        session = self._sessions.get(data.get("session_id", ""))
+        if session is None:
+            wire.put(Op.INVALID_SESSION, False)
+            return None
+        seen = data.get("seq") or 0
+        if seen > len(session.log):
+            raise Refused(Close.INVALID_SEQUENCE)
+        session.wire = wire
+        for seq, (name, missed) in enumerate(session.log[seen:], start=seen + 1):
+            wire.put(Op.DISPATCH, missed, name=name, seq=seq)
+        session.push("RESUMED", {})
+        self._tell_page()
+        return session
+
+    def _ready(self, session: Session, guilds: list[Guild]) -> Json:
+        bot = self._world.bot
+        return {
+            "v": 10,
+            "user": bot.payload()
+            | {"mfa_enabled": True, "verified": True, "email": None, "locale": "en-US"},
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
+            "private_channels": [],
+            "session_id": session.id,
+            "resume_gateway_url": URL,
+            "shard": list(session.shard),
+            "application": {"id": str(bot.id), "flags": self._world.application_flags()},
+        }
+
+    def _guild(self, guild: Guild, session: Session) -> Json:
+        everyone = Intent.MEMBERS in session.intents
+        members = [m for m in guild.members.values() if everyone or m.user is self._world.bot]
+        return guild.create_payload(members=members)
+
+    def _send_members(self, session: Session, data: Json) -> None:
+        guild = self._world.guilds.get(int(data["guild_id"]))
+        if guild is None:
+            return
+        asked = data.get("user_ids") or []
+        wanted = {int(user) for user in (asked if isinstance(asked, list) else [asked])}
+        query = (data.get("query") or "").lower()
+        found = [
+            member.payload()
+            for member in guild.members.values()
+            if (member.user.id in wanted if wanted else member.user.username.startswith(query))
+        ]
+        chunk: Json = {
+            "guild_id": str(guild.id),
+            "members": found[: data.get("limit") or None],
+            "chunk_index": 0,
+            "chunk_count": 1,
+            "not_found": [str(user) for user in wanted - set(guild.members)],
+        }
+        if data.get("nonce"):
+            chunk["nonce"] = data["nonce"]
+        session.push("GUILD_MEMBERS_CHUNK", chunk)
+
+    # Events ------------------------------------------------------------------------
+
+    def _dispatch(self, event: Event) -> None:
+        if not event.to_bot:
+            return
+        guild = event.channel.guild if event.channel else None
+        interaction = event.name == "INTERACTION_CREATE"
+        if guild is not None and not guild.installed and not interaction:
+            return
+        in_guild, in_dm = _WANTED_BY.get(event.name, (Intent(0), Intent(0)))
+        wanted = in_dm if guild is None else in_guild
+        for session in self._sessions.values():
+            if session.holds(guild) and wanted in session.intents:
+                session.push(event.name, self._seen(event, session))
+
+    def _seen(self, event: Event, session: Session) -> Json:
+        in_guild = event.channel is not None and event.channel.guild is not None
+        if event.message is None or not in_guild or Intent.MESSAGE_CONTENT in session.intents:
+            return event.data
+        return without_content(event.data, self._world.bot.id)
+
+    def _tell_page(self) -> None:
+        self._world.feed.publish(Event(name="GATEWAY", data={"bot_online": self.online}))
+
+    async def shut(self) -> None:
+        """Say goodbye to every socket."""
+        await self.close_sockets(WSCloseCode.GOING_AWAY)

@@ -1,0 +1,386 @@
+"""Interactions: what a person asks of the application, and the rules for answering.
+
+The rules: acknowledge within 3 seconds, once; the token then works for 15 minutes; whether
+the answer is ephemeral is fixed by the acknowledgement; the first follow-up after a plain
+defer becomes the answer itself; five follow-ups where the application is not installed.
+Source: https://discord.com/developers/docs/interactions/receiving-and-responding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from tools.sandbox.compose import write
+from tools.sandbox.errors import ApiError, already_acknowledged, invalid_form, unknown
+from tools.sandbox.events import Event
+from tools.sandbox.limits import check_choices, check_message, check_not_empty
+from tools.sandbox.messages import (
+    CHAT_INPUT_COMMAND,
+    CONTEXT_MENU_COMMAND,
+    DEFAULT,
+    EPHEMERAL,
+    LOADING,
+    Message,
+    Upload,
+)
+from tools.sandbox.people import Json, User
+from tools.sandbox.places import Channel
+from tools.sandbox.state import World
+
+NO_ANSWER = "The application did not respond"
+FOLLOWUPS_WITHOUT_INSTALL = 5
+
+
+class Kind(IntEnum):
+    """What a person did."""
+
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL = 5
+
+
+class Callback(IntEnum):
+    """How the application acknowledges."""
+
+    MESSAGE = 4
+    DEFERRED_MESSAGE = 5
+    DEFERRED_UPDATE = 6
+    UPDATE = 7
+    CHOICES = 8
+    MODAL = 9
+
+
+ALLOWED = {
+    Kind.COMMAND: {Callback.MESSAGE, Callback.DEFERRED_MESSAGE, Callback.MODAL},
+    Kind.COMPONENT: set(Callback) - {Callback.CHOICES},
+    Kind.AUTOCOMPLETE: {Callback.CHOICES},
+    Kind.MODAL: set(Callback) - {Callback.CHOICES, Callback.MODAL},
+}
+
+
+class NoResponse(Exception):
+    """The application did not do what it owed the person in time."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Interaction:
+    """One thing asked, and how far its answer has come.
+
+    ``original`` is the message that ``@original`` means: the answer, or the message whose
+    button was pressed. ``choices`` and ``modal`` hold those kinds of answer.
+    """
+
+    id: int
+    token: str
+    kind: Kind
+    user: User
+    channel: Channel
+    data: Json
+    world: World
+    message: Message | None = None
+    command_name: str = ""
+    command_type: int = 1
+    started: float = field(default_factory=time.monotonic)
+    callback: Callback | None = None
+    original: Message | None = None
+    choices: list[Json] | None = None
+    modal: Json | None = None
+    followups: int = 0
+    failure: str | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def installed(self) -> bool:
+        """Whether the place it was asked in has the application installed."""
+        return self.channel.guild is None or self.channel.guild.installed
+
+    def owners(self) -> Json:
+        """Return who authorised the application for this: the guild, or the user."""
+        guild = self.channel.guild
+        if guild is None:
+            return {"0": "0", "1": str(self.user.id)}
+        return {"0": str(guild.id)} if guild.installed else {"1": str(self.user.id)}
+
+    def message_fields(self) -> Json:
+        """Return what an answer says about the question it answers."""
+        metadata: Json = {
+            "id": str(self.id),
+            "type": int(self.kind),
+            "user": self.user.payload(),
+            "authorizing_integration_owners": self.owners(),
+        }
+        fields: Json = {
+            "application_id": str(self.world.bot.id),
+            "webhook_id": str(self.world.bot.id),
+            "interaction_metadata": metadata,
+        }
+        if self.kind is Kind.COMMAND:
+            if "target_id" in self.data:
+                metadata["target_message_id"] = self.data["target_id"]
+            fields["interaction"] = {
+                "id": str(self.id),
+                "type": int(self.kind),
+                "name": self.command_name,
+                "user": self.user.payload(),
+            }
+        elif self.kind is Kind.COMPONENT and self.message is not None:
+            metadata["interacted_message_id"] = str(self.message.id)
+        elif self.message is not None:
+            metadata["triggering_interaction_metadata"] = {
+                "id": str(self.id),
+                "type": int(Kind.COMPONENT),
+                "user": self.user.payload(),
+                "authorizing_integration_owners": self.owners(),
+                "interacted_message_id": str(self.message.id),
+            }
+        else:
+            metadata["triggering_interaction_metadata"] = {
+                "id": str(self.id),
+                "type": int(Kind.COMMAND),
+                "user": self.user.payload(),
+                "authorizing_integration_owners": self.owners(),
+            }
+        return fields
+
+    async def acknowledged(self) -> Callback:
+        """Wait until the application acknowledges.
+
+        Raises:
+            NoResponse: It did not within Discord's 3 seconds.
+        """
+        await self.settled.wait()
+        if self.callback is None:
+            raise NoResponse(f"{NO_ANSWER}: {self.describe()}")
+        return self.callback
+
+    async def answer(self, timeout: float = 10.0) -> Json:  # noqa: ASYNC109 -- the error says it
+        """Wait for the finished answer: a message that no longer says "thinking".
+
+        Args:
+            timeout: Seconds to wait for a deferred answer.
+
+        Raises:
+            NoResponse: No acknowledgement, no answer in time, or an answer of another kind.
+        """
+        callback = await self.acknowledged()
+        if self.original is None:
+            raise NoResponse(f"{self.describe()} was answered with {callback.name}, not a message")
+        if self.original.loading:
+            original = self.original
+            try:
+                await self.world.feed.first(
+                    lambda event: event.message is original and not original.loading, timeout
+                )
+            except TimeoutError:
+                raise NoResponse(
+                    f"{self.describe()} was deferred and not answered within {timeout} s"
+                ) from None
+        return self.original.payload(bot_id=self.world.bot.id)
+
+    def describe(self) -> str:
+        """Name the interaction in an error's sentence."""
+        what = self.command_name or self.data.get("custom_id", "")
+        return f"{self.kind.name.lower()} {what!r} of {self.user.username}"
+
+
+class Interactions:
+    """Keep the interactions that are open and apply the rules to every answer."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._by_id: dict[int, Interaction] = {}
+        self._by_token: dict[str, Interaction] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+
+    def open(self, interaction: Interaction, gateway_data: Json) -> None:
+        """Send an interaction to the bot and start the clock of its acknowledgement."""
+        self._by_id[interaction.id] = interaction
+        self._by_token[interaction.token] = interaction
+        self._timers[interaction.id] = asyncio.get_running_loop().call_later(
+            self._world.settings.acknowledge_within, self._give_up, interaction
+        )
+        self._world.feed.publish(
+            Event(
+                name="INTERACTION_CREATE",
+                data=gateway_data,
+                channel=interaction.channel,
+                to_bot=True,
+                to_page=False,
+            )
+        )
+
+    def close(self) -> None:
+        """Stop every clock."""
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _give_up(self, interaction: Interaction) -> None:
+        interaction.failure = NO_ANSWER
+        interaction.settled.set()
+        self._world.feed.publish(
+            Event(
+                name="INTERACTION_FAILED",
+                data={"interaction_id": str(interaction.id), "reason": NO_ANSWER},
+                channel=interaction.channel,
+            )
+        )
+
+    def acknowledge(
+        self, interaction_id: int, token: str, payload: Json, files: dict[int, Upload]
+    ) -> Interaction:
+        """Take the application's first answer.
+
+        Raises:
+            ApiError: 10062 too late or unknown, 40060 a second time, 50035 a wrong kind of
+                answer or a body that breaks a limit, 50006 an empty message.
+        """
+        interaction = self._by_id.get(interaction_id)
+        if interaction is None or interaction.token != token or interaction.failure:
+            raise unknown("Interaction")
+        if interaction.callback is not None:
+            raise already_acknowledged()
+        callback = _callback(interaction, payload)
+        data = payload.get("data") or {}
+        self._apply(interaction, callback, data, files)
+        interaction.callback = callback
+        self._timers.pop(interaction.id).cancel()
+        interaction.settled.set()
+        return interaction
+
+    def _apply(
+        self, interaction: Interaction, callback: Callback, data: Json, files: dict[int, Upload]
+    ) -> None:
+        flags = (data.get("flags") or 0) & ~LOADING
+        if callback is Callback.MESSAGE:
+            check_message(data, uploads=set(files))
+            check_not_empty(data.get("content"), data.get("embeds"), data.get("components"), files)
+            interaction.original = self._say(interaction, data, files, flags)
+        elif callback is Callback.DEFERRED_MESSAGE:
+            interaction.original = self._say(interaction, {}, {}, flags & EPHEMERAL | LOADING)
+        elif callback in (Callback.DEFERRED_UPDATE, Callback.UPDATE):
+            interaction.original = interaction.message
+            if callback is Callback.UPDATE and interaction.message is not None:
+                check_message(data, uploads=set(files))
+                write(interaction.message, data, files, self._world)
+                self._world.change(interaction.message)
+        elif callback is Callback.CHOICES:
+            check_choices(data.get("choices") or [])
+            interaction.choices = data.get("choices") or []
+        else:
+            interaction.modal = data
+            self._world.feed.publish(
+                Event(
+                    name="MODAL",
+                    data=data
+                    | {
+                        "interaction_id": str(interaction.id),
+                        "channel_id": str(interaction.channel.id),
+                    },
+                )
+            )
+
+    def _say(
+        self, interaction: Interaction, data: Json, files: dict[int, Upload], flags: int
+    ) -> Message:
+        message = self._world.blank(interaction.channel, self._world.bot, flags=flags)
+        message.interaction = interaction
+        message.type = (
+            DEFAULT
+            if interaction.kind is not Kind.COMMAND
+            else CHAT_INPUT_COMMAND
+            if interaction.command_type == 1
+            else CONTEXT_MENU_COMMAND
+        )
+        write(message, data, files, self._world)
+        self._world.say(message)
+        return message
+
+    def with_token(self, token: str) -> Interaction:
+        """Return the acknowledged interaction whose token still works.
+
+        Raises:
+            ApiError: 10015 not acknowledged or unknown, 50027 older than 15 minutes.
+        """
+        interaction = self._by_token.get(token)
+        if interaction is None or interaction.callback in (None, Callback.CHOICES):
+            raise unknown("Webhook")
+        if time.monotonic() - interaction.started > self._world.settings.token_lifetime:
+            raise ApiError(401, 50027, "Invalid Webhook Token")
+        return interaction
+
+    def follow_up(self, token: str, payload: Json, files: dict[int, Upload]) -> Message:
+        """Add a message to an answer, or finish a deferred one.
+
+        Raises:
+            ApiError: As :meth:`with_token`; 50035 and 50006 for a wrong body; 40094 after
+                five follow-ups where the application is not installed.
+        """
+        interaction = self.with_token(token)
+        check_message(payload, uploads=set(files))
+        check_not_empty(
+            payload.get("content"), payload.get("embeds"), payload.get("components"), files
+        )
+        original = interaction.original
+        if original is not None and original.loading:
+            write(original, payload, files, self._world)
+            self._world.change(original)
+            return original
+        interaction.followups += 1
+        if not interaction.installed and interaction.followups > FOLLOWUPS_WITHOUT_INSTALL:
+            raise ApiError(
+                400, 40094, "This interaction has reached the maximum number of follow up messages"
+            )
+        flags = (payload.get("flags") or 0) & ~LOADING
+        message = self._world.blank(interaction.channel, self._world.bot, flags=flags)
+        message.interaction = interaction
+        write(message, payload, files, self._world)
+        self._world.say(message)
+        return message
+
+    def answered(self, token: str, message_id: str) -> Message:
+        """Return ``@original`` or a follow-up of the interaction with this token.
+
+        Raises:
+            ApiError: As :meth:`with_token`; 10008 where there is no such message.
+        """
+        interaction = self.with_token(token)
+        if message_id == "@original":
+            found = interaction.original
+        else:
+            number = int(message_id) if message_id.isdigit() else 0
+            found = interaction.channel.messages.get(number)
+            if found is not None and interaction not in (found.interaction, None):
+                found = found if found is interaction.original else None
+        if found is None or found.id not in interaction.channel.messages:
+            raise unknown("Message")
+        return found
+
+
+def new_token() -> str:
+    """Return a token nobody can guess."""
+    return secrets.token_urlsafe(48)
+
+
+def _callback(interaction: Interaction, payload: Json) -> Callback:
+    try:
+        callback = Callback(payload["type"])
+    except (KeyError, ValueError):
+        callback = None
+    allowed = ALLOWED[interaction.kind]
+    if interaction.kind is Kind.MODAL and interaction.message is None:
+        allowed = allowed - {Callback.UPDATE, Callback.DEFERRED_UPDATE}
+    if callback not in allowed:
+        raise invalid_form(
+            {
+                "type": (
+                    "BASE_TYPE_CHOICES",
+                    f"Value must be one of {sorted(int(value) for value in allowed)}.",
+                )
+            }
+        )
+    return callback

@@ -1,0 +1,294 @@
+"""From what a person does (a command, a button, a modal) to the interaction the bot receives."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from tools.sandbox.interactions import Interaction, Interactions, Kind, new_token
+from tools.sandbox.limits import walk_components
+from tools.sandbox.messages import Message, Upload
+from tools.sandbox.people import EVERYONE, Json, Permission, User
+from tools.sandbox.places import Channel
+from tools.sandbox.state import World
+
+SUBCOMMAND = 1
+SUBCOMMAND_GROUP = 2
+USER_OPTION = 6
+CHANNEL_OPTION = 7
+ROLE_OPTION = 8
+MENTIONABLE_OPTION = 9
+ATTACHMENT_OPTION = 11
+BUTTON = 2
+LINK_STYLE = 5
+MESSAGE_COMMAND = 3
+
+
+class NotPossible(Exception):
+    """Discord's own client would not let a person do this."""
+
+
+class Invoker:
+    """Build interactions and send them to the bot."""
+
+    def __init__(self, world: World, interactions: Interactions) -> None:
+        self._world = world
+        self._interactions = interactions
+
+    def command(
+        self,
+        user: User,
+        channel: Channel,
+        command: Json,
+        *,
+        options: list[Json] | None = None,
+        files: dict[int, Upload] | None = None,
+        target: Message | None = None,
+        autocomplete: bool = False,
+    ) -> Interaction:
+        """Use an application command, or ask for choices while typing one.
+
+        Args:
+            user: Who.
+            channel: Where.
+            command: The command as registered.
+            options: Discord's option objects; an attachment option's value is an index of
+                ``files``.
+            files: The uploads those indexes mean.
+            target: The message a message command is used on.
+            autocomplete: Whether this only asks for the choices of the focused option.
+
+        Raises:
+            NotPossible: The command is not available to this person here, or an option is
+                missing, unknown or out of its bounds.
+        """
+        self._check_available(user, channel, command)
+        options = copy.deepcopy(options or [])
+        if not autocomplete:
+            _check_options(command.get("options") or [], options)
+        resolved = self._resolve(channel, options, files or {})
+        data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+        if command.get("guild_id"):
+            data["guild_id"] = command["guild_id"]
+        if options:
+            data["options"] = options
+        if command["type"] == MESSAGE_COMMAND:
+            if target is None:
+                raise NotPossible(f"{command['name']} is used on a message: choose one")
+            data["target_id"] = str(target.id)
+            resolved["messages"] = {str(target.id): target.payload(bot_id=self._world.bot.id)}
+        if resolved:
+            data["resolved"] = resolved
+        kind = Kind.AUTOCOMPLETE if autocomplete else Kind.COMMAND
+        return self._open(kind, user, channel, data, command=command)
+
+    def component(
+        self, user: User, message: Message, custom_id: str, values: list[str] | None = None
+    ) -> Interaction:
+        """Press a button or choose from a select menu.
+
+        Raises:
+            NotPossible: The message has no such component, it is disabled, or the values are
+                not among its options.
+        """
+        found = [
+            component
+            for _, component in walk_components(message.components, "")
+            if component.get("custom_id") == custom_id
+        ]
+        if not found:
+            raise NotPossible(f"the message has no component with the custom id {custom_id!r}")
+        component = found[0]
+        if component.get("disabled"):
+            raise NotPossible(f"the component {custom_id!r} is disabled")
+        data: Json = {"custom_id": custom_id, "component_type": component["type"]}
+        if component["type"] != BUTTON:
+            values = values or []
+            if not component["min_values"] <= len(values) <= component["max_values"]:
+                raise NotPossible(
+                    f"choose {component['min_values']} to {component['max_values']} values"
+                )
+            offered = {option["value"] for option in component.get("options") or ()}
+            if component["type"] == 3 and not set(values) <= offered:
+                raise NotPossible(f"{custom_id!r} offers {sorted(offered)}, not {values}")
+            data["values"] = values
+        return self._open(Kind.COMPONENT, user, message.channel, data, message=message)
+
+    def modal(
+        self,
+        user: User,
+        channel: Channel,
+        custom_id: str,
+        components: list[Json],
+        message: Message | None = None,
+    ) -> Interaction:
+        """Submit a modal's fields."""
+        data = {"custom_id": custom_id, "components": components}
+        return self._open(Kind.MODAL, user, channel, data, message=message)
+
+    def _check_available(self, user: User, channel: Channel, command: Json) -> None:
+        name, guild = command["name"], channel.guild
+        contexts = command["contexts"]
+        if contexts is not None and (0 if guild else 1) not in contexts:
+            raise NotPossible(f"{name} is not offered in {'servers' if guild else 'messages'}")
+        if guild is None:
+            if command.get("dm_permission") is False and contexts is None:
+                raise NotPossible(f"{name} is not offered in direct messages")
+            return
+        if not guild.installed and 1 not in command["integration_types"]:
+            raise NotPossible(f"{guild.name} has not installed the application")
+        granted = channel.permissions(user)
+        needed = Permission(int(command["default_member_permissions"] or 0))
+        if Permission.USE_APPLICATION_COMMANDS not in granted or needed not in granted:
+            raise NotPossible(f"{user.username} has no permission to use {name} here")
+
+    def _resolve(self, channel: Channel, options: list[Json], files: dict[int, Upload]) -> Json:
+        """Return the objects that option values name, storing the files among them."""
+        resolved: Json = {}
+        for option in _leaves(options):
+            kind = option["type"]
+            if kind == ATTACHMENT_OPTION:
+                stored = self._world.store(
+                    _within(files, option, self._world.settings.upload_limit),
+                    folder=f"ephemeral-attachments/{self._world.bot.id}",
+                    ephemeral=True,
+                )
+                option["value"] = str(stored.id)
+                resolved.setdefault("attachments", {})[option["value"]] = stored.payload()
+            elif kind in (USER_OPTION, CHANNEL_OPTION, ROLE_OPTION, MENTIONABLE_OPTION):
+                option["value"] = str(option["value"])
+                self._resolve_id(channel, int(option["value"]), resolved)
+        return resolved
+
+    def _resolve_id(self, channel: Channel, number: int, resolved: Json) -> None:
+        key, guild = str(number), channel.guild
+        if number in self._world.users:
+            resolved.setdefault("users", {})[key] = self._world.users[number].payload()
+            if guild and number in guild.members:
+                member = guild.members[number].payload(with_user=False)
+                member["permissions"] = str(int(channel.permissions(self._world.users[number])))
+                resolved.setdefault("members", {})[key] = member
+        elif guild and number in guild.channels:
+            other = guild.channels[number]
+            resolved.setdefault("channels", {})[key] = other.payload() | {"permissions": "0"}
+        for role in guild.roles if guild else ():
+            if role.id == number:
+                resolved.setdefault("roles", {})[key] = role.payload()
+
+    def _open(
+        self,
+        kind: Kind,
+        user: User,
+        channel: Channel,
+        data: Json,
+        *,
+        command: Json | None = None,
+        message: Message | None = None,
+    ) -> Interaction:
+        interaction = Interaction(
+            id=self._world.snowflake(),
+            token=new_token(),
+            kind=kind,
+            user=user,
+            channel=channel,
+            data=data,
+            world=self._world,
+            message=message,
+            command_name=_full_name(command["name"], data) if command else "",
+            command_type=command["type"] if command else 1,
+        )
+        self._interactions.open(interaction, self._gateway_data(interaction))
+        return interaction
+
+    def _gateway_data(self, interaction: Interaction) -> Json:
+        channel, user, guild = interaction.channel, interaction.user, interaction.channel.guild
+        granted = channel.permissions(user)
+        app_granted = channel.permissions(self._world.bot) if interaction.installed else EVERYONE
+        data: Json = {
+            "id": str(interaction.id),
+            "application_id": str(self._world.bot.id),
+            "type": int(interaction.kind),
+            "token": interaction.token,
+            "version": 1,
+            "data": interaction.data,
+            "channel_id": str(channel.id),
+            "channel": channel.payload() | {"permissions": str(int(granted))},
+            "app_permissions": str(int(app_granted)),
+            "locale": "en-US",
+            "entitlements": [],
+            "authorizing_integration_owners": interaction.owners(),
+            "context": 1 if guild is None else 0,
+            "attachment_size_limit": self._world.settings.upload_limit,
+        }
+        if interaction.message is not None:
+            data["message"] = interaction.message.payload(bot_id=self._world.bot.id)
+        if guild is None:
+            return data | {"user": user.payload()}
+        member = guild.members[user.id].payload() | {"permissions": str(int(granted))}
+        return data | {
+            "guild_id": str(guild.id),
+            "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
+            "guild_locale": "en-US",
+            "member": member,
+        }
+
+
+def _leaves(options: list[Json]) -> Iterator[Json]:
+    for option in options:
+        if option["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
+            yield from _leaves(option.get("options") or [])
+        else:
+            yield option
+
+
+def _full_name(name: str, data: Json) -> str:
+    options = data.get("options") or []
+    while options and options[0]["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
+        name += f" {options[0]['name']}"
+        options = options[0].get("options") or []
+    return name
+
+
+def _within(files: dict[int, Upload], option: Json, limit: int) -> Upload:
+    upload = files.get(int(option["value"]))
+    if upload is None:
+        raise NotPossible(f"the option {option['name']} has no file")
+    if len(upload.data) > limit:
+        raise NotPossible(f"{upload.filename} is larger than {limit >> 20} MiB")
+    return upload
+
+
+def _check_options(known: list[Json], given: list[Json]) -> None:
+    """Refuse options the client would not let through.
+
+    Raises:
+        NotPossible: One is missing, unknown or out of its bounds.
+    """
+    by_name = {option["name"]: option for option in known}
+    names = [option["name"] for option in given]
+    for option in given:
+        definition = by_name.get(option["name"])
+        if definition is None:
+            raise NotPossible(f"there is no option {option['name']!r}; there are {list(by_name)}")
+        if definition["type"] != option["type"]:
+            raise NotPossible(f"the option {option['name']} is of type {definition['type']}")
+        if option["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
+            _check_options(definition.get("options") or [], option.get("options") or [])
+        else:
+            _check_value(definition, option["value"])
+    for definition in known:
+        if definition.get("required") and definition["name"] not in names:
+            raise NotPossible(f"the option {definition['name']} is required")
+
+
+def _check_value(definition: Json, value: Any) -> None:
+    name = definition["name"]
+    choices = [choice["value"] for choice in definition.get("choices") or ()]
+    if choices and value not in choices:
+        raise NotPossible(f"{name} is one of {choices}, not {value!r}")
+    size = len(value) if isinstance(value, str) else value
+    least = definition.get("min_length", definition.get("min_value"))
+    most = definition.get("max_length", definition.get("max_value"))
+    if (least is not None and size < least) or (most is not None and size > most):
+        raise NotPossible(f"{name} has to lie between {least} and {most}")
