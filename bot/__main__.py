@@ -1,0 +1,84 @@
+"""Run the bot: ``python -m bot``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+import aiohttp
+import discord
+
+from bot.app import FieldmarkBot
+from bot.config import ConfigError, Settings, load
+from bot.store import StoreError
+from engine import Engine, TaxonTable
+
+_PORTAL = "https://discord.com/developers/applications"
+_NO_TOKEN = (
+    "There is no Discord token: create an application at " + _PORTAL + ", copy the token from its"
+    " Bot page, and set FIELDMARK_DISCORD__TOKEN to it."
+)
+_BAD_TOKEN = (
+    "Discord does not accept the token: reset it on the Bot page of your application at "
+    + _PORTAL
+    + " and set FIELDMARK_DISCORD__TOKEN to the new one."
+)
+_NO_INTENT = (
+    'The setting message_content is on, but the intent is off at Discord: turn on "Message'
+    ' Content Intent" on the Bot page of your application at ' + _PORTAL + ", or set"
+    " message_content = false and go without watched channels."
+)
+
+
+def main() -> int:
+    """Run until stopped; return the exit status: 0 stopped, 1 failed, 2 badly set up."""
+    try:
+        settings = load()
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    if settings.discord.token is None:
+        return _fail(_NO_TOKEN, 2)
+    discord.utils.setup_logging(level=logging.getLevelName(settings.logging.level))
+    logging.getLogger("discord.client").setLevel(logging.WARNING)
+    try:
+        asyncio.run(_run(settings, settings.discord.token.get_secret_value()))
+    except discord.LoginFailure:
+        return _fail(_BAD_TOKEN, 1)
+    except discord.PrivilegedIntentsRequired:
+        return _fail(_NO_INTENT, 1)
+    except StoreError as error:
+        return _fail(str(error), 1)
+    except (discord.HTTPException, discord.ConnectionClosed, aiohttp.ClientError) as error:
+        return _fail(f"Discord cannot be reached ({error}): check the network, then try again.", 1)
+    return 0
+
+
+async def _run(settings: Settings, token: str) -> None:
+    bot = FieldmarkBot(settings, Engine(settings.engine.settings()), TaxonTable.load())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    running = asyncio.create_task(bot.start(token))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        await bot.close()
+        if stop.is_set():
+            running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201 - the one line a person sees
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

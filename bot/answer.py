@@ -1,0 +1,137 @@
+"""From photos to one reply: read them, have them identified, and set the answer as a message."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.cards import identification_card, identification_text
+from bot.errors import sentence
+from bot.features.remove import RemoveButton
+from bot.groups import PLURALS
+from bot.identifier import Identifier
+from bot.intake import Photos
+from engine import Group, Identification, ModelUnavailable, PhotoRejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a request came to: an identification, or the sentence that says why there is none."""
+
+    identification: Identification | None = None
+    sentence: str = ""
+    photos: int = 1
+    notes: tuple[str, ...] = ()
+    spoiler: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A message ready to be sent or to replace one that was sent."""
+
+    content: str | None = None
+    embed: discord.Embed | None = None
+    file: discord.File | None = None
+    view: discord.ui.View | None = None
+
+    def to_send(self) -> dict[str, Any]:
+        """Return the arguments of a ``send`` or ``reply``."""
+        parts = {
+            "content": self.content,
+            "embed": self.embed,
+            "file": self.file,
+            "view": self.view,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def to_edit(self) -> dict[str, Any]:
+        """Return the arguments of an ``edit``, which also clear what was there before."""
+        return {
+            "content": self.content,
+            "embeds": [self.embed] if self.embed is not None else [],
+            "attachments": [self.file] if self.file is not None else [],
+            "view": self.view,
+        }
+
+
+async def identify(
+    identifier: Identifier, reading: Awaitable[Photos], group: Group, *, preview: bool = False
+) -> Answer:
+    """Await the photos and identify them; turn any failure into its sentence."""
+    try:
+        photos = await reading
+        identification = await identifier.identify(photos.data, group, preview=preview)
+    except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
+        return Answer(sentence=_explain(error, identifier))
+    return Answer(
+        identification=identification,
+        photos=len(photos.data),
+        notes=photos.notes,
+        spoiler=photos.spoiler,
+    )
+
+
+def render(
+    answer: Answer,
+    permissions: discord.Permissions,
+    *,
+    asker_id: int | None,
+    source_url: str | None = None,
+) -> Rendered:
+    """Set ``answer`` as well as ``permissions`` allow, and say what they do not.
+
+    ``asker_id`` is who may remove the message; None leaves the button away, which is right
+    for messages that only the asker sees.
+    """
+    view = None
+    if asker_id is not None:
+        view = discord.ui.View(timeout=None).add_item(RemoveButton(asker_id))
+    identification = answer.identification
+    if identification is None:
+        return Rendered(content=answer.sentence, view=view)
+    if not permissions.embed_links:
+        note = "I may not embed links here, so this is the plain form of the card."
+        text = identification_text(
+            identification,
+            photos=answer.photos,
+            notes=(*answer.notes, note),
+            spoiler=answer.spoiler,
+        )
+        return Rendered(content=text, view=view)
+    notes = answer.notes
+    if identification.preview is not None and not permissions.attach_files:
+        notes = (*notes, "I may not attach files here, so the photo is not shown.")
+    embed = identification_card(
+        identification,
+        photos=answer.photos,
+        notes=notes,
+        spoiler=answer.spoiler,
+        source_url=source_url,
+    )
+    file = None
+    if identification.preview is not None and permissions.attach_files:
+        file = _echo(identification.preview, embed, spoiler=answer.spoiler)
+    return Rendered(embed=embed, file=file, view=view)
+
+
+def _echo(preview: bytes, embed: discord.Embed, *, spoiler: bool) -> discord.File:
+    """Attach the preview: inside the card, or hidden beside it, as an embed can hide nothing."""
+    file = discord.File(io.BytesIO(preview), filename="photo.jpg", spoiler=spoiler)
+    if not spoiler:
+        embed.set_image(url="attachment://photo.jpg")
+    return file
+
+
+def _explain(error: Exception, identifier: Identifier) -> str:
+    if isinstance(error, PhotoRejected) and error.position > 0:
+        return f"Photo {error.position + 1}: {error}"
+    if isinstance(error, ModelUnavailable):
+        answering = {model.group for model in identifier.models() if model.problem is None}
+        able = [PLURALS[group] for group in Group if group in answering]
+        if able:
+            return f"{error} What I can name here: {', '.join(able)}."
+    return sentence(error)

@@ -1,0 +1,166 @@
+"""The bot: builds the parts and owns their lifetimes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import sys
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.config import Settings
+from bot.errors import Tree
+from bot.feature import Feature
+from bot.features import gbif as gbif_feature
+from bot.features import identify
+from bot.features import settings as settings_feature
+from bot.fetch import PhotoFetcher
+from bot.gbif import GbifClient
+from bot.identifier import StartableIdentifier, StartingIdentifier
+from bot.intake import Intake
+from bot.store import Store
+from engine import TaxonTable
+
+log = logging.getLogger(__name__)
+
+_PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    embed_links=True,
+    attach_files=True,
+    read_message_history=True,
+)
+
+
+class FieldmarkBot(commands.AutoShardedBot):
+    """Fieldmark on Discord.
+
+    Build it inside the running event loop it will serve. ``connector``, ``fetcher`` and
+    ``gbif`` replace the ways to Discord, the web and GBIF, for tests and the sandbox.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: StartableIdentifier,
+        taxa: TaxonTable,
+        *,
+        connector: aiohttp.BaseConnector | None = None,
+        fetcher: PhotoFetcher | None = None,
+        gbif: GbifClient | None = None,
+        **options: Any,
+    ) -> None:
+        intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+        intents.message_content = settings.discord.message_content
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            tree_cls=Tree,
+            intents=intents,
+            connector=connector,
+            max_messages=None,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+            **options,
+        )
+        self._settings = settings
+        self._taxa = taxa
+        self._identifier = StartingIdentifier(engine)
+        self._intake = Intake(
+            settings.intake,
+            fetcher
+            or PhotoFetcher(
+                max_bytes=settings.intake.max_bytes, timeout_s=settings.intake.url_timeout_s
+            ),
+        )
+        if gbif is None and settings.gbif.enabled:
+            gbif = GbifClient(taxa, contact=settings.gbif.contact)
+        self._gbif = gbif
+        self._store: Store | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def setup_hook(self) -> None:
+        """Open the store, start the engine alongside, and publish the commands if changed.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        self._store = await Store.open(self._settings.store.path.expanduser())
+        self._identifier.begin()
+        for feature in self._features(self._store):
+            self._add(feature)
+        await self._publish_commands(self._store)
+
+    def _features(self, store: Store) -> tuple[Feature, ...]:
+        message_content = self._settings.discord.message_content
+        return (
+            identify.feature(
+                self, self._identifier, self._intake, store, message_content=message_content
+            ),
+            gbif_feature.feature(self._taxa, self._gbif),
+            settings_feature.feature(store, message_content=message_content),
+        )
+
+    def _add(self, feature: Feature) -> None:
+        for command in feature.commands:
+            self.tree.add_command(command)
+        self.add_dynamic_items(*feature.dynamic_items)
+        for event, listener in feature.listeners.items():
+            self.add_listener(listener, event)
+
+    async def _publish_commands(self, store: Store) -> None:
+        """Hand Discord the commands if they differ from those it was last given."""
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        canonical = json.dumps([self.application_id, payload], sort_keys=True)
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        if await store.commands_hash() == digest:
+            return
+        await self.tree.sync()
+        await store.set_commands_hash(digest)
+        log.info("Published %d commands.", len(payload))
+
+    async def on_ready(self) -> None:
+        """Log who the bot is, and the link that invites it."""
+        if self.application_id is None:
+            return
+        link = discord.utils.oauth_url(
+            self.application_id,
+            permissions=_PERMISSIONS,
+            scopes=("bot", "applications.commands"),
+        )
+        log.info("Online as %s. Invite me with %s", self.user, link)
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Leave messages to the features' listeners; there are no prefix commands."""
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Log an error that escaped a listener."""
+        log.error("While handling %s", event_method, exc_info=sys.exception())
+
+    async def close(self) -> None:
+        """Take no new photos, let those under way finish, then leave Discord."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        try:
+            await self._identifier.close(self._settings.discord.shutdown_s)
+        finally:
+            await super().close()
+            if self._gbif is not None:
+                self._gbif.close()
+            if self._store is not None:
+                await self._store.close()

@@ -1,0 +1,285 @@
+"""The product's face: an identification as a Discord embed, or as plain text.
+
+Pure functions of their arguments. A card leads with the verdict, in words that say how far
+the evidence carries, and then shows the candidates with their probabilities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
+
+from bot.groups import PLURALS
+from bot.links import taxon_url
+from engine import Candidate, Group, Identification, ModelInfo, Taxon, Verdict
+
+MAX_CANDIDATES = 5
+
+_MAX_TITLE = 256
+_MAX_DESCRIPTION = 4096
+_MAX_FOOTER = 1024
+_MAX_CONTENT = 2000
+_MAX_NAME = 80
+_BAR_CELLS = 10
+
+_SURE = discord.Colour(0x2E9E5B)
+_LIKELY = discord.Colour(0xE0A526)
+_OPEN = discord.Colour(0xD9722E)
+_UNKNOWN = discord.Colour(0x8A8F98)
+
+_ITALIC_RANKS = {"genus", "subgenus", "species", "subspecies", "variety", "form"}
+_KINDS = {
+    "Aves": "a bird",
+    "Insecta": "an insect",
+    "Arachnida": "an arachnid",
+    "Mammalia": "a mammal",
+    "Reptilia": "a reptile",
+    "Squamata": "a reptile",
+    "Amphibia": "an amphibian",
+    "Actinopterygii": "a fish",
+    "Mollusca": "a mollusc",
+    "Plantae": "a plant",
+    "Fungi": "a fungus",
+    "Animalia": "an animal",
+}
+_GROUP_KINDS = {
+    Group.BIRD: "a bird",
+    Group.INSECT: "an insect",
+    Group.PLANT: "a plant",
+}
+
+# Characters that would open a mention, an emoji or a link inside a name.
+_LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "@": "＠"})  # noqa: RUF001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """The parts of a card, before they are set as an embed or as text.
+
+    ``lead`` and ``candidates`` are Markdown. ``title`` is plain.
+    """
+
+    title: str
+    url: str | None
+    lead: str
+    candidates: tuple[str, ...]
+    footer: str
+    colour: discord.Colour
+
+
+def identification_card(
+    identification: Identification,
+    *,
+    photos: int = 1,
+    notes: Sequence[str] = (),
+    spoiler: bool = False,
+    source_url: str | None = None,
+) -> discord.Embed:
+    """Set an identification as an embed.
+
+    Args:
+        identification: what the engine answered.
+        photos: how many photos were taken together as views of one individual.
+        notes: sentences about the photos, shown after the engine's own.
+        spoiler: hide everything that gives the species away.
+        source_url: a link to the message that holds the photo, where the card is no reply.
+    """
+    card = compose(identification, photos=photos, notes=notes)
+    lines = [card.lead, *card.candidates]
+    if spoiler:
+        lines = [_hidden(line) for line in (f"**{_escape(card.title)}**", *lines)]
+    if source_url is not None:
+        lines.append(f"[Go to the photo]({source_url})")
+    embed = discord.Embed(description=_fit(lines, _MAX_DESCRIPTION), colour=card.colour)
+    if spoiler:
+        embed.title = "Behind the spoiler"
+        embed.colour = _UNKNOWN
+    else:
+        embed.title = _cut(_escape(card.title), _MAX_TITLE)
+        embed.url = card.url
+    return embed.set_footer(text=card.footer[:_MAX_FOOTER])
+
+
+def identification_text(
+    identification: Identification,
+    *,
+    photos: int = 1,
+    notes: Sequence[str] = (),
+    spoiler: bool = False,
+) -> str:
+    """Set an identification as a message's text, for channels without embeds."""
+    card = compose(identification, photos=photos, notes=notes)
+    lines = [f"**{_escape(card.title)}**", card.lead, *card.candidates]
+    if spoiler:
+        lines = [_hidden(line) for line in lines]
+    lines += [f"-# {_escape(line)}" for line in card.footer.splitlines()]
+    return _fit(lines, _MAX_CONTENT)
+
+
+def compose(identification: Identification, *, photos: int = 1, notes: Sequence[str] = ()) -> Card:
+    """Put an identification into words."""
+    verdict = identification.verdict
+    if not identification.known:
+        title, lead, url, colour = _unknown(identification)
+    elif verdict is None:
+        title, lead, url, colour = _undecided(identification)
+    else:
+        title, lead, url, colour = _decided(verdict, identification.group)
+    shown = identification.candidates[:MAX_CANDIDATES]
+    return Card(
+        title=title,
+        url=url,
+        lead=lead,
+        candidates=tuple(_candidate_line(candidate) for candidate in shown),
+        footer=_footer(identification, photos, notes),
+        colour=colour,
+    )
+
+
+def percent(probability: float) -> str:
+    """Write a probability as whole percent; neither certainty nor impossibility is claimed.
+
+    >>> [percent(p) for p in (0.004, 0.5, 0.996)]
+    ['<1 %', '50 %', '>99 %']
+    """
+    if probability < 0.01:
+        return "<1 %"
+    if probability >= 0.995:
+        return ">99 %"
+    return f"{probability * 100:.0f} %"
+
+
+def bar(probability: float) -> str:
+    """Draw a probability as a bar of equally wide blocks."""
+    filled = min(_BAR_CELLS, max(0, round(probability * _BAR_CELLS)))
+    return "█" * filled + "░" * (_BAR_CELLS - filled)
+
+
+def _decided(verdict: Verdict, group: Group) -> tuple[str, str, str, discord.Colour]:
+    taxon = verdict.taxon
+    sure = f"**{percent(verdict.probability)}** sure"
+    if taxon.rank in {"species", "subspecies", "variety", "form", "hybrid"}:
+        title = _display_name(taxon)
+        kind = _kind(taxon, group)
+        lead = f"{_scientific(taxon)}, {kind} · {sure}"
+    else:
+        title = _sentence_case(f"{_kind(taxon, group)} of the {taxon.rank} {_plain(taxon)}")
+        known_as = f" ({_escape(taxon.vernacular_name)})" if taxon.vernacular_name else ""
+        lead = f"{sure} of the {taxon.rank} {_scientific(taxon)}{known_as}; the species is open."
+    return title, lead, taxon_url(taxon), _colour(verdict.probability)
+
+
+def _undecided(identification: Identification) -> tuple[str, str, None, discord.Colour]:
+    lead = "No answer stands out. A closer or sharper photo may settle it; these come nearest:"
+    if not identification.candidates:
+        lead = "No answer stands out. A closer or sharper photo may settle it."
+    return "I can't tell from this photo", lead, None, _OPEN
+
+
+def _unknown(identification: Identification) -> tuple[str, str, None, discord.Colour]:
+    among = PLURALS[identification.group] if identification.group in _GROUP_KINDS else None
+    title = (
+        f"I don't think this is among the {among} I know"
+        if among
+        else "I don't think this is in what I know"
+    )
+    lead = (
+        "A closer crop of a single animal or plant may help, or another `group`."
+        if among
+        else "A closer crop of a single animal or plant may help."
+    )
+    if identification.candidates:
+        lead += " If it has to be one I know, these come nearest:"
+    return title, lead, None, _UNKNOWN
+
+
+def _candidate_line(candidate: Candidate) -> str:
+    taxon = candidate.taxon
+    score = f"`{bar(candidate.probability)} {percent(candidate.probability):>5}`"
+    name = f"[{_escape(_display_name(taxon))}]({taxon_url(taxon)})"
+    if taxon.vernacular_name:
+        name += f" · {_scientific(taxon)}"
+    return f"{score} {name}"
+
+
+def _footer(identification: Identification, photos: int, notes: Sequence[str]) -> str:
+    parts = [identification.group.value.capitalize()]
+    parts += [_model(model) for model in identification.models if model.problem is None]
+    total = identification.timings_ms.get("total")
+    if total is not None:
+        parts.append(f"{total / 1000:.1f} s" if total >= 1000 else f"{total:.0f} ms")
+    lines = [" · ".join(parts)]
+    if photos > 1:
+        lines.append(f"{photos} photos, taken as views of one individual.")
+    lines += [*identification.notes, *notes]
+    return "\n".join(lines)
+
+
+def _model(model: ModelInfo) -> str:
+    return f"{model.title} {model.version}".strip()
+
+
+def _colour(probability: float) -> discord.Colour:
+    if probability >= 0.8:
+        return _SURE
+    return _LIKELY if probability >= 0.5 else _OPEN
+
+
+def _kind(taxon: Taxon, group: Group) -> str:
+    """Say what sort of organism a taxon is, by the nearest ancestor that has an everyday word."""
+    names = [taxon.scientific_name, *(ancestor.name for ancestor in reversed(taxon.lineage))]
+    known = next((_KINDS[name] for name in names if name in _KINDS), None)
+    return known or _GROUP_KINDS.get(group, "an organism")
+
+
+def _display_name(taxon: Taxon) -> str:
+    return _sentence_case(_clean(taxon.vernacular_name or taxon.scientific_name))
+
+
+def _plain(taxon: Taxon) -> str:
+    return _clean(taxon.scientific_name)
+
+
+def _scientific(taxon: Taxon) -> str:
+    """Set a scientific name, in italics where the codes of nomenclature ask for them."""
+    name = _escape(_clean(taxon.scientific_name))
+    return f"*{name}*" if taxon.rank in _ITALIC_RANKS else name
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _clean(text: str) -> str:
+    """Put a name on one line of bounded length, without control characters."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return _cut(" ".join(printable.split()), _MAX_NAME) or "?"
+
+
+def _escape(text: str) -> str:
+    """Make text show as itself in Markdown, inside a link's text too."""
+    literal = discord.utils.escape_markdown(text.translate(_LOOKALIKES), ignore_links=False)
+    # A bare address inside a link's text would stop the link from being one.
+    return re.sub(r"://", ":\u200b//", literal)
+
+
+def _hidden(line: str) -> str:
+    return f"||{line}||"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip("\\ ") + "…"
+
+
+def _fit(lines: Sequence[str], limit: int) -> str:
+    """Join the lines that fit, whole; half a line could leave its Markdown open."""
+    text = ""
+    for line in lines:
+        longer = f"{text}\n{line}" if text else line
+        if len(longer) > limit:
+            break
+        text = longer
+    return text

@@ -1,0 +1,205 @@
+"""Typed settings from a TOML file and the environment.
+
+The file is the one that ``FIELDMARK_CONFIG`` names, else ``config.toml`` in the working
+directory if there is one. ``FIELDMARK_SECTION__SETTING`` in the environment wins over it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from engine import EngineSettings
+
+_HOME = "~/.local/share/fieldmark"
+_ENGINE = EngineSettings(home=Path(_HOME))
+
+
+class ConfigError(Exception):
+    """The settings cannot be used. ``str(error)`` is one sentence: what, where, what to do."""
+
+
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class DiscordSection(Section):
+    """How the bot meets Discord."""
+
+    token: OptionalSecret = None
+    message_content: bool = False
+    shutdown_s: float = Field(default=10.0, ge=0)
+
+
+class EngineSection(Section):
+    """The engine's settings, one to one (see ``engine.EngineSettings``)."""
+
+    home: Path = Path(_HOME)
+    models_dir: OptionalPath = None
+    catalog: OptionalPath = None
+    runtime: Literal["auto", "openvino", "tensorflow"] = _ENGINE.runtime
+    precision: Literal["f32", "bf16"] = _ENGINE.precision
+    workers: int = Field(default=_ENGINE.workers, ge=1)
+    threads: int = Field(default=_ENGINE.threads, ge=1)
+    queue_limit: int = Field(default=_ENGINE.queue_limit, ge=1)
+    deadline_s: float = Field(default=_ENGINE.deadline_s, gt=0)
+    stuck_after_s: float = Field(default=_ENGINE.stuck_after_s, gt=0)
+    start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)
+    decode_memory_mb: int = Field(default=_ENGINE.decode_memory_mb, ge=64)
+
+    def settings(self) -> EngineSettings:
+        """Return the value that the engine takes, with ``~`` expanded in its folders."""
+        values = {f.name: getattr(self, f.name) for f in fields(EngineSettings)}
+        values["home"] = self.home.expanduser()
+        values["models_dir"] = self.models_dir.expanduser() if self.models_dir else None
+        values["catalog"] = self.catalog.expanduser() if self.catalog else None
+        return EngineSettings(**values)
+
+
+class IntakeSection(Section):
+    """Limits on the photos that are read at all."""
+
+    max_bytes: int = Field(default=25 * 1024 * 1024, ge=1024)
+    max_photos: int = Field(default=4, ge=1, le=10)
+    attachment_timeout_s: float = Field(default=30.0, gt=0)
+    url_timeout_s: float = Field(default=15.0, gt=0)
+
+
+class StoreSection(Section):
+    """Where the bot remembers what must survive a restart."""
+
+    path: Path = Path(f"{_HOME}/bot.sqlite")
+
+
+class GbifSection(Section):
+    """How the bot asks GBIF about a taxon."""
+
+    enabled: bool = True
+    contact: str = ""
+
+
+class LoggingSection(Section):
+    """What is logged to standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FIELDMARK_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    discord: DiscordSection = DiscordSection()
+    engine: EngineSection = EngineSection()
+    intake: IntakeSection = IntakeSection()
+    store: StoreSection = StoreSection()
+    gbif: GbifSection = GbifSection()
+    logging: LoggingSection = LoggingSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the environment over ``FIELDMARK_MODELS`` over the file (the init values)."""
+        models = os.environ.get("FIELDMARK_MODELS")
+        short = {"engine": {"models_dir": models}} if models else {}
+        return env_settings, InitSettingsSource(settings_cls, init_kwargs=short), init_settings
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings from ``path`` (default: see the module) and the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, or a setting is unknown or has a bad value.
+    """
+    chosen = path or _default_path()
+    table = _read_toml(chosen) if chosen is not None else {}
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, table, chosen)) from None
+    except SettingsError as error:
+        raise ConfigError(f"The environment cannot be used: {error}.") from None
+
+
+def _default_path() -> Path | None:
+    named = os.environ.get("FIELDMARK_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    usual = Path("config.toml")
+    return usual if usual.is_file() else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"The settings file {path} cannot be read: {error.strerror or error}."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from None
+
+
+def _explain(error: ValidationError, table: Mapping[str, Any], path: Path | None) -> str:
+    """Turn the first problem into one sentence that names the setting and where it stands."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    location = [str(part) for part in problem["loc"]]
+    where = str(path) if _in_table(location, table) else "the environment"
+    name = ".".join(location)
+    if problem["type"] == "extra_forbidden":
+        return (
+            f"Unknown setting {name} in {where}: remove it or correct its name"
+            " (config.example.toml lists every setting)."
+        )
+    return f"The setting {name} in {where} cannot be used: {problem['msg']}."
+
+
+def _in_table(location: list[str], table: Mapping[str, Any]) -> bool:
+    value: object = table
+    for part in location:
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True

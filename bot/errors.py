@@ -1,0 +1,66 @@
+"""The one surface that turns any error into one sentence for people."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from engine import EngineError
+
+log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """A request that cannot be served. ``str(refusal)`` is one sentence that people may see."""
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one sentence what went wrong; log what nobody expected, under an id."""
+    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
+        error = error.__cause__ or error
+    if isinstance(error, Refusal | EngineError):
+        return str(error)
+    if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
+        return (
+            "This command has changed since Discord last looked: restart Discord, then try again."
+        )
+    if isinstance(error, app_commands.MissingPermissions):
+        names = ", ".join(name.replace("_", " ").title() for name in error.missing_permissions)
+        return f"You need the permission {names} for that."
+    if isinstance(error, app_commands.NoPrivateMessage):
+        return "That works only in a server."
+    if isinstance(error, app_commands.CheckFailure):
+        return "You may not do that here."
+    identifier = secrets.token_hex(4)
+    log.error("Error %s", identifier, exc_info=error)
+    return (
+        "Something went wrong on my side. Please try again; if it happens again, tell whoever"
+        f" runs me that it was error {identifier}."
+    )
+
+
+async def tell(interaction: discord.Interaction[Any], text: str) -> None:
+    """Say ``text`` to whoever started ``interaction``, for their eyes only where still possible."""
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.send_message(text, ephemeral=True)
+        elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+            await interaction.edit_original_response(content=text, embeds=[], view=None)
+        else:
+            await interaction.followup.send(text, ephemeral=True)
+    except discord.HTTPException as error:
+        log.warning("An answer could not be delivered (%s): %s", error, text)
+
+
+class Tree(app_commands.CommandTree[Any]):
+    """A command tree whose errors reach the member as one sentence."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Answer the member with what went wrong."""
+        await tell(interaction, sentence(error))

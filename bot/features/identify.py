@@ -1,0 +1,123 @@
+"""Identify what a photo shows: /identify, Apps > Identify, a mention, a DM, a watched channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.answer import Answer, identify, render
+from bot.conversation import Conversation, fingerprint
+from bot.errors import tell
+from bot.feature import Feature
+from bot.features.remove import RemoveButton
+from bot.groups import CHOICES
+from bot.identifier import Identifier
+from bot.intake import Intake, Photos, Selection
+from bot.store import Reply, Store
+from engine import Group
+
+
+def feature(
+    client: discord.Client,
+    identifier: Identifier,
+    intake: Intake,
+    store: Store,
+    *,
+    message_content: bool,
+) -> Feature:
+    """Build the feature for ``client``."""
+    conversation = Conversation(client, identifier, intake, store, message_content=message_content)
+
+    @app_commands.command(name="identify", description="Name the species in a photo.")
+    @app_commands.describe(
+        photo="The photo, uploaded",
+        url="Or a link to the photo",
+        group="What is in the photo",
+        private="Show the answer to you alone",
+    )
+    @app_commands.choices(group=CHOICES)
+    async def identify_command(
+        interaction: discord.Interaction[Any],
+        photo: discord.Attachment | None = None,
+        url: str | None = None,
+        group: str = Group.AUTO.value,
+        private: bool = False,
+    ) -> None:
+        if (photo is None) == (url is None):
+            await tell(
+                interaction, "Give me one photo: upload it as `photo`, or link to it as `url`."
+            )
+            return
+        await interaction.response.defer(ephemeral=private, thinking=True)
+        answer = await identify(identifier, _read(intake, photo, url), Group(group), preview=True)
+        await _respond(interaction, answer, asker_id=None if private else interaction.user.id)
+
+    @app_commands.context_menu(name="Identify")
+    async def identify_message(
+        interaction: discord.Interaction[Any], message: discord.Message
+    ) -> None:
+        selection = intake.select(message, embeds=True)
+        if not selection:
+            await tell(interaction, "I see no photo in that message: choose one that has a photo.")
+            return
+        await interaction.response.defer(thinking=True)
+        answer = await identify(identifier, intake.read(selection), Group.AUTO)
+        asker_id = interaction.user.id
+        reply_id = await _respond(
+            interaction, answer, asker_id=asker_id, source_url=message.jump_url
+        )
+        if _in_reach(client, interaction):
+            reply = Reply(
+                reply_id=reply_id,
+                channel_id=message.channel.id,
+                request_id=None,
+                photo_id=message.id,
+                asker_id=asker_id,
+                group=Group.AUTO,
+                fingerprint=fingerprint(Group.AUTO, selection),
+            )
+            await store.remember(reply)
+
+    return Feature(
+        commands=(identify_command, identify_message),
+        dynamic_items=(RemoveButton,),
+        listeners={
+            "on_message": conversation.on_message,
+            "on_raw_message_edit": conversation.on_raw_message_edit,
+            "on_raw_message_delete": conversation.on_raw_message_delete,
+            "on_raw_bulk_message_delete": conversation.on_raw_bulk_message_delete,
+        },
+    )
+
+
+def _in_reach(client: discord.Client, interaction: discord.Interaction[Any]) -> bool:
+    """Tell whether the bot itself is where ``interaction`` is, and so can follow up later."""
+    if interaction.guild_id is None:
+        return interaction.context.dm_channel
+    return client.get_guild(interaction.guild_id) is not None
+
+
+async def _read(intake: Intake, photo: discord.Attachment | None, url: str | None) -> Photos:
+    """Read the one photo of the command, whichever way it was given."""
+    if photo is not None:
+        return await intake.read(Selection(attachments=(photo,), spoiler=photo.is_spoiler()))
+    return await intake.read(Selection(links=(url or "",)))
+
+
+async def _respond(
+    interaction: discord.Interaction[Any],
+    answer: Answer,
+    *,
+    asker_id: int | None,
+    source_url: str | None = None,
+) -> int:
+    """Put ``answer`` in the place of "thinking..." and return the message's id."""
+    # In a direct message there is nobody to withhold a permission.
+    allowed = (
+        discord.Permissions.all() if interaction.guild_id is None else (interaction.app_permissions)
+    )
+    rendered = render(answer, allowed, asker_id=asker_id, source_url=source_url)
+    message = await interaction.edit_original_response(**rendered.to_edit())
+    return message.id

@@ -1,0 +1,95 @@
+"""/settings: which channels of a server are watched. Kept: channel, server and group ids."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import discord
+from discord import app_commands
+
+from bot.feature import Feature
+from bot.groups import CHOICES, PLURALS
+from bot.store import Store, WatchedChannel
+from engine import Group
+
+_Channel: TypeAlias = (
+    discord.TextChannel | discord.VoiceChannel | discord.ForumChannel | discord.Thread
+)
+
+_INTENT_OFF = (
+    "This bot runs without the Message Content intent, so Discord does not show it the photos"
+    " of a channel: whoever runs it can turn the intent on in the developer portal and set"
+    " `message_content = true`. Mentions, `/identify` and Apps > Identify work without it."
+)
+_NEEDED = ("view_channel", "send_messages", "embed_links", "read_message_history")
+
+
+def feature(store: Store, *, message_content: bool) -> Feature:
+    """Build the feature; ``message_content`` says whether the bot may read channels at all."""
+    settings = app_commands.Group(
+        name="settings",
+        description="What Fieldmark does in this server.",
+        guild_only=True,
+        default_permissions=discord.Permissions(manage_guild=True),
+        allowed_contexts=app_commands.AppCommandContext(guild=True),
+        allowed_installs=app_commands.AppInstallationType(guild=True),
+    )
+
+    @settings.command(description="Identify every photo posted in a channel.")
+    @app_commands.describe(channel="The channel", group="What its photos show")
+    @app_commands.choices(group=CHOICES)
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def watch(
+        interaction: discord.Interaction[Any],
+        channel: _Channel,
+        group: str = Group.AUTO.value,
+    ) -> None:
+        await interaction.response.defer(ephemeral=True)
+        if not message_content:
+            await _say(interaction, _INTENT_OFF)
+            return
+        chosen = Group(group)
+        await store.watch(
+            WatchedChannel(channel_id=channel.id, guild_id=channel.guild.id, group=chosen)
+        )
+        text = f"From now on I look at every photo in {channel.mention} for {PLURALS[chosen]}."
+        await _say(interaction, " ".join([text, *_missing(channel)]))
+
+    @settings.command(description="Stop identifying every photo of a channel.")
+    @app_commands.describe(channel="The channel")
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def unwatch(interaction: discord.Interaction[Any], channel: _Channel) -> None:
+        await interaction.response.defer(ephemeral=True)
+        was_watched = await store.unwatch(channel.id)
+        state = "I no longer watch" if was_watched else "I was not watching"
+        await _say(interaction, f"{state} {channel.mention}.")
+
+    @settings.command(description="Show which channels are watched.")
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def show(interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer(ephemeral=True)
+        watched = await store.watched_in(interaction.guild_id or 0)
+        lines = [f"<#{channel.channel_id}>: {PLURALS[channel.group]}" for channel in watched]
+        head = (
+            "Watched channels:" if lines else "No channel is watched; `/settings watch` adds one."
+        )
+        # 2,000 characters hold some 50 channels; say so rather than fail beyond them.
+        shown, left = lines[:40], len(lines[40:])
+        tail = [f"... and {left} more."] if left else []
+        notes = [] if message_content else [_INTENT_OFF]
+        await _say(interaction, "\n".join([head, *shown, *tail, *notes]))
+
+    return Feature(commands=(settings,))
+
+
+def _missing(channel: _Channel) -> list[str]:
+    """Say which permissions the bot lacks in a channel it is to watch."""
+    allowed = channel.permissions_for(channel.guild.me)
+    names = [name.replace("_", " ").title() for name in _NEEDED if not getattr(allowed, name)]
+    if not names:
+        return []
+    return [f"I still need these permissions there: {', '.join(names)}."]
+
+
+async def _say(interaction: discord.Interaction[Any], text: str) -> None:
+    await interaction.edit_original_response(content=text)

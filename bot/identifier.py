@@ -1,0 +1,114 @@
+"""The engine as the bot sees it, and a stand-in for it while it is still starting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine import EngineError, EngineFailed, Group, Identification, ModelInfo
+
+log = logging.getLogger(__name__)
+
+_CLOSING = "I'm shutting down. Please try again in a minute."
+
+
+class Identifier(Protocol):
+    """What the features need of an engine."""
+
+    async def identify(
+        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+    ) -> Identification:
+        """Identify one individual from one or several photos of it, or raise EngineError."""
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Return the hosted networks, those with a problem included."""
+
+
+class StartableIdentifier(Identifier, Protocol):
+    """An identifier with a life of its own; ``engine.Engine`` is one."""
+
+    async def start(self) -> None:
+        """Return when the first worker can answer, or raise EngineError."""
+
+    async def close(self, drain_s: float) -> None:
+        """Finish what is under way within ``drain_s`` seconds, then stop."""
+
+
+class StartingIdentifier:
+    """An identifier whose requests wait until its engine has started.
+
+    Starting takes seconds and Discord must not wait for it: the bot goes online at once,
+    and a photo that comes early is answered a little later.
+    """
+
+    def __init__(self, engine: StartableIdentifier) -> None:
+        self._engine = engine
+        self._start: asyncio.Task[None] | None = None
+        self._closing = False
+        self._handlers: set[asyncio.Task[Any]] = set()
+
+    def begin(self) -> None:
+        """Start the engine in the background. Calling it again does nothing."""
+        if self._start is None:
+            self._start = asyncio.create_task(self._engine.start(), name="engine start")
+            self._start.add_done_callback(_log_start)
+
+    async def identify(
+        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+    ) -> Identification:
+        """Wait for the engine if need be, then have it identify ``photos``.
+
+        Raises:
+            EngineError: as the engine does, also where it could not start or is closing.
+        """
+        if self._closing or self._start is None:
+            raise EngineFailed(_CLOSING)
+        self._track_handler()
+        # A wait, and not an await of the task: closing cancels it, and that must not look
+        # like the cancellation of this request.
+        await asyncio.wait({self._start})
+        if self._start.cancelled():
+            raise EngineFailed(_CLOSING)
+        self._start.result()
+        return await self._engine.identify(photos, group, limit=limit, preview=preview)
+
+    def _track_handler(self) -> None:
+        """Remember whose answer is still to be sent once its identification is done."""
+        handler = asyncio.current_task()
+        if handler is not None and handler not in self._handlers:
+            self._handlers.add(handler)
+            handler.add_done_callback(self._handlers.discard)
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Return the hosted networks, those with a problem included."""
+        return self._engine.models()
+
+    async def close(self, drain_s: float) -> None:
+        """Take nothing new, let what is under way finish for ``drain_s`` seconds, and stop.
+
+        The tasks that asked get what is left of that time, at least a second, to send what
+        they were answered.
+        """
+        self._closing = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + drain_s
+        if self._start is not None:
+            self._start.cancel()
+        await self._engine.close(drain_s)
+        handlers = self._handlers - {asyncio.current_task()}
+        if handlers:
+            await asyncio.wait(handlers, timeout=max(1.0, deadline - loop.time()))
+
+
+def _log_start(start: asyncio.Task[None]) -> None:
+    if start.cancelled():
+        return
+    error = start.exception()
+    if error is None:
+        log.info("The engine is ready.")
+    elif isinstance(error, EngineError):
+        log.error("The engine did not start: %s", error)
+    else:
+        log.error("The engine did not start.", exc_info=error)

@@ -1,0 +1,182 @@
+"""What counts as a photo, and reading it from Discord or from a link, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import aiohttp
+import discord
+
+from bot.config import IntakeSection
+from bot.errors import Refusal
+from bot.fetch import PhotoFetcher
+from bot.filetype import file_type
+
+log = logging.getLogger(__name__)
+
+_IMAGE_SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
+    ".png", ".tif", ".tiff", ".webp",
+}  # fmt: skip
+_ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The attachments or links of a message that are taken as its photos.
+
+    ``spoiler`` is set where one of them is hidden behind a spoiler. ``notes`` are sentences
+    about what was left out.
+    """
+
+    attachments: tuple[discord.Attachment, ...] = ()
+    links: tuple[str, ...] = ()
+    spoiler: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Name what was selected, so that an edited message can be compared."""
+        ids = [str(attachment.id) for attachment in self.attachments]
+        return ",".join([*ids, *self.links, "spoiler" if self.spoiler else ""])
+
+    def __bool__(self) -> bool:
+        return bool(self.attachments or self.links)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photos:
+    """Photos as bytes, several views of one individual, with what people should know."""
+
+    data: tuple[bytes, ...]
+    spoiler: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Intake:
+    """Reads the photos of a selection or a link within the limits of the settings."""
+
+    def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
+        self._settings = settings
+        self._fetcher = fetcher
+
+    def select(self, message: discord.Message, *, embeds: bool = False) -> Selection:
+        """Choose the photos of ``message``: its own attachments, then forwarded ones.
+
+        ``embeds`` also takes the picture of a link's preview where nothing was attached.
+        """
+        forwarded = (a for snapshot in message.message_snapshots for a in snapshot.attachments)
+        attachments = [*message.attachments, *forwarded]
+        likely = [attachment for attachment in attachments if _may_be_photo(attachment)]
+        taken = tuple(likely[: self._settings.max_photos])
+        if not taken and embeds:
+            return Selection(links=_preview_links(message))
+        notes = []
+        if len(likely) > len(taken):
+            notes.append(f"Only the first {len(taken)} photos were looked at.")
+        if taken and any(_is_video(attachment) for attachment in attachments):
+            notes.append("Videos are left out.")
+        spoiler = any(attachment.is_spoiler() for attachment in taken)
+        return Selection(attachments=taken, spoiler=spoiler, notes=tuple(notes))
+
+    async def read(self, selection: Selection) -> Photos:
+        """Read what was selected; leave out what is no photo as long as one is left.
+
+        Raises:
+            Refusal: nothing of it is an acceptable photo; the sentence is the first reason.
+        """
+        pending = [self.attachment(attachment) for attachment in selection.attachments]
+        pending += [self.link(link) for link in selection.links]
+        results = await asyncio.gather(*pending, return_exceptions=True)
+        data = [result for result in results if isinstance(result, bytes)]
+        failures = [result for result in results if isinstance(result, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, Refusal):
+                raise failure
+        if not data:
+            raise failures[0]
+        notes = [*selection.notes, *(f"Left out: {failure}" for failure in failures)]
+        return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
+
+    def check(self, attachment: discord.Attachment) -> None:
+        """Refuse ``attachment`` before its download where its size already forbids it."""
+        if attachment.size > self._settings.max_bytes:
+            raise Refusal(
+                f"`{_name(attachment)}` is {attachment.size / 2**20:.0f} MB and I read at most"
+                f" {self._settings.max_bytes / 2**20:.0f} MB. Please send a smaller copy."
+            )
+
+    async def attachment(self, attachment: discord.Attachment) -> bytes:
+        """Download ``attachment`` and return its bytes if they are a photo.
+
+        Raises:
+            Refusal: it is too large, gone, too slow, or not a photo.
+        """
+        self.check(attachment)
+        name = _name(attachment)
+        try:
+            async with asyncio.timeout(self._settings.attachment_timeout_s):
+                data = await attachment.read()
+        except TimeoutError:
+            raise Refusal(
+                f"Discord did not hand me `{name}` in time. Please try again in a moment."
+            ) from None
+        except discord.NotFound:
+            raise Refusal(f"`{name}` is gone from Discord. Please upload it again.") from None
+        except (discord.HTTPException, aiohttp.ClientError) as error:
+            log.warning("An attachment could not be read: %r", error)
+            raise Refusal(
+                f"Discord did not hand me `{name}`. Please try again in a moment."
+            ) from error
+        return self._photo(data, f"`{name}`")
+
+    async def link(self, link: str) -> bytes:
+        """Fetch what ``link`` leads to and return its bytes if they are a photo.
+
+        Raises:
+            Refusal: the link is not acceptable, or leads to no photo.
+        """
+        return self._photo(await self._fetcher.fetch(link), "What that link leads to")
+
+    def _photo(self, data: bytes, subject: str) -> bytes:
+        kind = file_type(data)
+        if not kind.photo:
+            raise Refusal(f"{subject} is {kind.name}, not a photo I can read. Send a {_ACCEPTED}.")
+        return data
+
+
+def _name(attachment: discord.Attachment) -> str:
+    """Shorten a file's name and take out what would end the code span it is shown in."""
+    return attachment.filename.replace("`", "'")[:60]
+
+
+def _may_be_photo(attachment: discord.Attachment) -> bool:
+    """Go by what the sender's client claims; the bytes are judged after the download."""
+    if attachment.content_type is not None and attachment.content_type.startswith("image/"):
+        return True
+    suffix = PurePath(attachment.filename).suffix.lower()
+    return suffix in _IMAGE_SUFFIXES or (not suffix and not _is_video(attachment))
+
+
+def _is_video(attachment: discord.Attachment) -> bool:
+    return (attachment.content_type or "").startswith("video/")
+
+
+def describe_leftovers(attachments: Sequence[discord.Attachment]) -> str:
+    """Say why none of ``attachments`` was taken as a photo."""
+    if any(_is_video(attachment) for attachment in attachments):
+        return "I can't watch videos. Please send a photo, or a frame of the video."
+    return f"`{_name(attachments[0])}` is not a photo I can read. Send a {_ACCEPTED}."
+
+
+def _preview_links(message: discord.Message) -> tuple[str, ...]:
+    """Return the first picture that the message's embeds show, by Discord's own copy of it."""
+    for embed in message.embeds:
+        for picture in (embed.image, embed.thumbnail):
+            if picture.url is not None:
+                return (picture.proxy_url or picture.url,)
+    return ()

@@ -1,0 +1,240 @@
+"""What the bot remembers over a restart: command hash, watched channels, recent replies."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+
+from engine import Group
+
+_APPLICATION_ID = 0x464D524B  # "FMRK": tells our databases from any other
+_REPLY_TTL_S = 24 * 60 * 60
+
+# Never change one of these, only append: position n leads from schema version n to n + 1.
+_MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE watched_channel (
+        channel_id INTEGER PRIMARY KEY,
+        guild_id INTEGER NOT NULL,
+        group_name TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE reply (
+        reply_id INTEGER PRIMARY KEY,
+        channel_id INTEGER NOT NULL,
+        request_id INTEGER,
+        photo_id INTEGER NOT NULL,
+        asker_id INTEGER NOT NULL,
+        group_name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        expires_at REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX reply_request ON reply (request_id);
+    CREATE INDEX reply_photo ON reply (photo_id);
+    CREATE INDEX reply_expiry ON reply (expires_at);
+    """,
+)
+
+
+class StoreError(Exception):
+    """The database cannot be used. ``str(error)`` is one sentence: what and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedChannel:
+    """A channel in which every photo is identified as ``group``."""
+
+    channel_id: int
+    guild_id: int
+    group: Group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A card and the messages it must follow: the one that asked, and the one with the photo.
+
+    ``request_id`` is None where the card was asked for by a command. ``fingerprint`` names
+    the photos and the group it was made from.
+    """
+
+    reply_id: int
+    channel_id: int
+    request_id: int | None
+    photo_id: int
+    asker_id: int
+    group: Group
+    fingerprint: str
+
+
+class Store:
+    """The bot's SQLite database. Open it with ``Store.open``; close it when done."""
+
+    def __init__(self, database: aiosqlite.Connection, now: Callable[[], float]) -> None:
+        self._database = database
+        self._now = now
+
+    @classmethod
+    async def open(cls, path: Path, *, now: Callable[[], float] = time.time) -> Store:
+        """Open the database at ``path``, create it if absent, bring its schema up to date.
+
+        Raises:
+            StoreError: the file is damaged, newer than this program, or not ours. It is
+                left as it is.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            database = await aiosqlite.connect(path, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"The database {path} cannot be opened ({error}): check [store] path and its"
+                " permissions."
+            ) from None
+        try:
+            await _prepare(database, path)
+        except BaseException as error:
+            await database.close()
+            if isinstance(error, sqlite3.Error):
+                raise StoreError(
+                    f"The database {path} cannot be used ({error}): restore a copy of it, or move"
+                    " it away to start afresh."
+                ) from None
+            raise
+        return cls(database, now)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._database.close()
+
+    async def commands_hash(self) -> str | None:
+        """Return the hash of the commands that Discord was last given."""
+        rows = await self._database.execute_fetchall(
+            "SELECT value FROM meta WHERE key = 'commands_hash'"
+        )
+        return next((str(row[0]) for row in rows), None)
+
+    async def set_commands_hash(self, value: str) -> None:
+        """Remember the hash of the commands that Discord has been given."""
+        await self._database.execute(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES ('commands_hash', ?)", (value,)
+        )
+
+    async def watch(self, channel: WatchedChannel) -> None:
+        """Watch a channel, or change the group of one that is watched."""
+        await self._database.execute(
+            "INSERT OR REPLACE INTO watched_channel (channel_id, guild_id, group_name)"
+            " VALUES (?, ?, ?)",
+            (channel.channel_id, channel.guild_id, channel.group.value),
+        )
+
+    async def unwatch(self, channel_id: int) -> bool:
+        """Stop watching a channel; return whether it was watched."""
+        cursor = await self._database.execute(
+            "DELETE FROM watched_channel WHERE channel_id = ?", (channel_id,)
+        )
+        return cursor.rowcount > 0
+
+    async def watched(self, channel_ids: Sequence[int]) -> WatchedChannel | None:
+        """Return the first of ``channel_ids`` (a thread, then its parent) that is watched."""
+        for channel_id in channel_ids:
+            rows = await self._watched("channel_id = ?", channel_id)
+            if rows:
+                return rows[0]
+        return None
+
+    async def watched_in(self, guild_id: int) -> list[WatchedChannel]:
+        """Return the watched channels of a server."""
+        return await self._watched("guild_id = ? ORDER BY channel_id", guild_id)
+
+    async def _watched(self, where: str, value: int) -> list[WatchedChannel]:
+        rows = await self._database.execute_fetchall(
+            f"SELECT channel_id, guild_id, group_name FROM watched_channel WHERE {where}",  # noqa: S608 - a constant of this module
+            (value,),
+        )
+        return [
+            WatchedChannel(channel_id=row[0], guild_id=row[1], group=Group(row[2])) for row in rows
+        ]
+
+    async def remember(self, reply: Reply) -> None:
+        """Keep ``reply`` for a day, and drop those whose day is over."""
+        now = self._now()
+        await self._database.execute("DELETE FROM reply WHERE expires_at <= ?", (now,))
+        await self._database.execute(
+            "INSERT OR REPLACE INTO reply (reply_id, channel_id, request_id, photo_id, asker_id,"
+            " group_name, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                reply.reply_id,
+                reply.channel_id,
+                reply.request_id,
+                reply.photo_id,
+                reply.asker_id,
+                reply.group.value,
+                reply.fingerprint,
+                now + _REPLY_TTL_S,
+            ),
+        )
+
+    async def replies_to(self, message_id: int) -> list[Reply]:
+        """Return the replies that follow a message, as their request or as their photo."""
+        rows = await self._database.execute_fetchall(
+            "SELECT reply_id, channel_id, request_id, photo_id, asker_id, group_name, fingerprint"
+            " FROM reply WHERE (request_id = ? OR photo_id = ?) AND expires_at > ?",
+            (message_id, message_id, self._now()),
+        )
+        return [
+            Reply(
+                reply_id=row[0],
+                channel_id=row[1],
+                request_id=row[2],
+                photo_id=row[3],
+                asker_id=row[4],
+                group=Group(row[5]),
+                fingerprint=row[6],
+            )
+            for row in rows
+        ]
+
+    async def forget(self, reply_id: int) -> None:
+        """Drop a reply that is gone."""
+        await self._database.execute("DELETE FROM reply WHERE reply_id = ?", (reply_id,))
+
+
+async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
+    """Check whose database this is before anything is written, then bring it up to date."""
+    version = await _pragma(database, "user_version")
+    owner = await _pragma(database, "application_id")
+    tables = await database.execute_fetchall("SELECT count(*) FROM sqlite_schema")
+    empty = not next(iter(tables))[0]
+    if owner != _APPLICATION_ID and not (empty and owner == 0 and version == 0):
+        raise StoreError(
+            f"The database {path} belongs to another program: set [store] path to a file of"
+            " Fieldmark's own."
+        )
+    if version > len(_MIGRATIONS):
+        raise StoreError(
+            f"The database {path} was written by a newer Fieldmark (schema {version}, this one"
+            f" knows {len(_MIGRATIONS)}): update Fieldmark."
+        )
+    check = await database.execute_fetchall("PRAGMA quick_check(1)")
+    verdict = next(iter(check))[0]
+    if verdict != "ok":
+        raise StoreError(
+            f"The database {path} is damaged ({verdict}): restore a copy of it, or move it away"
+            " to start afresh."
+        )
+    await database.execute_fetchall("PRAGMA journal_mode = WAL")
+    await database.execute_fetchall("PRAGMA synchronous = NORMAL")
+    for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+        await database.executescript(
+            f"BEGIN IMMEDIATE; {script} PRAGMA application_id = {_APPLICATION_ID};"
+            f" PRAGMA user_version = {number}; COMMIT;"
+        )
+
+
+async def _pragma(database: aiosqlite.Connection, name: str) -> int:
+    rows = await database.execute_fetchall(f"PRAGMA {name}")
+    return int(next(iter(rows))[0])

@@ -1,0 +1,48 @@
+"""The real bot in a simulated Discord, with an engine that answers what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import simcord
+
+from bot.app import FieldmarkBot
+from bot.config import Settings
+from engine import TaxonTable
+from tests.behaviour.world import CannedEngine, World, build
+
+
+@pytest.fixture
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    changes = getattr(request, "param", {})
+    return Settings(store={"path": tmp_path / "bot.sqlite"}, discord={"shutdown_s": 0.2} | changes)
+
+
+@pytest.fixture
+async def engine() -> CannedEngine:
+    return CannedEngine()
+
+
+@pytest.fixture(scope="session")
+def taxa() -> TaxonTable:
+    return TaxonTable.load()
+
+
+@pytest.fixture
+async def simcord_bot(
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable
+) -> AsyncIterator[FieldmarkBot]:
+    bot = build(settings, engine, taxa)
+    yield bot
+    await bot.close()
+
+
+@pytest.fixture
+def world(simcord_env: simcord.Env, engine: CannedEngine) -> World:
+    env = simcord_env
+    guild = env.create_guild()
+    channel = guild.create_text_channel("birds")
+    alice = guild.add_member(env.create_user("alice"))
+    return World(env, engine, guild, channel, alice)

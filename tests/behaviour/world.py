@@ -1,0 +1,124 @@
+"""What the tests of behaviour share: an engine that answers what it is told, and a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import discord
+import simcord
+
+from bot.app import FieldmarkBot
+from bot.config import Settings
+from engine import (
+    Ancestor,
+    Candidate,
+    EngineError,
+    Group,
+    Identification,
+    ModelInfo,
+    Taxon,
+    TaxonTable,
+    Verdict,
+)
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(60)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
+PREVIEW = b"\xff\xd8\xff\xdb" + bytes(20)
+
+ROBIN = Taxon(
+    scientific_name="Erithacus rubecula",
+    rank="species",
+    lineage=(
+        Ancestor("kingdom", "Animalia"),
+        Ancestor("class", "Aves"),
+        Ancestor("genus", "Erithacus"),
+    ),
+    vernacular_name="European robin",
+    gbif_key=2492462,
+)
+BIRDS = ModelInfo(
+    name="birds", title="AIY Birds", group=Group.BIRD, version="V1", classes=965, runtime="test"
+)
+PLANTS = replace(
+    BIRDS, name="plants", title="AIY Plants", group=Group.PLANT, problem="It is not downloaded."
+)
+ANSWER = Identification(
+    candidates=(Candidate(taxon=ROBIN, probability=0.93, model="birds"),),
+    verdict=Verdict(taxon=ROBIN, probability=0.93),
+    group=Group.BIRD,
+    known=True,
+    models=(BIRDS,),
+    timings_ms={"total": 120.0},
+)
+
+
+@dataclass
+class CannedEngine:
+    """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
+
+    Clear ``answering`` to hold answers back, or ``started`` to be still starting.
+    """
+
+    answer: Identification = ANSWER
+    error: Exception | None = None
+    start_error: EngineError | None = None
+    asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
+    closed: bool = False
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
+        self.started.set()
+
+    async def start(self) -> None:
+        await self.started.wait()
+        if self.start_error is not None:
+            raise self.start_error
+
+    async def identify(
+        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+    ) -> Identification:
+        self.asked.append((tuple(photos), group))
+        await self.answering.wait()
+        if self.error is not None:
+            raise self.error
+        return replace(self.answer, preview=PREVIEW if preview else None)
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        return (BIRDS, PLANTS)
+
+    async def close(self, drain_s: float) -> None:
+        self.closed = True
+
+    @property
+    def groups(self) -> list[Group]:
+        return [group for _, group in self.asked]
+
+
+@dataclass(frozen=True)
+class World:
+    """A server with a channel and a member, and the bot in it."""
+
+    env: simcord.Env
+    engine: CannedEngine
+    guild: simcord.GuildHandle
+    channel: simcord.ChannelHandle
+    alice: simcord.MemberActor
+
+    @property
+    def mention(self) -> str:
+        assert self.env.bot.user is not None
+        return self.env.bot.user.mention
+
+    @property
+    def answers(self) -> list[discord.Message]:
+        """The bot's messages in the channel, oldest first."""
+        history = self.channel.history()
+        return [message for message in history if message.author == self.env.bot.user]
+
+
+def build(settings: Settings, engine: CannedEngine, taxa: TaxonTable) -> FieldmarkBot:
+    return FieldmarkBot(settings, engine, taxa, shard_count=1)

@@ -1,0 +1,120 @@
+"""Settings: the example tells the truth, and every mistake is one sentence."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bot.config import ConfigError, EngineSection, Settings, load
+from engine import EngineSettings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("FIELDMARK_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_example_is_the_defaults() -> None:
+    assert load(ROOT / "config.example.toml") == load()
+
+
+def test_the_example_lists_every_setting_and_says_why() -> None:
+    text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
+    listed = {(section, key) for section, table in tomllib.loads(text).items() for key in table}
+    existing = {
+        (section, key)
+        for section, field in Settings.model_fields.items()
+        for key in type(field.default).model_fields
+    }
+    assert listed == existing
+    lines = text.splitlines()
+    settings = [number for number, line in enumerate(lines) if " = " in line and line[0] != "#"]
+    assert all(lines[number - 1].startswith("#") for number in settings)
+
+
+def test_the_engine_section_is_the_engine_settings() -> None:
+    assert set(EngineSection.model_fields) == {f.name for f in fields(EngineSettings)}
+    home = Path.home() / ".local/share/fieldmark"
+    assert load().engine.settings() == EngineSettings(home=home)
+
+
+def test_the_file_is_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, '[engine]\nworkers = 3\nthreads = 5\n[discord]\ntoken = "abc"\n')
+    monkeypatch.setenv("FIELDMARK_CONFIG", str(path))
+    monkeypatch.setenv("FIELDMARK_ENGINE__WORKERS", "2")
+    settings = load()
+    assert (settings.engine.workers, settings.engine.threads) == (2, 5)
+    assert settings.discord.token is not None
+    assert settings.discord.token.get_secret_value() == "abc"
+
+
+def test_config_toml_of_the_working_directory_is_found(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[intake]\nmax_photos = 2\n", encoding="utf-8")
+    assert load().intake.max_photos == 2
+
+
+def test_models_by_the_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, '[engine]\nmodels_dir = "/from/file"\n')
+    monkeypatch.setenv("FIELDMARK_MODELS", "/from/short")
+    assert load(path).engine.models_dir == Path("/from/short")
+    monkeypatch.setenv("FIELDMARK_ENGINE__MODELS_DIR", "/from/long")
+    assert load(path).engine.models_dir == Path("/from/long")
+
+
+def test_the_token_is_never_shown(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, '[discord]\ntoken = "very-secret"\n'))
+    assert "very-secret" not in repr(settings)
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, '[discord]\ntoken = ["very-secret"]\n'))
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[discord]\ntokn = 1\n", "discord.tokn"),
+        ("[disord]\ntoken = 1\n", "disord"),
+        ("[engine]\nworkers = 0\n", "engine.workers"),
+        ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
+        ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
+        ("[discord]\ntoken = \n", "line 2"),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_key_and_the_file(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    sentence = str(caught.value)
+    assert named in sentence
+    assert str(path) in sentence
+    assert "\n" not in sentence
+
+
+def test_a_mistake_in_the_environment_is_blamed_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKN", "x")
+    with pytest.raises(ConfigError, match=r"discord\.tokn in the environment"):
+        load()
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "absent.toml")
