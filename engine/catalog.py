@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError, Group
@@ -28,7 +28,12 @@ _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 _Text = Annotated[str, Field(min_length=1, max_length=300)]
 _LabelSet = Literal[LABEL_SETS]  # type: ignore[valid-type]
-_PhotoGroup = Literal[Group.BIRD, Group.INSECT, Group.PLANT, Group.GENERIC]
+
+
+def _one_group(group: Group) -> Group:
+    if group is Group.AUTO:
+        raise ValueError("a network answers for one group")
+    return group
 
 
 class CatalogInvalid(EngineError):
@@ -51,7 +56,7 @@ class ModelEntry:
 
     name: _Name
     title: _Text
-    group: _PhotoGroup
+    group: Annotated[Group, AfterValidator(_one_group)]
     handle: _Text
     folders: tuple[_FolderName, ...] = ()
     input_size: Annotated[int, Field(ge=16, le=1024)]
@@ -155,7 +160,8 @@ def _sentence(error: ValidationError) -> str:
             known = ", ".join(field for field in ModelEntry.__slots__ if field != "name")
             return f"{key!r} is not a key of the catalog; its keys are {known}."
         case _:
-            complaint = first["msg"][:1].lower() + first["msg"][1:]
+            complaint = first["msg"].removeprefix("Value error, ")
+            complaint = complaint[:1].lower() + complaint[1:]
             return f"{key!r} is {first['input']!r}, but {complaint}."
 
 

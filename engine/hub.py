@@ -232,7 +232,7 @@ def _verify_trusted(module: Module, settings: EngineSettings, *, trust: bool) ->
 def _read_trusted(path: Path) -> str | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise ModuleRefused(

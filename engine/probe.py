@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,16 +113,21 @@ class Probe:
 def main() -> None:
     """Answer until the other side closes the channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as channel, channel.makefile("rwb") as stream:
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        stream = cast(BinaryIO, channel.makefile("rwb"))
         try:
-            hello = read_message(stream)
-            _print_to(Path(hello.body["log"]))
-            write_message(stream, hello)
-            answering = _Answering(hello.body["options"])
-            while True:
-                write_message(stream, answering.answer(read_message(stream)))
+            _serve(stream)
         except (ChannelClosed, BrokenPipeError):
             return
+
+
+def _serve(stream: BinaryIO) -> None:
+    hello = read_message(stream)
+    _print_to(Path(hello.body["log"]))
+    write_message(stream, hello)
+    answering = _Answering(hello.body["options"])
+    while True:
+        write_message(stream, answering.answer(read_message(stream)))
 
 
 def _print_to(log: Path) -> None:

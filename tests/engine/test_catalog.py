@@ -1,0 +1,115 @@
+"""The catalog: what ships, what a user's file may change, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from engine.catalog import CatalogInvalid, UnknownModel, find_entry, load_catalog
+from engine.contracts import Group
+from engine.taxa import TaxonTable
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "catalog.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_three_hub_classifiers_ship() -> None:
+    catalog = load_catalog()
+    assert {e.name: (e.group, e.classes, e.input_size) for e in catalog.values()} == {
+        "birds": (Group.BIRD, 965, 224),
+        "insects": (Group.INSECT, 1022, 224),
+        "plants": (Group.PLANT, 2102, 224),
+    }
+    assert catalog["plants"].handle == "https://tfhub.dev/google/aiy/vision/classifier/plants_V1/1"
+
+
+def test_each_entry_has_as_many_labels_as_classes() -> None:
+    taxa = TaxonTable.load()
+    for entry in load_catalog().values():
+        assert len(taxa.labels(entry.labels)) == entry.classes
+
+
+def test_an_entry_survives_the_way_to_another_process() -> None:
+    entry = load_catalog()["birds"]
+    assert pickle.loads(pickle.dumps(entry)) == entry
+
+
+def test_a_users_file_changes_single_keys(tmp_path: Path) -> None:
+    path = write(tmp_path, "[birds]\nknown_threshold = 0.25\n")
+    catalog = load_catalog(path)
+    assert catalog["birds"].known_threshold == 0.25
+    assert catalog["birds"].handle == load_catalog()["birds"].handle
+    assert catalog["insects"] == load_catalog()["insects"]
+
+
+def test_a_folder_in_a_users_file_is_relative_to_that_file(tmp_path: Path) -> None:
+    catalog = load_catalog(write(tmp_path, '[birds]\nhandle = "nets/mine"\n'))
+    assert catalog["birds"].local_folder == tmp_path / "nets" / "mine"
+    assert catalog["insects"].local_folder is None
+
+
+def test_a_users_file_adds_a_model(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        [moths]
+        title = "Moths"
+        group = "insect"
+        handle = "https://models.example.org/moths/2"
+        input_size = 299
+        labels = "insects"
+        classes = 1022
+        licence = "CC0-1.0"
+        source = "https://models.example.org/moths"
+        version = "moths/2"
+        """,
+    )
+    catalog = load_catalog(path)
+    assert list(catalog) == ["birds", "insects", "plants", "moths"]
+    assert catalog["moths"].folder_name == "moths"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[birds]\nclases = 3", "'clases' is not a key of the catalog; its keys are title, group"),
+        ("[birds]\nclasses = 1", "'classes' is 1, but input should be greater than or equal to 2"),
+        ('[birds]\ngroup = "auto"', "'group' is 'auto', but a network answers for one group."),
+        ('[birds]\ngroup = "fish"', "'group' is 'fish', but input should be 'auto', 'bird'"),
+        ('[birds]\nlabels = "fish"', "'labels' is 'fish', but input should be 'birds'"),
+        ("[birds]\ntemperature = nan", "'temperature' is nan, but"),
+        ("[birds]\ntemperature = 0", "'temperature' is 0, but"),
+        ('[birds]\nchecksum = "12"', "'checksum' is '12', but"),
+        ('[birds]\nfolders = ["../birds"]', "'folders.0' is '../birds', but"),
+        ('[birds]\nname = "owls"', "remove 'name'"),
+        ('["../owls"]\n', "[../owls]: 'name' is '../owls', but"),
+        ('[owls]\ntitle = "Owls"', "[owls]: 'group' is missing."),
+        ("birds = 3", "has 'birds' outside a table"),
+        ("[birds", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(CatalogInvalid) as refusal:
+        load_catalog(path)
+    assert said in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogInvalid, match="No such file"):
+        load_catalog(tmp_path / "absent.toml")
+    (tmp_path / "catalog.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(CatalogInvalid, match="not UTF-8"):
+        load_catalog(tmp_path / "catalog.toml")
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(UnknownModel, match="no model called 'owls'; there are: birds, insects"):
+        find_entry(load_catalog(), "owls")
