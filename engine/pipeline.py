@@ -91,7 +91,7 @@ def choose_group(scores: dict[Group, Scores]) -> Group:
     """Choose the group whose best species stands out most from its own ``background``.
 
     On the training photos that finds the group of 99.8 % of birds and 97.2 % of insects;
-    the highest probability alone finds 98.6 and 97.4 % (docs/models.md).
+    the highest probability alone finds 98.7 and 97.4 % (docs/models.md).
     """
     return max(scores, key=lambda group: scores[group].best / scores[group].background)
 

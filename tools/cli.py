@@ -8,6 +8,7 @@ from tools.calibrate import calibrate
 from tools.evaluate import evaluate
 from tools.identify import identify
 from tools.models import models_app
+from tools.study import study
 from tools.taxon_table import taxa_app
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(identify)
 app.command("eval")(evaluate)
 app.command()(calibrate)
+app.command()(study)
 app.add_typer(models_app, name="models")
 app.add_typer(taxa_app, name="taxa")
 

@@ -1,0 +1,136 @@
+"""``fieldmark study``: the comparisons behind two choices in the engine.
+
+How a photo is prepared (``engine.decode.Photo.resized``) and which network answers for
+``auto`` (``engine.pipeline.choose_group``), each against what else it could have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from engine import Group, TaxonTable
+from engine.classifier import Classifier, Scores
+from engine.decode import Photo, decode
+from engine.hosting import host_models
+from engine.pipeline import choose_group
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
+
+View = Callable[[Photo], Photo]
+Classifiers = dict[Group, Classifier]
+
+
+def _cropped(share_of_width: float, share_of_height: float) -> View:
+    def crop(photo: Photo) -> Photo:
+        height, width, _ = photo.pixels.shape
+        top, left = (
+            round(height * (1 - share_of_height) / 2),
+            round(width * (1 - share_of_width) / 2),
+        )
+        return Photo(pixels=photo.pixels[top : height - top, left : width - left])
+
+    return crop
+
+
+def _square(photo: Photo) -> Photo:
+    height, width, _ = photo.pixels.shape
+    side = min(height, width)
+    return _cropped(side / width, side / height)(photo)
+
+
+def _mirrored(photo: Photo) -> Photo:
+    image = Image.fromarray(photo.pixels).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return Photo(pixels=np.asarray(image))
+
+
+VIEWS: dict[str, tuple[View, ...]] = {
+    "whole photo": (_cropped(1, 1),),
+    "central crop of 87.5 %": (_cropped(0.875, 0.875),),
+    "central square": (_square,),
+    "mean of whole and mirrored": (_cropped(1, 1), _mirrored),
+}
+
+
+def study(
+    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Compare ways to prepare a photo, and ways to choose the group that answers."""
+    taxa = TaxonTable.load()
+    classifiers = host_models(engine_settings(models, home), taxa).classifiers
+    labels = {classifier.entry.labels for classifier in classifiers.values()}
+    try:
+        labelled = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
+    except ManifestInvalid as error:
+        raise refuse(str(error)) from error
+    decoded = [
+        decode(p.path.read_bytes())
+        for p in track(labelled, "Decoding", console=Console(stderr=True))
+    ]
+    console = Console()
+    console.print(_compare_views(classifiers, labelled, decoded))
+    console.print(_compare_routes(classifiers, labelled, decoded))
+
+
+def _compare_views(
+    classifiers: Classifiers, labelled: Sequence[LabelledPhoto], decoded: Sequence[Photo]
+) -> Table:
+    table = Table("top-1", *(group.value for group in classifiers))
+    for name, views in VIEWS.items():
+        row = []
+        for classifier in classifiers.values():
+            pairs = [
+                (truth.taxon, photo)
+                for truth, photo in zip(labelled, decoded, strict=True)
+                if truth.label_set == classifier.entry.labels
+            ]
+            right = sum(
+                classifier.taxa[_best(classifier, [view(photo) for view in views])] == taxon
+                for taxon, photo in pairs
+            )
+            row.append(f"{right / len(pairs):.3f}")
+        table.add_row(name, *row)
+    return table
+
+
+def _best(classifier: Classifier, views: Sequence[Photo]) -> int:
+    species: NDArray[np.float64] = classifier.classify(views).species
+    return int(species.argmax())
+
+
+def _compare_routes(
+    classifiers: Classifiers, labelled: Sequence[LabelledPhoto], decoded: Sequence[Photo]
+) -> Table:
+    scores = [
+        {group: classifier.classify([photo]) for group, classifier in classifiers.items()}
+        for photo in track(decoded, "Choosing groups", console=Console(stderr=True))
+    ]
+    rules: dict[str, Callable[[dict[Group, Scores]], Group]] = {
+        "best species against background": choose_group,
+        "best species": lambda s: max(s, key=lambda group: s[group].best),
+        "least background": lambda s: min(s, key=lambda group: s[group].background),
+    }
+    table = Table("right group", *(group.value for group in classifiers))
+    for name, rule in rules.items():
+        row = []
+        for group in classifiers:
+            chosen = [
+                rule(s)
+                for s, truth in zip(scores, labelled, strict=True)
+                if truth.group == GROUP_FOLDERS[group]
+            ]
+            row.append(f"{sum(c is group for c in chosen) / len(chosen):.3f}")
+        table.add_row(name, *row)
+    return table
