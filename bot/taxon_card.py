@@ -87,7 +87,10 @@ def choice_card(asked: str, taxa: Sequence[Taxon]) -> discord.Embed:
         description="\n".join(lines),
         colour=_COLOUR,
     )
-    return embed.set_footer(text=f"{OWN_TABLE}. Ask again with a scientific name for more.")
+    example = taxa[0].scientific_name
+    if len({taxon.scientific_name for taxon in taxa}) < len(taxa) and taxa[0].lineage:
+        example = f"{example} ({taxa[0].lineage[-1].name})"
+    return embed.set_footer(text=f"{OWN_TABLE}. For one of them, ask for “{example}”.")
 
 
 def unknown_card(

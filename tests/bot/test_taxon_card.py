@@ -111,7 +111,11 @@ def test_several_taxa_are_listed_with_links_and_lineage() -> None:
     first, second = card.description.splitlines()
     assert "[*Parus major*](https://www.gbif.org/species/9705453) (Great Tit): species in" in first
     assert "[Paridae](https://www.gbif.org/species/search?q=%22Paridae%22)" in second
+    assert card.footer.text is not None
+    assert card.footer.text.endswith("ask for “Parus major”.")
     many = choice_card("tits", [TIT] * 12)
+    assert many.footer.text is not None
+    assert many.footer.text.endswith("ask for “Parus major (Parus)”.")
     assert many.description is not None
     assert many.description.endswith("and 2 more.")
     assert len(many.description) < 4096
