@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from tools.calibrate import calibrate
+from tools.demo import demo
 from tools.evaluate import evaluate
 from tools.identify import identify
 from tools.models import models_app
@@ -20,6 +21,7 @@ app.command()(identify)
 app.command("eval")(evaluate)
 app.command()(calibrate)
 app.command()(study)
+app.command()(demo)
 app.add_typer(models_app, name="models")
 app.add_typer(taxa_app, name="taxa")
 
