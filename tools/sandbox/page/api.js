@@ -45,7 +45,8 @@ export const editMessage = (channelId, messageId, payload) =>
   call("PATCH", `channels/${channelId}/messages/${messageId}`, multipart(payload, []));
 
 /** Delete a message. */
-export const deleteMessage = (channelId, messageId) => call("DELETE", `channels/${channelId}/messages/${messageId}`);
+export const deleteMessage = (channelId, messageId, memberId) =>
+  call("DELETE", `channels/${channelId}/messages/${messageId}?member_id=${memberId}`);
 
 /** Start an interaction; resolves to `{interaction_id}`, or `{choices}` for autocomplete. */
 export const interact = (payload, files = []) => call("POST", "interactions", multipart(payload, files));

@@ -27,8 +27,17 @@ function say(sentence) {
   connection.textContent = sentence;
 }
 
+let connected = false;
+
 listen({
   onEvent: applyEvent,
-  onOpen: () => refresh().then(() => say(""), (error) => say(error.message)),
-  onClose: () => say("The connection to the sandbox is lost. Trying again…"),
+  onOpen() {
+    connected = true;
+    // The line may be lost again before everything is fetched; then that is what counts.
+    refresh().then(() => connected && say(""), (error) => say(error.message));
+  },
+  onClose() {
+    connected = false;
+    say("The connection to the sandbox is lost. Trying again…");
+  },
 });

@@ -54,7 +54,7 @@ export function cover(view) {
     node.dataset.revealed = "true";
     button.remove();
   };
-  const button = el("button", { type: "button", class: "reveal", "aria-label": "Reveal spoiler", onclick: reveal }, "Spoiler");
+  const button = el("button", { type: "button", class: "reveal", "aria-label": "Reveal spoiler", onclick: reveal });
   const node = el("div", { class: "covered" }, view, button);
   return node;
 }

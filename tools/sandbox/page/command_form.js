@@ -3,12 +3,11 @@
 import { el, iconButton } from "./dom.js";
 import { runCommand } from "./interactions.js";
 import { createField } from "./option_fields.js";
-import { state } from "./state.js";
 
 /** The form that stands in for the message box while a member fills in a command. */
 export class CommandForm {
   constructor(leaf, { onClose }) {
-    Object.assign(this, { leaf, onClose, channelId: state.channelId });
+    Object.assign(this, { leaf, onClose });
     this.hint = el("p", { class: "command-hint" }, leaf.description);
     this.problem = el("p", { class: "problem", role: "alert", hidden: true });
     this.node = el("form", { class: "composer command", "aria-label": `/${leaf.name}`, novalidate: true, onsubmit: (event) => this.#submit(event), onkeydown: (event) => this.#key(event) });

@@ -7,7 +7,7 @@ import { el, iconButton } from "./dom.js";
 import { Listbox } from "./listbox.js";
 import { mentionable, textToMentions } from "./mentions.js";
 import { avatar } from "./people.js";
-import { displayName, emit, findChannel, on, state } from "./state.js";
+import { displayName, findChannel, on, state } from "./state.js";
 import { fileChooser, uploadCard } from "./uploads.js";
 
 /** Show at most this many mentions at a time. */
@@ -18,6 +18,7 @@ export class Composer {
   #uploads = [];
   #reply = null;
   #command = null;
+  #channelId = null;
 
   constructor(container) {
     this.problem = el("p", { class: "problem", role: "alert", hidden: true });
@@ -72,10 +73,13 @@ export class Composer {
     }
   }
 
+  /** Leave behind what belonged to another channel; the same one comes again after a reconnect. */
   #enterChannel() {
+    if (this.#channelId === state.channelId) return;
+    this.#channelId = state.channelId;
     this.#replyTo(null);
     this.#say("");
-    if (this.#command?.channelId !== state.channelId) this.#command?.close();
+    this.#command?.close();
     this.#label();
   }
 
@@ -177,7 +181,6 @@ export class Composer {
     this.#say("");
     try {
       await sendMessage(state.channelId, payload, draft.uploads);
-      emit("sent");
     } catch (error) {
       this.#fill(draft.text, draft.uploads);
       this.#replyTo(draft.reply);

@@ -10,6 +10,9 @@ const OUTCOME_MS = 5000;
 const outcomes = new Map();
 const waiting = new Map();
 
+/** Which message's component started an interaction: a modal that it opens belongs to that message. */
+const sources = new Map();
+
 /** Commands on their way and commands that failed, shown at the end of their channel. */
 export const notices = new Map();
 
@@ -31,6 +34,7 @@ function settle(id, reason) {
 async function follow(payload, files) {
   try {
     const { interaction_id: id } = await interact({ member_id: state.actingId, ...payload }, files);
+    sources.set(id, payload.message_id);
     if (outcomes.has(id)) return outcomes.get(id);
     // An acknowledgement that changes nothing sends no event, so silence means success.
     setTimeout(() => settle(id, null), OUTCOME_MS);
@@ -86,4 +90,4 @@ export async function press(message, component, values) {
 
 /** Hand in a modal; resolve to null, or to the sentence why it failed. */
 export const submitModal = (modal, components) =>
-  follow({ type: 5, channel_id: modal.channel_id ?? state.channelId, custom_id: modal.custom_id, components });
+  follow({ type: 5, channel_id: modal.channel_id, message_id: sources.get(modal.interaction_id), custom_id: modal.custom_id, components });

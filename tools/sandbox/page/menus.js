@@ -62,7 +62,7 @@ function items(message) {
 
 async function remove(message) {
   try {
-    await deleteMessage(message.channel_id, message.id);
+    await deleteMessage(message.channel_id, message.id, state.actingId);
   } catch (error) {
     emit("problem", error.message);
   }

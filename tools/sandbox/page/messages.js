@@ -28,8 +28,7 @@ export class MessageList {
   constructor(container) {
     this.container = container;
     on("channel", () => this.#reset());
-    on("message", () => this.#draw());
-    on("notices", () => this.#draw());
+    for (const topic of ["message", "messages", "notices"]) on(topic, () => this.#draw());
     on("component", (id) => this.#redraw(id));
     on("edit", (id) => this.#edit(id));
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(container);

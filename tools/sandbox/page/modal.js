@@ -16,14 +16,13 @@ const PARAGRAPH = 2;
 /** Open every modal the bot sends. */
 export const openModals = () => on("modal", open);
 
-function open(event) {
-  const modal = event.data ?? event;
+function open(modal) {
   const fields = modal.components.map(field);
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   const close = () => dialog.close();
   const submit = async (submitEvent) => {
     submitEvent.preventDefault();
-    const reason = await submitModal({ channel_id: event.channel_id, ...modal }, fields.map(({ read }) => read()).filter(Boolean));
+    const reason = await submitModal(modal, fields.map(({ read }) => read()).filter(Boolean));
     if (!reason) close();
     problem.hidden = !reason;
     problem.textContent = reason ?? "";

@@ -69,16 +69,17 @@ export const visibleMessages = () => [...(state.messages.get(state.channelId)?.v
 /** Fetch everything anew: at the start and after a lost connection. */
 export async function refresh() {
   const { members, bot, guilds, dms, commands, bot_online: botOnline } = await loadState();
-  Object.assign(state, { members, bot, guilds, dms, commands });
-  if (botOnline !== undefined) state.botOnline = botOnline;
+  Object.assign(state, { members, bot, guilds, dms, commands, botOnline });
   if (!actingMember()) state.actingId = members[0]?.id;
   emit("state");
-  await openChannel(findChannel(state.channelId) ? state.channelId : (guilds[0]?.channels[0]?.id ?? dms[0]?.id));
+  const current = state.channelId ?? location.hash.slice(1);
+  await openChannel(findChannel(current) ? current : (guilds[0]?.channels[0]?.id ?? dms[0]?.id));
 }
 
-/** Show a channel. */
+/** Show a channel; the address remembers it, so a reload or a bookmark comes back to it. */
 export async function openChannel(id) {
   state.channelId = id;
+  history.replaceState(null, "", `#${id}`);
   state.unread.delete(id);
   // The socket may be quicker than this answer: what it brings meanwhile goes on top.
   const arrived = new Map();
@@ -92,13 +93,13 @@ export async function openChannel(id) {
 export function actAs(memberId) {
   state.actingId = memberId;
   emit("state");
-  emit("channel");
+  emit("messages");
 }
 
 /** Take an ephemeral message out of sight. */
 export function dismiss(messageId) {
   state.dismissed.add(messageId);
-  emit("channel");
+  emit("messages");
 }
 
 /** Apply one event of the socket. */
@@ -109,11 +110,8 @@ export function applyEvent({ t: type, d: data }) {
     state.botOnline = data.bot_online;
     emit("state");
   } else if (type === "COMMANDS_UPDATE") {
-    // The payload may be the list itself or wrap it; the state route always has the whole.
-    loadState().then(({ commands, bot }) => {
-      Object.assign(state, { commands, bot });
-      emit("state");
-    });
+    state.commands = data.commands;
+    emit("state");
   } else if (type === "TYPING_START") emit("typing", data);
   else if (type === "MODAL") emit("modal", data);
   const settled = data.interaction_id ?? data.interaction_metadata?.id ?? data.interaction?.id;
@@ -134,5 +132,5 @@ function storeMessage(message) {
 
 function removeMessage({ channel_id: channelId, id }) {
   state.messages.get(channelId)?.delete(id);
-  if (channelId === state.channelId) emit("channel");
+  if (channelId === state.channelId) emit("messages");
 }
