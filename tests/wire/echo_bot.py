@@ -36,6 +36,23 @@ class Remark(discord.ui.Modal, title="Remark"):
         await interaction.response.send_message(f"noted: {self.text.value}", ephemeral=True)
 
 
+class Ranks(discord.ui.View):
+    """A menu whose choice is acknowledged first and shown later."""
+
+    @discord.ui.select(
+        custom_id="rank",
+        placeholder="Rank",
+        options=[discord.SelectOption(label=name) for name in ("species", "genus")],
+    )
+    async def choose(self, interaction: discord.Interaction, select: Any) -> None:
+        await interaction.response.defer()
+        await interaction.edit_original_response(content=f"chose {select.values}", view=None)
+
+    @discord.ui.button(label="Remark", custom_id="open-remark")
+    async def remark(self, interaction: discord.Interaction, _: Any) -> None:
+        await interaction.response.send_modal(Remark())
+
+
 class Bot(commands.AutoShardedBot):
     """A bot whose handlers are replaced by the tests that need another."""
 
@@ -53,11 +70,18 @@ class Bot(commands.AutoShardedBot):
         )
         self.heard: list[discord.Message] = []
         self.running: asyncio.Task[None] | None = None
+        self.may_answer = asyncio.Event()
+        self.refusal: asyncio.Future[discord.HTTPException] = (
+            asyncio.get_running_loop().create_future()
+        )
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(Keep)
         add_commands(self.tree)
         await self.tree.sync()
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Identify at once; the pause of discord.py spares a Discord that is not here."""
 
     async def on_message(self, message: discord.Message) -> None:
         self.heard.append(message)
@@ -103,6 +127,20 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
     @tree.command(description="Say something about it")
     async def remark(interaction: discord.Interaction) -> None:
         await interaction.response.send_modal(Remark())
+
+    @tree.command(description="Answer when the test says so")
+    async def slow(interaction: discord.Interaction) -> None:
+        bot = interaction.client
+        assert isinstance(bot, Bot)
+        await bot.may_answer.wait()
+        try:
+            await interaction.response.defer()
+        except discord.HTTPException as error:
+            bot.refusal.set_result(error)
+
+    @tree.command(description="Choose a rank")
+    async def rank(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("which?", view=Ranks())
 
     group = app_commands.Group(name="watch", description="Watched channels")
 

@@ -101,7 +101,8 @@ class Cdn:
         if delivery.length:
             response.content_length = size
         await response.prepare(request)
-        await self._body(request, response, file.upload.data, size, delivery)
+        if request.method != "HEAD":
+            await self._body(request, response, file.upload.data, size, delivery)
         return response
 
     async def _body(

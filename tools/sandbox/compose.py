@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tools.sandbox.limits import walk_components
-from tools.sandbox.messages import SPOILER, Attachment, Message, Upload, picture_size
+from tools.sandbox.messages import LASTING_FLAGS, SPOILER, Attachment, Message, Upload, picture_size
 from tools.sandbox.people import Json, User
 from tools.sandbox.state import World
 
@@ -26,6 +26,7 @@ def write(message: Message, payload: Json, files: dict[int, Upload], world: Worl
         files: The request's ``files[n]``.
         world: Where files are stored and users are found.
     """
+    message.flags |= (payload.get("flags") or 0) & LASTING_FLAGS
     if "content" in payload:
         message.content = payload["content"] or ""
     if files or "attachments" in payload:

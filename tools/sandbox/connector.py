@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
@@ -36,7 +37,8 @@ class LoopbackResolver(AbstractResolver):
         """
         if host not in HOSTS:
             raise OSError(
-                f"the sandbox has no way to {host}; it stands in for {', '.join(HOSTS)} only"
+                errno.EHOSTUNREACH,
+                f"the sandbox has no way to {host}; it stands in for {', '.join(HOSTS)} only",
             )
         return [
             ResolveResult(
@@ -65,7 +67,7 @@ def loopback_connector(port: int, context: ssl.SSLContext) -> aiohttp.TCPConnect
         # A URL with a numeric host never asks the resolver, so the dial itself is guarded too.
         family, kind, protocol, _, target = address
         if target != (LOOPBACK, port):
-            raise OSError(f"the sandbox has no way to {target[0]}:{target[1]}")
+            raise OSError(errno.EHOSTUNREACH, f"the sandbox has no way to {target[0]}:{target[1]}")
         dial = socket.socket(family, kind, protocol)
         dial.setblocking(False)
         return dial

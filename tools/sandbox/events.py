@@ -11,20 +11,22 @@ from tools.sandbox.people import Json
 
 if TYPE_CHECKING:
     from tools.sandbox.messages import Message
-    from tools.sandbox.places import Channel
+    from tools.sandbox.places import Channel, Guild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One happening, as somebody who may see everything sees it.
 
-    ``message`` and ``channel`` let the gateway decide who may see how much; ``to_bot`` and
-    ``to_page`` say whose business it is at all.
+    ``message``, ``channel`` and ``guild`` (the channel's, unless the event is about a whole
+    guild) let the gateway decide who may see how much; ``to_bot`` and ``to_page`` say whose
+    business it is at all.
     """
 
     name: str
     data: Json
     channel: Channel | None = None
+    guild: Guild | None = None
     message: Message | None = None
     to_bot: bool = False
     to_page: bool = True

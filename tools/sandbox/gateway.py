@@ -18,8 +18,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from tools.sandbox.events import Event
 from tools.sandbox.messages import without_content
-from tools.sandbox.people import Json
-from tools.sandbox.places import Guild
+from tools.sandbox.people import Json, Permission
+from tools.sandbox.places import Channel, Guild
 from tools.sandbox.state import World
 
 URL = "wss://gateway.discord.gg"
@@ -359,15 +359,21 @@ class Gateway:
     def _dispatch(self, event: Event) -> None:
         if not event.to_bot:
             return
-        guild = event.channel.guild if event.channel else None
-        interaction = event.name == "INTERACTION_CREATE"
-        if guild is not None and not guild.installed and not interaction:
+        channel = event.channel
+        guild = channel.guild if channel else event.guild
+        if event.name != "INTERACTION_CREATE" and not self._may_hear(channel, guild):
             return
         in_guild, in_dm = _WANTED_BY.get(event.name, (Intent(0), Intent(0)))
         wanted = in_dm if guild is None else in_guild
         for session in self._sessions.values():
             if session.holds(guild) and wanted in session.intents:
                 session.push(event.name, self._seen(event, session))
+
+    def _may_hear(self, channel: Channel | None, guild: Guild | None) -> bool:
+        if guild is not None and not guild.installed:
+            return False
+        bot = self._world.bot
+        return channel is None or Permission.VIEW_CHANNEL in channel.permissions(bot)
 
     def _seen(self, event: Event, session: Session) -> Json:
         in_guild = event.channel is not None and event.channel.guild is not None

@@ -255,13 +255,13 @@ class Interactions:
     def _apply(
         self, interaction: Interaction, callback: Callback, data: Json, files: dict[int, Upload]
     ) -> None:
-        flags = (data.get("flags") or 0) & ~LOADING
+        flags = (data.get("flags") or 0) & EPHEMERAL
         if callback is Callback.MESSAGE:
             check_message(data, uploads=set(files))
             check_not_empty(data.get("content"), data.get("embeds"), data.get("components"), files)
             interaction.original = self._say(interaction, data, files, flags)
         elif callback is Callback.DEFERRED_MESSAGE:
-            interaction.original = self._say(interaction, {}, {}, flags & EPHEMERAL | LOADING)
+            interaction.original = self._say(interaction, {}, {}, flags | LOADING)
         elif callback in (Callback.DEFERRED_UPDATE, Callback.UPDATE):
             interaction.original = interaction.message
             if callback is Callback.UPDATE and interaction.message is not None:
@@ -335,7 +335,7 @@ class Interactions:
             raise ApiError(
                 400, 40094, "This interaction has reached the maximum number of follow up messages"
             )
-        flags = (payload.get("flags") or 0) & ~LOADING
+        flags = (payload.get("flags") or 0) & EPHEMERAL
         message = self._world.blank(interaction.channel, self._world.bot, flags=flags)
         message.interaction = interaction
         write(message, payload, files, self._world)
@@ -349,16 +349,23 @@ class Interactions:
             ApiError: As :meth:`with_token`; 10008 where there is no such message.
         """
         interaction = self.with_token(token)
+        said = interaction.channel.messages
+        original = interaction.original
         if message_id == "@original":
-            found = interaction.original
+            found = said.get(original.id) if original else None
         else:
-            number = int(message_id) if message_id.isdigit() else 0
-            found = interaction.channel.messages.get(number)
-            if found is not None and interaction not in (found.interaction, None):
-                found = found if found is interaction.original else None
-        if found is None or found.id not in interaction.channel.messages:
+            found = said.get(int(message_id)) if message_id.isdigit() else None
+        if found is None or not (found is original or found.interaction is interaction):
             raise unknown("Message")
         return found
+
+    def modal_source(self, user: User, custom_id: str) -> Message | None:
+        """Return the message whose component last showed ``user`` this modal, if one did."""
+        for interaction in reversed(self._by_id.values()):
+            modal = interaction.modal
+            if interaction.user is user and modal and modal["custom_id"] == custom_id:
+                return interaction.message
+        return None
 
 
 def new_token() -> str:

@@ -121,10 +121,10 @@ class Invoker:
         channel: Channel,
         custom_id: str,
         components: list[Json],
-        message: Message | None = None,
     ) -> Interaction:
-        """Submit a modal's fields."""
+        """Submit a modal's fields; it knows the message whose button showed it."""
         data = {"custom_id": custom_id, "components": components}
+        message = self._interactions.modal_source(user, custom_id)
         return self._open(Kind.MODAL, user, channel, data, message=message)
 
     def _check_available(self, user: User, channel: Channel, command: Json) -> None:

@@ -199,9 +199,7 @@ class Member:
             raise NoResponse(f"{interaction.describe()} was not answered with a modal")
         components = filled(interaction.modal["components"], fields)
         custom_id = interaction.modal["custom_id"]
-        return self._invoker.modal(
-            self.user, interaction.channel, custom_id, components, interaction.message
-        )
+        return self._invoker.modal(self.user, interaction.channel, custom_id, components)
 
     def _check_may_say(self, channel: Channel, payload: Json, files: dict[int, Upload]) -> None:
         if Permission.SEND_MESSAGES not in channel.permissions(self.user):

@@ -168,13 +168,8 @@ class PageApi:
                 user, message, pressed["custom_id"], pressed.get("values")
             )
         else:
-            source = payload.get("message_id")
             interaction = self._invoker.modal(
-                user,
-                channel,
-                payload["custom_id"],
-                payload["components"],
-                channel.messages.get(int(source)) if source else None,
+                user, channel, payload["custom_id"], payload["components"]
             )
         if kind is not Kind.AUTOCOMPLETE:
             return web.json_response({"interaction_id": str(interaction.id)})

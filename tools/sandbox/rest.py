@@ -151,7 +151,7 @@ class Rest:
         headers: dict[str, str] = {}
         violations: list[Violation] = []
         try:
-            call = replace(call, **await self._read(request))
+            call = await self._read(request, call)
             if self._judge:
                 violations += self._judge.request(method, path, call.query, call.payload)
             if fault := self._fault(method, path):
@@ -206,14 +206,12 @@ class Rest:
                 return fault
         return None
 
-    async def _read(self, request: web.Request) -> dict[str, Any]:
-        if not request.can_read_body:
-            return {}
+    async def _read(self, request: web.Request, call: Call) -> Call:
         if not request.content_type.startswith("multipart/"):
             raw = await request.read()
-            return {"payload": _decoded(raw)} if raw else {}
+            return replace(call, payload=_decoded(raw)) if raw else call
         payload, files = await read_form(request, self._world.settings.upload_limit)
-        return {"payload": payload, "files": files}
+        return replace(call, payload=payload, files=files)
 
     def _limit_headers(self, route: Route | None, method: str, path: str) -> dict[str, str]:
         bucket = f"{zlib.crc32(f'{method} {route.path if route else path}'.encode()):08x}"
@@ -255,7 +253,11 @@ async def read_form(request: web.Request, upload_limit: int) -> tuple[Any, dict[
     payload: Any = None
     files: dict[int, Upload] = {}
     refused = False
-    async for part in await request.multipart():
+    try:
+        parts = await request.multipart()
+    except ValueError as error:
+        raise ApiError(400, 50109, f"The multipart body is broken: {error}") from None
+    async for part in parts:
         if not isinstance(part, BodyPartReader):
             continue
         if part.name == "payload_json":

@@ -24,6 +24,7 @@ class ApplicationRoutes:
         table: list[tuple[str, str, Any]] = [
             ("GET", "/users/@me", self.me),
             ("GET", "/users/@me/guilds", self.my_guilds),
+            ("DELETE", "/users/@me/guilds/{guild}", self.leave_guild),
             ("POST", "/users/@me/channels", self.open_direct_messages),
             ("GET", "/users/{user}", self.user),
             ("GET", "/gateway", self.gateway),
@@ -116,6 +117,11 @@ class ApplicationRoutes:
             if guild.installed and guild.id > int(call.query.get("after", 0))
         ]
         return Reply(body=joined[: int(call.query.get("limit", 200))])
+
+    def leave_guild(self, call: Call) -> Reply:
+        """Let the bot leave a server."""
+        self._world.uninstall(self._guild(call))
+        return Reply()
 
     def open_direct_messages(self, call: Call) -> Reply:
         """Open the direct messages with somebody."""

@@ -14,7 +14,7 @@ from tools.sandbox.places import Channel
 from tools.sandbox.rest import Call, Reply, Route
 from tools.sandbox.state import World
 
-_SETTABLE_FLAGS = (1 << 2) | (1 << 12) | (1 << 15)  # no embeds, silent, components v2
+_SILENT = 1 << 12
 
 
 class ChannelRoutes:
@@ -82,7 +82,7 @@ class ChannelRoutes:
         check_not_empty(
             payload.get("content"), payload.get("embeds"), payload.get("components"), call.files
         )
-        flags = (payload.get("flags") or 0) & _SETTABLE_FLAGS
+        flags = (payload.get("flags") or 0) & _SILENT
         message = self._world.blank(channel, self._world.bot, flags=flags)
         message.nonce, message.tts = payload.get("nonce"), bool(payload.get("tts"))
         if payload.get("message_reference"):

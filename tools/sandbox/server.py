@@ -24,7 +24,7 @@ from tools.sandbox.rest import Exchange, Fault, Rest
 from tools.sandbox.rest_application import ApplicationRoutes
 from tools.sandbox.rest_channels import ChannelRoutes
 from tools.sandbox.rest_interactions import InteractionRoutes
-from tools.sandbox.spec import Judge, Violation
+from tools.sandbox.spec import Violation, judge
 from tools.sandbox.state import MIB, Settings, World
 from tools.sandbox.tls import Authority
 
@@ -58,7 +58,7 @@ class Sandbox:
         self.world = World(self.settings, bot_name=bot_name)
         self._interactions = Interactions(self.world)
         self._invoker = Invoker(self.world, self._interactions)
-        self._judge = Judge(spec) if spec else None
+        self._judge = judge(spec) if spec else None
         self._page_port = page_port
         self._authority = Authority()
         self._runners: list[web.AppRunner] = []
@@ -186,6 +186,14 @@ class Sandbox:
         self.world.add_member(guild, person, *(guild.roles[1:2] if moderator else ()))
         home = next(iter(guild.channels.values()))
         return Member(self.world, self._invoker, person, home)
+
+    def install(self, guild: Guild) -> None:
+        """Add the application to a server."""
+        self.world.install(guild)
+
+    def uninstall(self, guild: Guild) -> None:
+        """Throw the application out of a server."""
+        self.world.uninstall(guild)
 
     def deny(self, channel: Channel, *permissions: str) -> None:
         """Take permissions from the bot in a channel, by name; none gives all back.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +56,9 @@ def _corrected(document: Json) -> Json:
     ):
         schemas[name]["properties"][field] = {"type": "boolean"}
     schemas["RichEmbed"]["properties"]["flags"] = {"type": ["integer", "null"]}
+    for received in ("url", "proxy_url", "size", "width", "height", "content_type", "spoiler"):
+        # discord.py names a file to keep by all it knows of it.
+        schemas["MessageAttachmentRequest"]["properties"].setdefault(received, {})
     for name in ("RichEmbedImage", "RichEmbedThumbnail", "RichEmbedAuthor", "RichEmbedFooter"):
         # discord.py sends an embed it received back as it came.
         for received in ("proxy_url", "proxy_icon_url", "width", "height", "flags"):
@@ -213,15 +216,36 @@ class Judge:
 
     def _validate(self, schema: Json, value: Any) -> list[Any]:
         from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
         key = json.dumps(schema)
         if key not in self._validators:
             self._validators[key] = Draft202012Validator(schema, registry=self._registry)
         return [
-            best_match([error]) if error.context else error
-            for error in self._validators[key].iter_errors(value)
+            cause for error in self._validators[key].iter_errors(value) for cause in _causes(error)
         ]
+
+
+@cache
+def judge(path: Path) -> Judge:
+    """Return the judge by the document at ``path``, read once for all sandboxes of a process."""
+    return Judge(path)
+
+
+def _causes(error: Any) -> list[Any]:
+    """Go down to what is wrong in the alternative that was meant: the one whose type fits."""
+    alternatives: dict[int, list[Any]] = {}
+    for nested in error.context:
+        alternatives.setdefault(nested.schema_path[0], []).append(nested)
+    if not alternatives:
+        return [error]
+
+    def distance(problems: list[Any]) -> tuple[bool, int]:
+        return any(
+            list(p.path) in ([], ["type"]) and p.validator in ("type", "enum") for p in problems
+        ), len(problems)
+
+    nearest = min(alternatives.values(), key=distance)
+    return [cause for problem in nearest for cause in _causes(problem)]
 
 
 def _pointer(*parts: str) -> str:

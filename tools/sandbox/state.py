@@ -113,16 +113,39 @@ class World:
         self.guilds[guild.id] = guild
         self.add_member(guild, owner)
         if installed:
-            role = Role(
-                id=self.snowflake(),
-                name=self.bot.global_name or self.bot.username,
-                permissions=EVERYONE,
-                position=2,
-                bot_id=self.bot.id,
-            )
-            guild.roles.append(role)
-            self.add_member(guild, self.bot, role)
+            self._let_bot_in(guild)
         return guild
+
+    def install(self, guild: Guild) -> None:
+        """Add the application to a server, and tell the bot."""
+        self._let_bot_in(guild)
+        joined = guild.create_payload(members=[guild.members[self.bot.id]])
+        del joined["unavailable"]
+        self.feed.publish(
+            Event(name="GUILD_CREATE", data=joined, guild=guild, to_bot=True, to_page=False)
+        )
+
+    def uninstall(self, guild: Guild) -> None:
+        """Throw the application out of a server, and tell the bot."""
+        gone = {"id": str(guild.id)}
+        self.feed.publish(
+            Event(name="GUILD_DELETE", data=gone, guild=guild, to_bot=True, to_page=False)
+        )
+        guild.installed = False
+        del guild.members[self.bot.id]
+        guild.roles = [role for role in guild.roles if role.bot_id is None]
+
+    def _let_bot_in(self, guild: Guild) -> None:
+        guild.installed = True
+        role = Role(
+            id=self.snowflake(),
+            name=self.bot.global_name or self.bot.username,
+            permissions=EVERYONE,
+            position=2,
+            bot_id=self.bot.id,
+        )
+        guild.roles.append(role)
+        self.add_member(guild, self.bot, role)
 
     def add_member(self, guild: Guild, user: User, *roles: Role) -> Membership:
         """Let ``user`` into ``guild``."""
@@ -173,6 +196,7 @@ class World:
         """Keep a file and sign an address for it that expires."""
         number = self.snowflake()
         name = PurePosixPath(upload.filename.replace("\\", "/")).name or "unknown"
+        name = name.replace(" ", "_")
         path = f"/{folder}/{number}/{quote(name, safe='')}"
         now = int(time.time())
         issued, expires = f"{now:x}", f"{now + int(self.settings.attachment_lifetime):x}"
