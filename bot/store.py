@@ -220,7 +220,7 @@ async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
             f" knows {len(_MIGRATIONS)}): update Fieldmark."
         )
     check = await database.execute_fetchall("PRAGMA quick_check(1)")
-    verdict = next(iter(check))[0]
+    verdict = " ".join(str(next(iter(check))[0]).split())
     if verdict != "ok":
         raise StoreError(
             f"The database {path} is damaged ({verdict}): restore a copy of it, or move it away"

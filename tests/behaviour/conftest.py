@@ -11,18 +11,28 @@ import simcord
 from bot.app import FieldmarkBot
 from bot.config import Settings
 from engine import TaxonTable
-from tests.behaviour.world import CannedEngine, World, build
+from tests.behaviour.world import CannedEngine, CannedFetcher, World, build
 
 
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     changes = getattr(request, "param", {})
-    return Settings(store={"path": tmp_path / "bot.sqlite"}, discord={"shutdown_s": 0.2} | changes)
+    return Settings(
+        store={"path": tmp_path / "bot.sqlite"},
+        discord={"shutdown_s": 0.2, "message_content": changes.get("message_content", False)},
+        intake={"max_bytes": 4096, "max_photos": 2},
+        gbif={"enabled": False},
+    )
 
 
 @pytest.fixture
 async def engine() -> CannedEngine:
     return CannedEngine()
+
+
+@pytest.fixture
+def web() -> CannedFetcher:
+    return CannedFetcher()
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +42,17 @@ def taxa() -> TaxonTable:
 
 @pytest.fixture
 async def simcord_bot(
-    settings: Settings, engine: CannedEngine, taxa: TaxonTable
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable, web: CannedFetcher
 ) -> AsyncIterator[FieldmarkBot]:
-    bot = build(settings, engine, taxa)
+    bot = build(settings, engine, taxa, web)
     yield bot
     await bot.close()
 
 
 @pytest.fixture
-def world(simcord_env: simcord.Env, engine: CannedEngine) -> World:
+def world(simcord_env: simcord.Env, engine: CannedEngine, web: CannedFetcher) -> World:
     env = simcord_env
     guild = env.create_guild()
     channel = guild.create_text_channel("birds")
     alice = guild.add_member(env.create_user("alice"))
-    return World(env, engine, guild, channel, alice)
+    return World(env, engine, guild, channel, alice, web)

@@ -11,6 +11,8 @@ import simcord
 
 from bot.app import FieldmarkBot
 from bot.config import Settings
+from bot.errors import Refusal
+from bot.fetch import PhotoFetcher
 from engine import (
     Ancestor,
     Candidate,
@@ -53,12 +55,18 @@ ANSWER = Identification(
     timings_ms={"total": 120.0},
 )
 
+LARUS_VERDICT = Verdict(
+    taxon=Taxon(scientific_name="Larus", rank="genus", lineage=ROBIN.lineage[:2], gbif_key=2481126),
+    probability=0.91,
+)
+
 
 @dataclass
 class CannedEngine:
     """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
 
-    Clear ``answering`` to hold answers back, or ``started`` to be still starting.
+    ``hold`` keeps answers back until ``answering`` is set; clear ``started`` before the bot
+    begins to have an engine that is still starting.
     """
 
     answer: Identification = ANSWER
@@ -66,12 +74,15 @@ class CannedEngine:
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
     closed: bool = False
+    held_by: simcord.Env | None = None
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.answering.set()
         self.started.set()
+
+    def hold(self, env: simcord.Env) -> None:
+        self.held_by = env
 
     async def start(self) -> None:
         await self.started.wait()
@@ -82,7 +93,8 @@ class CannedEngine:
         self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
     ) -> Identification:
         self.asked.append((tuple(photos), group))
-        await self.answering.wait()
+        if self.held_by is not None:
+            await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:
             raise self.error
         return replace(self.answer, preview=PREVIEW if preview else None)
@@ -98,6 +110,19 @@ class CannedEngine:
         return [group for _, group in self.asked]
 
 
+class CannedFetcher(PhotoFetcher):
+    """A web of a few photos."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=1, timeout_s=1)
+        self.pages: dict[str, bytes] = {}
+
+    async def fetch(self, link: str) -> bytes:
+        if link not in self.pages:
+            raise Refusal("I could not reach that link.")
+        return self.pages[link]
+
+
 @dataclass(frozen=True)
 class World:
     """A server with a channel and a member, and the bot in it."""
@@ -107,6 +132,7 @@ class World:
     guild: simcord.GuildHandle
     channel: simcord.ChannelHandle
     alice: simcord.MemberActor
+    web: CannedFetcher
 
     @property
     def mention(self) -> str:
@@ -119,6 +145,17 @@ class World:
         history = self.channel.history()
         return [message for message in history if message.author == self.env.bot.user]
 
+    def channel_where(self, **allowed: bool) -> simcord.ChannelHandle:
+        """Create a channel in which the bot has or lacks the named permissions."""
+        overwrite = discord.PermissionOverwrite(**allowed)
+        return self.guild.create_text_channel("other", overwrites={self.env.bot.user: overwrite})
 
-def build(settings: Settings, engine: CannedEngine, taxa: TaxonTable) -> FieldmarkBot:
-    return FieldmarkBot(settings, engine, taxa, shard_count=1)
+    def answers_in(self, channel: simcord.ChannelHandle) -> list[discord.Message]:
+        """The bot's messages in ``channel``, oldest first."""
+        return [message for message in channel.history() if message.author == self.env.bot.user]
+
+
+def build(
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable, web: CannedFetcher
+) -> FieldmarkBot:
+    return FieldmarkBot(settings, engine, taxa, fetcher=web, shard_count=1)

@@ -1,0 +1,166 @@
+"""Cards that follow their source, and the button that removes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import discord
+import pytest
+
+from bot.config import Settings
+from engine import Group, TaxonTable
+from tests.behaviour.world import ANSWER, JPEG, LARUS_VERDICT, PNG, CannedEngine, World, build
+
+PHOTO = [("IMG_1.jpg", JPEG)]
+with_content = pytest.mark.parametrize("settings", [{"message_content": True}], indirect=True)
+
+
+async def ask(world: World, text: str = "") -> discord.Message:
+    return await world.alice.send(world.channel, f"{world.mention} {text}", attachments=PHOTO)
+
+
+async def edit(world: World, message: discord.Message, **fields: object) -> None:
+    """Change a message as its author's client would, attachments included."""
+    world.env.backend.edit_message(message.channel.id, message.id, fields)
+    await world.env.settle()
+
+
+async def test_a_deleted_photo_takes_its_card_along(world: World) -> None:
+    photo = await ask(world)
+    await world.alice.delete(photo)
+    assert world.answers == []
+
+
+async def test_a_bulk_deletion_takes_the_cards_along(world: World) -> None:
+    photos = [await ask(world), await ask(world)]
+    ids = [str(photo.id) for photo in photos]
+    for photo in photos:
+        del world.env.backend.messages[photo.channel.id][photo.id]
+    world.env.backend.emit(
+        "MESSAGE_DELETE_BULK",
+        {"ids": ids, "channel_id": str(world.channel.id), "guild_id": str(world.guild.id)},
+    )
+    await world.env.settle()
+    assert world.answers == []
+
+
+async def test_another_group_word_redoes_the_card(world: World) -> None:
+    photo = await ask(world, "plant")
+    world.engine.answer = replace(ANSWER, verdict=LARUS_VERDICT)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    (answer,) = world.answers
+    assert answer.embeds[0].title == "A bird of the genus Larus"
+    assert world.engine.groups == [Group.PLANT, Group.BIRD]
+
+
+async def test_an_edit_that_changes_nothing_is_ignored(world: World) -> None:
+    photo = await ask(world, "bird")
+    await world.alice.edit(photo, f"{world.mention} is this a bird?")
+    assert world.engine.groups == [Group.BIRD]
+
+
+async def test_a_changed_photo_redoes_the_card(world: World) -> None:
+    photo = await ask(world)
+    stored = world.env.backend.store_attachments(world.channel.id, [("b.png", PNG)])
+    await edit(world, photo, attachments=stored)
+    assert len(world.answers) == 1
+    assert world.engine.asked == [((JPEG,), Group.AUTO), ((PNG,), Group.AUTO)]
+
+
+async def test_a_removed_photo_takes_its_card_along(world: World) -> None:
+    photo = await ask(world)
+    await edit(world, photo, attachments=[])
+    assert world.answers == []
+
+
+@with_content
+async def test_a_card_follows_the_photo_replied_to(world: World) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    await world.alice.send(world.channel, world.mention, reply_to=photo)
+    assert len(world.answers) == 1
+    await world.alice.delete(photo)
+    assert world.answers == []
+
+
+@with_content
+async def test_a_reply_that_names_another_group_redoes_the_card(world: World) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    asking = await world.alice.send(world.channel, world.mention, reply_to=photo)
+    await world.alice.edit(asking, f"{world.mention} plant")
+    assert world.engine.groups == [Group.AUTO, Group.PLANT]
+    assert len(world.answers) == 1
+
+
+async def test_a_photo_deleted_while_it_is_looked_at_gets_no_card(world: World) -> None:
+    world.engine.hold(world.env)
+    photo = await ask(world)
+    assert len(world.engine.asked) == 1
+    await world.alice.delete(photo)
+    world.engine.answering.set()
+    await world.env.settle()
+    assert world.answers == []
+
+
+async def test_a_group_named_while_the_photo_is_looked_at_starts_over(world: World) -> None:
+    world.engine.hold(world.env)
+    photo = await ask(world)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    world.engine.answering.set()
+    await world.env.settle()
+    assert len(world.answers) == 1
+    assert world.engine.groups == [Group.AUTO, Group.BIRD]
+
+
+async def test_a_deletion_the_bot_may_not_follow_is_survived(world: World) -> None:
+    photo = await ask(world)
+    world.env.inject_error("DELETE", "/channels/*/messages/*", status=403, code=50013)
+    await world.alice.delete(photo)
+    assert len(world.answers) == 1
+    assert world.env.errors == []
+
+
+async def test_following_survives_a_restart(
+    world: World, settings: Settings, engine: CannedEngine, taxa: TaxonTable
+) -> None:
+    photo = await ask(world)
+    again = build(settings, engine, taxa, world.web)
+    await world.env.restart_bot(again)
+    await world.alice.delete(photo)
+    assert world.answers == []
+    await again.close()
+
+
+async def test_the_asker_can_remove_the_card(world: World) -> None:
+    await ask(world)
+    await world.alice.click(world.answers[0], label="Remove")
+    assert world.answers == []
+
+
+async def test_others_cannot_remove_the_card(world: World) -> None:
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    await ask(world)
+    pressed = await bob.click(world.answers[0], label="Remove")
+    assert len(world.channel.history(viewer=world.alice)) == 2
+    assert pressed.ephemeral
+    assert pressed.response is not None
+    assert "Only the person who asked" in pressed.response.content
+
+
+async def test_a_moderator_can_remove_the_card(world: World) -> None:
+    role = world.guild.create_role("mods", permissions=discord.Permissions(manage_messages=True))
+    mod = world.guild.add_member(world.env.create_user("mod"), roles=[role])
+    await ask(world)
+    await mod.click(world.answers[0], label="Remove")
+    assert world.answers == []
+
+
+async def test_the_button_survives_a_restart(
+    world: World, settings: Settings, engine: CannedEngine, taxa: TaxonTable, tmp_path: Path
+) -> None:
+    await ask(world)
+    again = build(settings, engine, taxa, world.web)
+    await world.env.restart_bot(again)
+    await world.alice.click(world.answers[0], label="Remove")
+    assert world.answers == []
+    await again.close()

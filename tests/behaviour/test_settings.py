@@ -1,0 +1,108 @@
+"""/settings: watched channels."""
+
+from __future__ import annotations
+
+import discord
+import pytest
+import simcord
+
+from engine import Group
+from tests.behaviour.world import JPEG, World
+
+PHOTO = [("IMG_1.jpg", JPEG)]
+with_content = pytest.mark.parametrize("settings", [{"message_content": True}], indirect=True)
+
+
+@pytest.fixture
+def boss(world: World) -> simcord.MemberActor:
+    role = world.guild.create_role("boss", permissions=discord.Permissions(manage_guild=True))
+    return world.guild.add_member(world.env.create_user("boss"), roles=[role])
+
+
+async def said(boss: simcord.MemberActor, world: World, name: str, **options: object) -> str:
+    result = await boss.slash(world.channel, f"settings {name}", **options)
+    assert result.ephemeral
+    assert result.response is not None
+    return result.response.content
+
+
+@with_content
+async def test_every_photo_of_a_watched_channel_gets_a_card(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    text = await said(boss, world, "watch", channel=world.channel, group="bird")
+    assert "every photo in" in text
+    assert "birds" in text
+    await world.alice.send(world.channel, "morning", attachments=PHOTO)
+    await world.alice.send(world.channel, "no photo here")
+    await world.alice.send(world.channel, "a film", attachments=[("v.mp4", b"video")])
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+    assert world.engine.groups == [Group.BIRD]
+
+
+@with_content
+async def test_a_thread_of_a_watched_channel_is_watched(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    await said(boss, world, "watch", channel=world.channel)
+    thread = await start_thread(world)
+    await world.alice.send(thread, attachments=PHOTO)
+    assert len(world.answers_in(thread)) == 1
+
+
+async def start_thread(world: World) -> simcord.ChannelHandle:
+    channel = world.env.bot.get_channel(world.channel.id)
+    assert isinstance(channel, discord.TextChannel)
+    with world.env.time_context():
+        await channel.create_thread(name="walk", type=discord.ChannelType.public_thread)
+    await world.env.settle()
+    return world.channel.threads[0]
+
+
+@with_content
+async def test_unwatching_ends_it(world: World, boss: simcord.MemberActor) -> None:
+    assert "not watching" in await said(boss, world, "unwatch", channel=world.channel)
+    await said(boss, world, "watch", channel=world.channel)
+    assert "no longer watch" in await said(boss, world, "unwatch", channel=world.channel)
+    await world.alice.send(world.channel, attachments=PHOTO)
+    assert world.answers_in(world.channel) == world.channel.history(viewer=world.alice)[1:]
+
+
+@with_content
+async def test_show_lists_what_is_watched(world: World, boss: simcord.MemberActor) -> None:
+    assert "No channel is watched" in await said(boss, world, "show")
+    await said(boss, world, "watch", channel=world.channel, group="plant")
+    assert f"{world.channel.mention}: plants" in await said(boss, world, "show")
+
+
+@with_content
+async def test_missing_permissions_are_named(world: World, boss: simcord.MemberActor) -> None:
+    channel = world.channel_where(embed_links=False, read_message_history=False)
+    text = await said(boss, world, "watch", channel=channel)
+    assert "I still need these permissions there: Embed Links, Read Message History." in text
+
+
+async def test_without_the_intent_watching_is_refused_and_why(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert "without the Message Content intent" in await said(
+        boss, world, "watch", channel=world.channel
+    )
+    shown = await said(boss, world, "show")
+    assert "No channel is watched" in shown
+    assert "without the Message Content intent" in shown
+
+
+async def test_members_do_not_see_the_command(world: World) -> None:
+    assert not [name for name in world.alice.available_commands(world.channel) if "setting" in name]
+
+
+async def test_a_member_given_the_command_is_still_refused(world: World) -> None:
+    commands = await world.env.bot.tree.fetch_commands()
+    settings = next(command for command in commands if command.name == "settings")
+    world.guild.set_command_permissions(settings, {world.alice: True})
+    result = await world.alice.slash(world.channel, "settings show")
+    assert result.ephemeral
+    assert result.response is not None
+    assert "You need the permission Manage Guild" in result.response.content
+    assert len(world.env.errors) == 1

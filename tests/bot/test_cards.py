@@ -1,0 +1,210 @@
+"""The card: what it says, and that nothing in a name can break it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import discord
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cards import bar, identification_card, identification_text, percent
+from engine import Ancestor, Candidate, Group, Identification, ModelInfo, Taxon, Verdict
+
+MODEL = ModelInfo(
+    name="birds", title="AIY Birds", group=Group.BIRD, version="V1", classes=965, runtime="test"
+)
+AVES = (Ancestor("kingdom", "Animalia"), Ancestor("class", "Aves"))
+ROBIN = Taxon(
+    scientific_name="Erithacus rubecula",
+    rank="species",
+    lineage=(*AVES, Ancestor("genus", "Erithacus")),
+    vernacular_name="European robin",
+    gbif_key=2492462,
+)
+NIGHTINGALE = replace(
+    ROBIN, scientific_name="Luscinia megarhynchos", vernacular_name=None, gbif_key=2492576
+)
+LARUS = Taxon(
+    scientific_name="Larus", rank="genus", lineage=AVES, vernacular_name="gulls", gbif_key=2481126
+)
+
+
+def identification(**changes: object) -> Identification:
+    base = Identification(
+        candidates=(
+            Candidate(taxon=ROBIN, probability=0.93, model="birds"),
+            Candidate(taxon=NIGHTINGALE, probability=0.004, model="birds"),
+        ),
+        verdict=Verdict(taxon=ROBIN, probability=0.93),
+        group=Group.BIRD,
+        known=True,
+        models=(MODEL,),
+        timings_ms={"total": 184.3},
+    )
+    return replace(base, **changes)
+
+
+def test_a_species() -> None:
+    embed = identification_card(identification(notes=("First frame of an animation.",)))
+    assert embed.title == "European robin"
+    assert embed.url == "https://www.gbif.org/species/2492462"
+    assert (embed.description or "").splitlines() == [
+        "*Erithacus rubecula*, a bird · **93 %** sure",
+        "`█████████░  93 %` [European robin](https://www.gbif.org/species/2492462)"
+        " · *Erithacus rubecula*",
+        "`░░░░░░░░░░  <1 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
+    ]
+    assert embed.footer.text == "Bird · AIY Birds V1 · 184 ms\nFirst frame of an animation."
+
+
+def test_a_genus() -> None:
+    embed = identification_card(
+        identification(verdict=Verdict(taxon=LARUS, probability=0.91), timings_ms={"total": 1234})
+    )
+    assert embed.title == "A bird of the genus Larus"
+    lead = (embed.description or "").splitlines()[0]
+    assert lead == "**91 %** sure of the genus *Larus* (gulls); the species is open."
+    assert "1.2 s" in (embed.footer.text or "")
+
+
+def test_a_photo_outside_of_what_is_known() -> None:
+    embed = identification_card(identification(known=False, verdict=None))
+    assert embed.title == "I don't think this is among the birds I know"
+    assert "closer crop" in (embed.description or "")
+    assert "another `group`" in (embed.description or "")
+    assert embed.url is None
+
+
+def test_unknown_without_candidates_promises_none() -> None:
+    embed = identification_card(
+        identification(known=False, verdict=None, candidates=(), group=Group.GENERIC)
+    )
+    assert embed.title == "I don't think this is in what I know"
+    assert not (embed.description or "").endswith(":")
+
+
+def test_no_verdict_is_said() -> None:
+    embed = identification_card(identification(verdict=None))
+    assert embed.title == "I can't tell from this photo"
+    assert "European robin" in (embed.description or "")
+
+
+def test_colours_tell_how_sure() -> None:
+    colours = {
+        identification_card(identification(verdict=Verdict(taxon=ROBIN, probability=p))).colour
+        for p in (0.95, 0.6, 0.3)
+    }
+    colours.add(identification_card(identification(known=False)).colour)
+    assert len(colours) == 4
+
+
+def test_a_spoiler_hides_every_name() -> None:
+    embed = identification_card(identification(), spoiler=True)
+    assert embed.url is None
+    shown = re.sub(r"\|\|.*?\|\|", "", f"{embed.title} {embed.description}")
+    assert "obin" not in shown
+    assert "rubecula" not in shown
+    assert "||**European robin**||" in (embed.description or "")
+    text = re.sub(r"\|\|.*?\|\|", "", identification_text(identification(), spoiler=True))
+    assert "obin" not in text
+
+
+def test_several_photos_and_notes_are_said() -> None:
+    embed = identification_card(identification(), photos=3, notes=("Videos are left out.",))
+    assert "3 photos, taken as views of one individual." in (embed.footer.text or "")
+    assert "Videos are left out." in (embed.footer.text or "")
+
+
+def test_the_plain_text_says_the_same() -> None:
+    text = identification_text(identification())
+    assert text.splitlines()[0] == "**European robin**"
+    assert "*Erithacus rubecula*, a bird · **93 %** sure" in text
+    assert "-# Bird · AIY Birds V1 · 184 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"),
+    [
+        (1e-9, "<1 %"),
+        (0.0099, "<1 %"),
+        (0.01, "1 %"),
+        (0.5, "50 %"),
+        (0.994, "99 %"),
+        (0.995, ">99 %"),
+        (1.0, ">99 %"),
+    ],
+)
+def test_percent(probability: float, expected: str) -> None:
+    assert percent(probability) == expected
+
+
+@given(st.floats(0, 1))
+def test_scores_are_equally_wide(probability: float) -> None:
+    assert len(bar(probability)) == 10
+    assert len(f"{percent(probability):>5}") == 5
+
+
+NAMES = st.text(min_size=1, max_size=200) | st.text("[]()*_`~|\\<>@#:/x \n", min_size=1)
+TAXA = st.builds(
+    Taxon,
+    scientific_name=NAMES,
+    rank=st.sampled_from(["species", "genus", "family", "kingdom"]),
+    lineage=st.just(AVES),
+    vernacular_name=NAMES | st.none(),
+    gbif_key=st.integers(1, 10**10) | st.none(),
+    col_key=st.text("[]()*ABC", min_size=1, max_size=8) | st.none(),
+)
+PROBABILITIES = st.floats(0, 1, exclude_min=True)
+IDENTIFICATIONS = st.builds(
+    Identification,
+    candidates=st.lists(
+        st.builds(Candidate, taxon=TAXA, probability=PROBABILITIES, model=st.just("birds")),
+        max_size=7,
+    ).map(tuple),
+    verdict=st.builds(Verdict, taxon=TAXA, probability=PROBABILITIES) | st.none(),
+    group=st.sampled_from([Group.BIRD, Group.GENERIC]),
+    known=st.booleans(),
+    models=st.just((MODEL,)),
+    timings_ms=st.just({"total": 5.0}),
+    notes=st.lists(st.text(max_size=300), max_size=6).map(tuple),
+)
+
+CANDIDATE = re.compile(
+    r"`[█░]{10} [ <>0-9]{3} %` "
+    r"\[(?:[^\[\]\\]|\\.)+\]\(https://www\.gbif\.org/[^\s()]+\)"
+    r"(?: · .+)?"
+)
+
+
+def visible(markdown: str) -> str:
+    """Take out the escaped characters: what is left is what Discord would interpret."""
+    return re.sub(r"\\.", "", markdown)
+
+
+@given(IDENTIFICATIONS, st.lists(st.text(max_size=300), max_size=6), st.booleans())
+def test_no_name_can_break_a_card(answer: Identification, notes: list[str], spoiler: bool) -> None:
+    embed = identification_card(answer, notes=notes, spoiler=spoiler)
+    assert 0 < len(embed.title or "") <= 256
+    assert 0 < len(embed.description or "") <= 4096
+    assert len(embed.footer.text or "") <= 2048
+    assert len(embed) <= 6000
+    lines = (embed.description or "").splitlines()
+    assert len(lines) == (2 if spoiler else 1) + min(5, len(answer.candidates))
+    for line in lines:
+        bare = visible(line)
+        assert bare.count("||") == (2 if spoiler else 0)
+        assert bare.count("*") % 2 == 0
+        assert not re.search(r"<[@#:a]", bare)
+        assert bare.count("`") in (0, 2)
+    for line in lines[-len(answer.candidates[:5]) :] if answer.candidates else ():
+        assert CANDIDATE.fullmatch(line.strip("|") if spoiler else line)
+
+
+@given(IDENTIFICATIONS, st.booleans())
+def test_no_name_can_break_the_plain_text(answer: Identification, spoiler: bool) -> None:
+    text = identification_text(answer, spoiler=spoiler)
+    assert 0 < len(text) <= 2000
+    assert not discord.utils.find(lambda word: word in visible(text), ["@everyone", "<@", "<#"])

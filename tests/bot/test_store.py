@@ -1,0 +1,162 @@
+"""The store: what it keeps, for how long, and what it refuses to touch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.store import Reply, Store, StoreError, WatchedChannel
+from engine import Group
+
+DAY = 24 * 60 * 60
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "bot.sqlite"
+
+
+@pytest.fixture
+async def store(path: Path, clock: Clock) -> AsyncIterator[Store]:
+    store = await Store.open(path, now=clock)
+    yield store
+    await store.close()
+
+
+def reply(reply_id: int, *, request_id: int | None = 10, photo_id: int = 20) -> Reply:
+    return Reply(
+        reply_id=reply_id,
+        channel_id=5,
+        request_id=request_id,
+        photo_id=photo_id,
+        asker_id=7,
+        group=Group.BIRD,
+        fingerprint="bird:1,2",
+    )
+
+
+async def test_everything_survives_a_restart(path: Path, clock: Clock, store: Store) -> None:
+    watched = WatchedChannel(channel_id=1, guild_id=2, group=Group.PLANT)
+    await store.watch(watched)
+    await store.set_commands_hash("abc")
+    await store.remember(reply(100))
+    await store.close()
+    again = await Store.open(path, now=clock)
+    try:
+        assert await again.watched_in(2) == [watched]
+        assert await again.commands_hash() == "abc"
+        assert await again.replies_to(10) == [reply(100)]
+    finally:
+        await again.close()
+
+
+async def test_a_reply_follows_its_request_and_its_photo(store: Store) -> None:
+    await store.remember(reply(100))
+    await store.remember(reply(101, request_id=None))
+    assert await store.replies_to(10) == [reply(100)]
+    assert await store.replies_to(20) == [reply(100), reply(101, request_id=None)]
+    await store.forget(100)
+    assert await store.replies_to(10) == []
+
+
+async def test_a_reply_is_kept_for_a_day(store: Store, clock: Clock, path: Path) -> None:
+    await store.remember(reply(100))
+    clock.time += DAY - 1
+    assert await store.replies_to(10) == [reply(100)]
+    clock.time += 1
+    assert await store.replies_to(10) == []
+    await store.remember(reply(101, request_id=11))
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT reply_id FROM reply").fetchall() == [(101,)]
+
+
+async def test_watching_is_per_channel_and_per_server(store: Store) -> None:
+    first = WatchedChannel(channel_id=1, guild_id=2, group=Group.BIRD)
+    await store.watch(first)
+    await store.watch(WatchedChannel(channel_id=3, guild_id=4, group=Group.AUTO))
+    assert await store.watched_in(2) == [first]
+    assert await store.watched([9, 1]) == first
+    assert await store.watched([9]) is None
+    changed = WatchedChannel(channel_id=1, guild_id=2, group=Group.INSECT)
+    await store.watch(changed)
+    assert await store.watched([1]) == changed
+    assert await store.unwatch(1)
+    assert not await store.unwatch(1)
+    assert await store.watched([1]) is None
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def damage(path: Path) -> None:
+    """Overwrite some pages in the middle of a database."""
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 : 4096 * 6] = bytes([0xA5]) * 4096 * 3
+    path.write_bytes(data)
+
+
+async def refused(path: Path, reason: str) -> None:
+    """Assert that opening is refused in one sentence and leaves the file as it is."""
+    before = content(path)
+    with pytest.raises(StoreError, match=reason) as caught:
+        await Store.open(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert content(path) == before
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite"
+    path.write_bytes(b"not a database at all, but long enough to be taken for one" * 40)
+    await refused(path, "not a database")
+
+
+async def test_a_damaged_database_is_refused(path: Path, store: Store) -> None:
+    for number in range(500):
+        await store.remember(reply(number))
+    await store.close()
+    damage(path)
+    await refused(path, "damaged|malformed")
+
+
+async def test_a_newer_database_is_refused(path: Path, store: Store) -> None:
+    await store.close()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    await refused(path, "newer Fieldmark")
+
+
+async def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bot.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    await refused(path, "another program")
+
+
+async def test_a_folder_in_the_way_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened"):
+        await Store.open(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        await Store.open(tmp_path / "file" / "bot.sqlite")
