@@ -35,7 +35,10 @@ from engine.hub import (
 )
 from engine.settings import EngineSettings
 
-_MAX_UNPACKED = 2 << 30
+DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error)
+"""What a damaged or hostile archive may raise while it is unpacked."""
+
+_MAX_UNPACKED = 1 << 30
 _MAX_MEMBERS = 2000
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
@@ -143,7 +146,7 @@ def _install(
 def _unpack(part: Part, entry: ModelEntry, folder: Path, limit: int) -> None:
     try:
         extract_archive(part.path, folder, limit=limit)
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             raise
         raise DownloadFailed(
@@ -156,9 +159,8 @@ def extract_archive(archive: Path, folder: Path, *, limit: int) -> None:
     """Unpack a tar.gz of plain files and folders alone, up to ``limit`` bytes in all.
 
     Raises:
-        tarfile.TarError: the archive is damaged, too large, or holds what no module has.
-        EOFError, ValueError, zlib.error: it is damaged.
-        OSError: it is damaged, or the disk refused.
+        tarfile.TarError: it is too large, or holds what no module has.
+        DAMAGE: any of these: it is damaged.
     """
     size = 0
     with tarfile.open(archive, "r:gz") as tar:

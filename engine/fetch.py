@@ -18,7 +18,7 @@ from urllib3.util import Retry
 
 from engine.hub import HubError, Progress, write_json
 
-MAX_DOWNLOAD = 1 << 30
+MAX_DOWNLOAD = 512 << 20
 PATIENCE = Retry(total=5, backoff_factor=1.0, backoff_max=30)
 
 _TIMEOUT_S = (10, 60)
