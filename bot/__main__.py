@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -15,6 +14,8 @@ from bot.app import FieldmarkBot
 from bot.config import ConfigError, Settings, load
 from bot.store import StoreError
 from engine import Engine, TaxonTable
+
+log = logging.getLogger(__name__)
 
 _PORTAL = "https://discord.com/developers/applications"
 _NO_TOKEN = (
@@ -62,17 +63,18 @@ async def _run(settings: Settings, token: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    running = asyncio.create_task(bot.start(token))
-    stopping = asyncio.create_task(stop.wait())
-    try:
+    async with bot:
+        running = asyncio.create_task(bot.start(token))
+        stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
         stopping.cancel()
+        if running.done():
+            running.result()
+            return
+        log.info("Stopping.")
         await bot.close()
-        if stop.is_set():
-            running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        running.cancel()
+        await asyncio.wait({running})
 
 
 def _fail(sentence: str, status: int) -> int:

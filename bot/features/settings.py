@@ -31,8 +31,11 @@ def feature(store: Store, *, message_content: bool) -> Feature:
         description="What Fieldmark does in this server.",
         guild_only=True,
         default_permissions=discord.Permissions(manage_guild=True),
-        allowed_contexts=app_commands.AppCommandContext(guild=True),
-        allowed_installs=app_commands.AppInstallationType(guild=True),
+        # All spelt out: what is left unset would be taken from the tree.
+        allowed_contexts=app_commands.AppCommandContext(
+            guild=True, dm_channel=False, private_channel=False
+        ),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
 
     @settings.command(description="Identify every photo posted in a channel.")

@@ -65,27 +65,29 @@ LARUS_VERDICT = Verdict(
 class CannedEngine:
     """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
 
-    ``hold`` keeps answers back until ``answering`` is set; clear ``started`` before the bot
-    begins to have an engine that is still starting.
+    ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
+    from being ready until ``started`` is.
     """
 
     answer: Identification = ANSWER
     error: Exception | None = None
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
-    closed: bool = False
+    closed: int = 0
     held_by: simcord.Env | None = None
+    starting_in: simcord.Env | None = None
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.started.set()
 
     def hold(self, env: simcord.Env) -> None:
         self.held_by = env
 
+    def start_slowly(self, env: simcord.Env) -> None:
+        self.starting_in = env
+
     async def start(self) -> None:
-        await self.started.wait()
+        if self.starting_in is not None:
+            await self.starting_in.external_wait(self.started.wait(), reason="the engine starts")
         if self.start_error is not None:
             raise self.start_error
 
@@ -103,7 +105,7 @@ class CannedEngine:
         return (BIRDS, PLANTS)
 
     async def close(self, drain_s: float) -> None:
-        self.closed = True
+        self.closed += 1
 
     @property
     def groups(self) -> list[Group]:

@@ -32,6 +32,9 @@ LARUS = Taxon(
 )
 
 
+ROBIN_PAGE = "https://www.gbif.org/species/2492462"
+
+
 def identification(**changes: object) -> Identification:
     base = Identification(
         candidates=(
@@ -50,11 +53,10 @@ def identification(**changes: object) -> Identification:
 def test_a_species() -> None:
     embed = identification_card(identification(notes=("First frame of an animation.",)))
     assert embed.title == "European robin"
-    assert embed.url == "https://www.gbif.org/species/2492462"
+    assert embed.url == ROBIN_PAGE
     assert (embed.description or "").splitlines() == [
         "*Erithacus rubecula*, a bird · **93 %** sure",
-        "`█████████░  93 %` [European robin](https://www.gbif.org/species/2492462)"
-        " · *Erithacus rubecula*",
+        f"`█████████░  93 %` [European robin]({ROBIN_PAGE}) · *Erithacus rubecula*",
         "`░░░░░░░░░░  <1 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
     ]
     assert embed.footer.text == "Bird · AIY Birds V1 · 184 ms\nFirst frame of an animation."

@@ -1,0 +1,93 @@
+"""An engine that starts late, and one that is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.identifier import StartingIdentifier
+from engine import EngineFailed, Group
+from tests.behaviour.world import ANSWER, CannedEngine
+
+PHOTOS = (b"photo",)
+
+
+class LateEngine(CannedEngine):
+    """An engine that starts and answers when the test lets it."""
+
+    async def start(self) -> None:
+        await self.started.wait()
+
+    async def close(self, drain_s: float) -> None:
+        await super().close(drain_s)
+        self.answering.set()
+
+
+@pytest.fixture
+async def engine() -> LateEngine:
+    return LateEngine()
+
+
+async def turn() -> None:
+    """Let every task that can go on do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_request_waits_for_the_start(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    request = asyncio.create_task(identifier.identify(PHOTOS, Group.BIRD))
+    await turn()
+    assert engine.asked == []
+    engine.started.set()
+    assert await request == ANSWER
+
+
+async def test_a_cancelled_request_does_not_cancel_the_start(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    request = asyncio.create_task(identifier.identify(PHOTOS, Group.BIRD))
+    await turn()
+    request.cancel()
+    await turn()
+    engine.started.set()
+    assert await identifier.identify(PHOTOS, Group.BIRD) == ANSWER
+
+
+async def test_closing_during_the_start_tells_who_waits(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    request = asyncio.create_task(identifier.identify(PHOTOS, Group.BIRD))
+    await turn()
+    await identifier.close(0)
+    with pytest.raises(EngineFailed, match="shutting down"):
+        await request
+
+
+async def test_nothing_is_taken_after_closing(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    engine.started.set()
+    await identifier.close(0)
+    with pytest.raises(EngineFailed, match="shutting down"):
+        await identifier.identify(PHOTOS, Group.BIRD)
+
+
+async def test_closing_waits_until_the_answers_are_sent(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    engine.started.set()
+    sent = []
+
+    async def handle() -> None:
+        answer = await identifier.identify(PHOTOS, Group.BIRD)
+        await turn()
+        sent.append(answer)
+
+    handler = asyncio.create_task(handle())
+    await turn()
+    await identifier.close(10)
+    assert sent == [ANSWER]
+    await handler
