@@ -10,8 +10,8 @@ from tools.sandbox.invoke import NotPossible
 from tools.sandbox.member import Member
 from tools.sandbox.rest import Exchange
 from tools.sandbox.server import Sandbox
+from tools.sandbox.settings import Settings
 from tools.sandbox.spec import Violation
-from tools.sandbox.state import Settings
 
 __all__ = [
     "Delivery",

@@ -94,6 +94,8 @@ class Cdn:
                 "Content-Type": claimed or "application/octet-stream",
                 "X-Content-Type-Options": "nosniff",
                 "Content-Disposition": f"inline; filename*=UTF-8''{quote(file.upload.filename)}",
+                # A page somebody uploaded must not run with the rights of the sandbox's own.
+                "Content-Security-Policy": "sandbox; default-src 'none'",
                 "Cache-Control": "private, max-age=31536000",
             }
         )

@@ -6,11 +6,12 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from tools.sandbox.interactions import Interaction, Interactions, Kind, new_token
+from tools.sandbox.interactions import Interaction, Kind, new_token
 from tools.sandbox.limits import walk_components
 from tools.sandbox.messages import Message, Upload
 from tools.sandbox.people import EVERYONE, Json, Permission, User
 from tools.sandbox.places import Channel
+from tools.sandbox.responses import Responses
 from tools.sandbox.state import World
 
 SUBCOMMAND = 1
@@ -32,9 +33,9 @@ class NotPossible(Exception):
 class Invoker:
     """Build interactions and send them to the bot."""
 
-    def __init__(self, world: World, interactions: Interactions) -> None:
+    def __init__(self, world: World, responses: Responses) -> None:
         self._world = world
-        self._interactions = interactions
+        self._responses = responses
 
     def command(
         self,
@@ -124,7 +125,7 @@ class Invoker:
     ) -> Interaction:
         """Submit a modal's fields; it knows the message whose button showed it."""
         data = {"custom_id": custom_id, "components": components}
-        message = self._interactions.modal_source(user, custom_id)
+        message = self._responses.modal_source(user, custom_id)
         return self._open(Kind.MODAL, user, channel, data, message=message)
 
     def _check_available(self, user: User, channel: Channel, command: Json) -> None:
@@ -198,7 +199,7 @@ class Invoker:
             command_name=_full_name(command["name"], data) if command else "",
             command_type=command["type"] if command else 1,
         )
-        self._interactions.open(interaction, self._gateway_data(interaction))
+        self._responses.open(interaction, self._gateway_data(interaction))
         return interaction
 
     def _gateway_data(self, interaction: Interaction) -> Json:

@@ -25,7 +25,8 @@ from tools.sandbox.messages import Message, Upload
 from tools.sandbox.people import Json
 from tools.sandbox.places import Channel
 from tools.sandbox.rest import read_form
-from tools.sandbox.state import MIB, World
+from tools.sandbox.settings import MIB
+from tools.sandbox.state import World
 
 PAGE = Path(__file__).parent / "page"
 LOCAL = ("localhost", "127.0.0.1")
@@ -242,11 +243,19 @@ async def _send(socket: web.WebSocketResponse, waiting: asyncio.Queue[Event]) ->
 @web.middleware
 async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse names and origins that are not this machine's, as DNS rebinding would use."""
-    origin = urlsplit(request.headers.get("Origin", "")).hostname
-    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-    if host not in LOCAL or origin not in (None, *LOCAL):
+    names = [_hostname(f"//{request.headers.get('Host', '')}")]
+    if "Origin" in request.headers:
+        names.append(_hostname(request.headers["Origin"]))
+    if not set(names) <= set(LOCAL):
         return web.Response(status=403, text="the sandbox answers this machine only")
     return await handler(request)
+
+
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
 
 
 @web.middleware

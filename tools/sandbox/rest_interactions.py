@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tools.sandbox.compose import write
 from tools.sandbox.errors import ApiError
-from tools.sandbox.interactions import Callback, Interaction, Interactions
+from tools.sandbox.interactions import Callback, Interaction
 from tools.sandbox.limits import check_message, check_not_empty
 from tools.sandbox.people import Json
+from tools.sandbox.responses import Responses
 from tools.sandbox.rest import Call, Reply, Route
 from tools.sandbox.state import World
 
@@ -16,9 +17,9 @@ _WITH_MESSAGE = (Callback.MESSAGE, Callback.DEFERRED_MESSAGE, Callback.UPDATE)
 class InteractionRoutes:
     """Answer for acknowledgements, ``@original`` and follow-ups."""
 
-    def __init__(self, world: World, interactions: Interactions) -> None:
+    def __init__(self, world: World, responses: Responses) -> None:
         self._world = world
-        self._interactions = interactions
+        self._responses = responses
 
     def routes(self) -> list[Route]:
         """List the routes."""
@@ -34,7 +35,7 @@ class InteractionRoutes:
 
     def acknowledge(self, call: Call) -> Reply:
         """Take the first answer to an interaction."""
-        interaction = self._interactions.acknowledge(
+        interaction = self._responses.acknowledge(
             call.number("interaction"), call.ids["token"], call.body, call.files
         )
         if call.query.get("with_response", "").lower() not in ("1", "true"):
@@ -43,17 +44,17 @@ class InteractionRoutes:
 
     def follow_up(self, call: Call) -> Reply:
         """Say more, or finish a deferred answer."""
-        message = self._interactions.follow_up(call.ids["token"], call.body, call.files)
+        message = self._responses.follow_up(call.ids["token"], call.body, call.files)
         return Reply(body=message.payload(bot_id=self._world.bot.id))
 
     def read(self, call: Call) -> Reply:
         """Answer what an answer says."""
-        message = self._interactions.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(call.ids["token"], call.ids["message"])
         return Reply(body=message.payload(bot_id=self._world.bot.id))
 
     def edit(self, call: Call) -> Reply:
         """Change an answer; the first change of a deferred one finishes it."""
-        message = self._interactions.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(call.ids["token"], call.ids["message"])
         check_message(call.body, uploads=set(call.files))
         write(message, call.body, call.files, self._world)
         check_not_empty(message.content, message.embeds, message.components, message.files)
@@ -62,7 +63,7 @@ class InteractionRoutes:
 
     def delete(self, call: Call) -> Reply:
         """Delete an answer."""
-        message = self._interactions.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(call.ids["token"], call.ids["message"])
         if message.author is not self._world.bot:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
         self._world.delete(message)

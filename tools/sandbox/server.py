@@ -14,18 +14,19 @@ from aiohttp import web
 from tools.sandbox.cdn import Cdn
 from tools.sandbox.connector import LOOPBACK, loopback_connector
 from tools.sandbox.gateway import Gateway
-from tools.sandbox.interactions import Interactions
 from tools.sandbox.invoke import Invoker
 from tools.sandbox.member import Member
 from tools.sandbox.page_api import PageApi
 from tools.sandbox.people import Json, Permission, User
 from tools.sandbox.places import Channel, Guild
+from tools.sandbox.responses import Responses
 from tools.sandbox.rest import Exchange, Fault, Rest
 from tools.sandbox.rest_application import ApplicationRoutes
 from tools.sandbox.rest_channels import ChannelRoutes
 from tools.sandbox.rest_interactions import InteractionRoutes
+from tools.sandbox.settings import MIB, Settings
 from tools.sandbox.spec import Violation, judge
-from tools.sandbox.state import MIB, Settings, World
+from tools.sandbox.state import World
 from tools.sandbox.tls import Authority
 
 
@@ -56,8 +57,8 @@ class Sandbox:
     ) -> None:
         self.settings = settings or Settings()
         self.world = World(self.settings, bot_name=bot_name)
-        self._interactions = Interactions(self.world)
-        self._invoker = Invoker(self.world, self._interactions)
+        self._responses = Responses(self.world)
+        self._invoker = Invoker(self.world, self._responses)
         self._judge = judge(spec) if spec else None
         self._page_port = page_port
         self._authority = Authority()
@@ -89,7 +90,7 @@ class Sandbox:
             [
                 *ApplicationRoutes(self.world).routes(),
                 *ChannelRoutes(self.world).routes(),
-                *InteractionRoutes(self.world, self._interactions).routes(),
+                *InteractionRoutes(self.world, self._responses).routes(),
             ],
             self._judge,
         )
@@ -121,7 +122,7 @@ class Sandbox:
 
     async def close(self) -> None:
         """Stop serving; connected clients are told."""
-        self._interactions.close()
+        self._responses.close()
         self.cdn.closing.set()
         await self._page.close()
         self.gateway.drop()
