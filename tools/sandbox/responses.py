@@ -99,6 +99,14 @@ class Responses:
         interaction.callback = callback
         self._timers.pop(interaction.id).cancel()
         interaction.settled.set()
+        # Discord's own clients get this too: a silent defer has no other sign for the person.
+        self._world.feed.publish(
+            Event(
+                name="INTERACTION_SUCCESS",
+                data={"interaction_id": str(interaction.id)},
+                channel=interaction.channel,
+            )
+        )
         return interaction
 
     def _apply(
