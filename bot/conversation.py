@@ -1,8 +1,7 @@
-"""Photos posted as messages: which ones ask for a card, and cards that follow their source.
+"""Answer messages that ask, and keep the answers true to them.
 
-A message asks by mentioning the bot, by replying to a photo with a mention, by being a
-direct message, or by being posted in a watched channel. For a day its card follows it: the
-source deleted, the card goes; the photos or the named group edited, the card is redone.
+For a day a card follows its source: the source deleted, the card goes; the photos or the
+named group edited, the card is redone.
 """
 
 from __future__ import annotations
@@ -17,44 +16,20 @@ from typing import Any
 import discord
 
 from bot.answer import Answer, identify, render
-from bot.groups import group_in
 from bot.identifier import Identifier
-from bot.intake import Intake, Selection, describe_leftovers
+from bot.intake import Intake
+from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
 from engine import Group
 
 log = logging.getLogger(__name__)
-
-_HOW_TO = (
-    "Post a photo and mention me, or mention me in a reply to a photo, and I'll name the species;"
-    " a word such as `bird`, `insect` or `plant` tells me what to look for, and `/identify`"
-    " takes a photo or a link."
-)
-_NOT_SEEN = (
-    "I see no photo in the message you replied to: open its menu and choose Apps > Identify,"
-    " or post the photo with a mention of me."
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A message that asks, and the photos it asks about, which may be in another message."""
-
-    message: discord.Message
-    photo_id: int
-    selection: Selection
-    group: Group
-
-    @property
-    def fingerprint(self) -> str:
-        """Name what the card depends on."""
-        return fingerprint(self.group, self.selection)
 
 
 @dataclass(slots=True, eq=False)
 class _Work:
     """A card being made. ``gone`` is set when its source is deleted or changed meanwhile."""
 
+    request_id: int
     fingerprint: str
     task: asyncio.Task[Any] | None = field(default_factory=asyncio.current_task)
     sending: bool = False
@@ -77,34 +52,39 @@ class Conversation:
         self._identifier = identifier
         self._intake = intake
         self._store = store
-        self._message_content = message_content
+        self._asking = Asking(client, intake, store, message_content=message_content)
         self._works: dict[int, set[_Work]] = {}
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer ``message`` if it asks for something."""
         if message.author.bot or message.is_system():
             return
-        asked = await self._asked(message)
+        asked = await self._asking.asked(message)
         if isinstance(asked, Request):
             await self._answer(asked)
         elif asked is not None:
-            await self._send(message, Answer(sentence=asked))
+            await self._tell(message, asked)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Redo or remove the cards that follow the edited message, where the edit matters."""
         message = event.message
-        if message.author.bot or not self._can_read(message):
+        if message.author.bot or not self._asking.can_read(message):
             return
-        works = self._works.get(message.id)
-        if works:
-            asked = await self._asked(message)
-            made = {work.fingerprint for work in works}
-            if not isinstance(asked, Request) or made != {asked.fingerprint}:
-                self._cancel(message.id)
-                await self.on_message(message)
+        if await self._restarted(message):
             return
         for reply in await self._store.replies_to(message.id):
             await self._refresh(reply, message)
+
+    async def _restarted(self, message: discord.Message) -> bool:
+        """Start over a first card that is still being made; return whether there is one."""
+        works = [work for work in self._works.get(message.id, ()) if work.request_id == message.id]
+        if not works or await self._store.replies_to(message.id):
+            return False
+        asked = await self._asking.asked(message)
+        if not isinstance(asked, Request) or works[0].fingerprint != asked.fingerprint:
+            self._cancel(message.id)
+            await self.on_message(message)
+        return True
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Remove the cards that follow the deleted message."""
@@ -115,85 +95,44 @@ class Conversation:
         for message_id in event.message_ids:
             await self._deleted(message_id)
 
-    async def _asked(self, message: discord.Message) -> Request | str | None:
-        """Return what ``message`` asks for, or what to tell its author, or None."""
-        named = self._names_me(message)
-        addressed = named or message.guild is None
-        group = group_in(message.content) if addressed else None
-        selection = self._intake.select(message)
-        if selection:
-            if not addressed and self._client.user not in message.mentions:
-                watched = await self._store.watched(_channel_ids(message.channel))
-                if watched is None:
-                    return None
-                group = watched.group
-            return Request(
-                message=message,
-                photo_id=message.id,
-                selection=selection,
-                group=group or Group.AUTO,
-            )
-        if not addressed:
-            return None
-        if message.attachments:
-            return describe_leftovers(message.attachments)
-        if message.reference is None or message.reference.message_id is None:
-            return _HOW_TO
-        return await self._asked_of_reference(message, group or Group.AUTO)
-
-    async def _asked_of_reference(self, message: discord.Message, group: Group) -> Request | str:
-        photo_message = await self._referenced(message)
-        selection = self._intake.select(photo_message) if photo_message else Selection()
-        if photo_message is None or not selection:
-            return _NOT_SEEN
-        return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
-
-    async def _referenced(self, message: discord.Message) -> discord.Message | None:
-        reference = message.reference
-        if reference is None or reference.message_id is None:
-            return None
-        if isinstance(reference.resolved, discord.Message):
-            return reference.resolved
-        try:
-            return await message.channel.fetch_message(reference.message_id)
-        except (discord.NotFound, discord.Forbidden):
-            return None
-
-    def _names_me(self, message: discord.Message) -> bool:
-        """Tell whether the text mentions the bot; the ping of a mere reply does not count."""
-        me = self._client.user
-        return me is not None and any(
-            mention in message.content for mention in (f"<@{me.id}>", f"<@!{me.id}>")
-        )
-
-    def _can_read(self, message: discord.Message) -> bool:
-        """Tell whether Discord shows the bot the content of ``message``."""
-        return (
-            self._message_content or message.guild is None or self._client.user in message.mentions
-        )
-
     async def _answer(self, request: Request) -> None:
-        with self._work(request.fingerprint, request.message.id, request.photo_id) as work:
-            async with _typing(request.message.channel):
+        message = request.message
+        with self._work(message.id, request.fingerprint, also=request.photo_id) as work:
+            async with _typing(message.channel):
                 answer = await identify(
                     self._identifier, self._intake.read(request.selection), request.group
                 )
             work.sending = True
-            sent = await self._send(request.message, answer)
+            sent = await self._send(message, answer)
             if sent is None:
                 return
             reply = Reply(
                 reply_id=sent.id,
                 channel_id=sent.channel.id,
-                request_id=request.message.id,
+                request_id=message.id,
                 photo_id=request.photo_id,
-                asker_id=request.message.author.id,
+                asker_id=message.author.id,
                 group=request.group,
                 fingerprint=request.fingerprint,
             )
             await self._store.remember(reply)
             if work.gone:
                 await self._remove(reply)
+
+    async def _tell(self, message: discord.Message, sentence: str) -> None:
+        """Answer a message that asks for nothing that can be done."""
+        sent = await self._send(message, Answer(sentence=sentence))
+        if sent is not None:
+            reply = Reply(
+                reply_id=sent.id,
+                channel_id=sent.channel.id,
+                request_id=message.id,
+                photo_id=message.id,
+                asker_id=message.author.id,
+                group=Group.AUTO,
+                fingerprint="",
+            )
+            await self._store.remember(reply)
 
     async def _send(self, message: discord.Message, answer: Answer) -> discord.Message | None:
         """Reply to ``message`` as far as the bot may in its channel."""
@@ -213,16 +152,18 @@ class Conversation:
 
     async def _refresh(self, reply: Reply, message: discord.Message) -> None:
         """Bring ``reply`` up to date with ``message``, its edited request or photo."""
-        request = await self._edited(reply, message)
-        if request is None:
+        selection = await self._asking.photos_now(reply, message)
+        if selection is None or not reply.fingerprint:
+            return
+        if not selection:
             await self._remove(reply)
             return
-        if request.fingerprint == reply.fingerprint:
+        group = self._asking.group_now(reply, message)
+        now = fingerprint(group, selection)
+        if now == reply.fingerprint:
             return
-        with self._work(request.fingerprint, message.id) as work:
-            answer = await identify(
-                self._identifier, self._intake.read(request.selection), request.group
-            )
+        with self._work(message.id, now) as work:
+            answer = await identify(self._identifier, self._intake.read(selection), group)
             work.sending = True
             rendered = render(
                 answer,
@@ -235,22 +176,7 @@ class Conversation:
             except discord.HTTPException as error:
                 log.info("Reply %d could not be edited: %s", reply.reply_id, error)
                 return
-            await self._store.remember(
-                replace(reply, group=request.group, fingerprint=request.fingerprint)
-            )
-
-    async def _edited(self, reply: Reply, message: discord.Message) -> Request | None:
-        """Return what ``reply`` should answer now, or None where there is nothing left."""
-        group = reply.group
-        if reply.request_id == message.id and self._names_me(message):
-            group = group_in(message.content) or Group.AUTO
-        photo_message = message if reply.photo_id == message.id else await self._referenced(message)
-        if photo_message is None:
-            return None
-        selection = self._intake.select(photo_message, embeds=reply.request_id is None)
-        if not selection:
-            return None
-        return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
+            await self._store.remember(replace(reply, group=group, fingerprint=now))
 
     async def _deleted(self, message_id: int) -> None:
         self._cancel(message_id)
@@ -271,15 +197,18 @@ class Conversation:
         return channel.get_partial_message(reply.reply_id)
 
     @contextlib.contextmanager
-    def _work(self, fingerprint: str, *message_ids: int) -> Iterator[_Work]:
-        """Register the current task as working for the messages, so that it can be stopped."""
-        work = _Work(fingerprint)
+    def _work(
+        self, request_id: int, fingerprint: str, *, also: int | None = None
+    ) -> Iterator[_Work]:
+        """Register the current task as working for one or two messages, so it can be stopped."""
+        work = _Work(request_id, fingerprint)
+        message_ids = {request_id, also if also is not None else request_id}
         for message_id in message_ids:
             self._works.setdefault(message_id, set()).add(work)
         try:
             yield work
         finally:
-            for message_id in set(message_ids):
+            for message_id in message_ids:
                 self._works[message_id].discard(work)
                 if not self._works[message_id]:
                     del self._works[message_id]
@@ -292,11 +221,6 @@ class Conversation:
                 work.task.cancel()
 
 
-def fingerprint(group: Group, selection: Selection) -> str:
-    """Name what a card depends on, to tell an edit that matters from one that does not."""
-    return f"{group}:{selection.fingerprint}"
-
-
 @contextlib.asynccontextmanager
 async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
     """Show the typing indicator; an answer is not given up because it cannot be shown."""
@@ -306,13 +230,6 @@ async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
         except discord.HTTPException as error:
             log.info("No typing indicator: %s", error)
         yield
-
-
-def _channel_ids(channel: Any) -> tuple[int, ...]:
-    """Return the ids under which a channel may be watched: its own, then its parent's."""
-    if isinstance(channel, discord.Thread):
-        return (channel.id, channel.parent_id)
-    return (channel.id,)
 
 
 def _permissions(message: discord.Message) -> discord.Permissions:

@@ -8,13 +8,14 @@ import discord
 from discord import app_commands
 
 from bot.answer import Answer, identify, render
-from bot.conversation import Conversation, fingerprint
+from bot.conversation import Conversation
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
 from bot.identifier import Identifier
 from bot.intake import Intake, Photos, Selection
+from bot.request import fingerprint
 from bot.store import Reply, Store
 from engine import Group
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import discord
 from discord import app_commands
@@ -12,9 +12,7 @@ from bot.groups import CHOICES, PLURALS
 from bot.store import Store, WatchedChannel
 from engine import Group
 
-_Channel: TypeAlias = (
-    discord.TextChannel | discord.VoiceChannel | discord.ForumChannel | discord.Thread
-)
+_Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _INTENT_OFF = (
     "This bot runs without the Message Content intent, so Discord does not show it the photos"
@@ -22,6 +20,43 @@ _INTENT_OFF = (
     " `message_content = true`. Mentions, `/identify` and Apps > Identify work without it."
 )
 _NEEDED = ("view_channel", "send_messages", "embed_links", "read_message_history")
+
+
+class WatchableChannel(app_commands.Transformer):
+    """An option that takes the channels in which photos are posted, forums included.
+
+    Spelt out because the library offers forums only together with media channels.
+    """
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        """Return the type of the option."""
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        """Return the types of channel that Discord offers."""
+        kinds = discord.ChannelType
+        return [
+            kinds.text,
+            kinds.news,
+            kinds.voice,
+            kinds.forum,
+            kinds.public_thread,
+            kinds.private_thread,
+        ]
+
+    async def transform(
+        self,
+        interaction: discord.Interaction[Any],  # noqa: ARG002 - the library's signature
+        value: Any,
+        /,
+    ) -> _Channel:
+        """Take the channel as Discord sends it."""
+        return cast(_Channel, value)
+
+
+_ChannelOption: TypeAlias = app_commands.Transform[_Channel, WatchableChannel]
 
 
 def feature(store: Store, *, message_content: bool) -> Feature:
@@ -44,7 +79,7 @@ def feature(store: Store, *, message_content: bool) -> Feature:
     @app_commands.checks.has_permissions(manage_guild=True)
     async def watch(
         interaction: discord.Interaction[Any],
-        channel: _Channel,
+        channel: _ChannelOption,
         group: str = Group.AUTO.value,
     ) -> None:
         await interaction.response.defer(ephemeral=True)
@@ -53,7 +88,7 @@ def feature(store: Store, *, message_content: bool) -> Feature:
             return
         chosen = Group(group)
         await store.watch(
-            WatchedChannel(channel_id=channel.id, guild_id=channel.guild.id, group=chosen)
+            WatchedChannel(channel_id=channel.id, guild_id=channel.guild_id, group=chosen)
         )
         text = f"From now on I look at every photo in {channel.mention} for {PLURALS[chosen]}."
         await _say(interaction, " ".join([text, *_missing(channel)]))
@@ -61,7 +96,7 @@ def feature(store: Store, *, message_content: bool) -> Feature:
     @settings.command(description="Stop identifying every photo of a channel.")
     @app_commands.describe(channel="The channel")
     @app_commands.checks.has_permissions(manage_guild=True)
-    async def unwatch(interaction: discord.Interaction[Any], channel: _Channel) -> None:
+    async def unwatch(interaction: discord.Interaction[Any], channel: _ChannelOption) -> None:
         await interaction.response.defer(ephemeral=True)
         was_watched = await store.unwatch(channel.id)
         state = "I no longer watch" if was_watched else "I was not watching"
@@ -87,7 +122,10 @@ def feature(store: Store, *, message_content: bool) -> Feature:
 
 def _missing(channel: _Channel) -> list[str]:
     """Say which permissions the bot lacks in a channel it is to watch."""
-    allowed = channel.permissions_for(channel.guild.me)
+    resolved = channel.resolve()
+    if resolved is None:
+        return []
+    allowed = resolved.permissions_for(resolved.guild.me)
     names = [name.replace("_", " ").title() for name in _NEEDED if not getattr(allowed, name)]
     if not names:
         return []

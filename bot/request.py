@@ -1,0 +1,138 @@
+"""What a message asks for: which photos, wherever they are posted, and which group.
+
+A message asks by mentioning the bot, by replying to a photo with a mention, by being a
+direct message, or by being posted in a watched channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.groups import group_in
+from bot.intake import Intake, Selection, describe_leftovers
+from bot.store import Reply, Store
+from engine import Group
+
+_HOW_TO = (
+    "Post a photo and mention me, or mention me in a reply to a photo, and I'll name the species;"
+    " a word such as `bird`, `insect` or `plant` tells me what to look for, and `/identify`"
+    " takes a photo or a link."
+)
+_NOT_SEEN = (
+    "I see no photo in the message you replied to: open its menu and choose Apps > Identify,"
+    " or post the photo with a mention of me."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A message that asks, and the photos it asks about, which may be in another message."""
+
+    message: discord.Message
+    photo_id: int
+    selection: Selection
+    group: Group
+
+    @property
+    def fingerprint(self) -> str:
+        """Name what the card depends on."""
+        return fingerprint(self.group, self.selection)
+
+
+def fingerprint(group: Group, selection: Selection) -> str:
+    """Name what a card depends on, to tell an edit that matters from one that does not."""
+    return f"{group}:{selection.fingerprint}"
+
+
+class Asking:
+    """Reads messages for what they ask of the bot."""
+
+    def __init__(
+        self, client: discord.Client, intake: Intake, store: Store, *, message_content: bool
+    ) -> None:
+        self._client = client
+        self._intake = intake
+        self._store = store
+        self._message_content = message_content
+
+    async def asked(self, message: discord.Message) -> Request | str | None:
+        """Return what ``message`` asks for, or what to tell its author, or None."""
+        addressed = self._addressed(message)
+        group = group_in(message.content) if addressed else None
+        selection = self._intake.select(message)
+        if selection:
+            if not addressed and self._client.user not in message.mentions:
+                watched = await self._store.watched(_channel_ids(message.channel))
+                if watched is None:
+                    return None
+                group = watched.group
+            return Request(
+                message=message,
+                photo_id=message.id,
+                selection=selection,
+                group=group or Group.AUTO,
+            )
+        if not addressed:
+            return None
+        if message.attachments:
+            return describe_leftovers(message.attachments)
+        if message.reference is None or message.reference.message_id is None:
+            return _HOW_TO
+        return await self._asked_of_reference(message, group or Group.AUTO)
+
+    async def _asked_of_reference(self, message: discord.Message, group: Group) -> Request | str:
+        photo_message = await self._referenced(message)
+        selection = self._intake.select(photo_message) if photo_message else Selection()
+        if photo_message is None or not selection:
+            return _NOT_SEEN
+        return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
+
+    async def _referenced(self, message: discord.Message) -> discord.Message | None:
+        reference = message.reference
+        if reference is None or reference.message_id is None:
+            return None
+        if isinstance(reference.resolved, discord.Message):
+            return reference.resolved
+        try:
+            return await message.channel.fetch_message(reference.message_id)
+        except (discord.NotFound, discord.Forbidden):
+            return None
+
+    def _addressed(self, message: discord.Message) -> bool:
+        """Tell whether ``message`` is for the bot; the ping of a mere reply does not count."""
+        me = self._client.user
+        if message.guild is None or me is None:
+            return message.guild is None
+        return f"<@{me.id}>" in message.content or f"<@!{me.id}>" in message.content
+
+    def can_read(self, message: discord.Message) -> bool:
+        """Tell whether Discord shows the bot the content of ``message``."""
+        return (
+            self._message_content or message.guild is None or self._client.user in message.mentions
+        )
+
+    async def photos_now(self, reply: Reply, message: discord.Message) -> Selection | None:
+        """Return the photos ``reply`` should show now that ``message`` was edited.
+
+        An empty selection says that they were removed, None that this cannot be known.
+        """
+        if reply.photo_id == message.id:
+            return self._intake.select(message, embeds=reply.request_id is None)
+        photo_message = await self._referenced(message)
+        return (self._intake.select(photo_message) or None) if photo_message else None
+
+    def group_now(self, reply: Reply, message: discord.Message) -> Group:
+        """Return the group ``reply`` should look for now that ``message`` was edited."""
+        if reply.request_id == message.id and self._addressed(message):
+            return group_in(message.content) or Group.AUTO
+        return reply.group
+
+
+def _channel_ids(channel: Any) -> tuple[int, ...]:
+    """Return the ids under which a channel may be watched: its own, then its parent's."""
+    if isinstance(channel, discord.Thread):
+        return (channel.id, channel.parent_id)
+    return (channel.id,)
