@@ -71,6 +71,7 @@ class Bot(commands.AutoShardedBot):
         self.heard: list[discord.Message] = []
         self.running: asyncio.Task[None] | None = None
         self.may_answer = asyncio.Event()
+        self.many = 3
         self.refusal: asyncio.Future[discord.HTTPException] = (
             asyncio.get_running_loop().create_future()
         )
@@ -117,7 +118,10 @@ def add_commands(tree: app_commands.CommandTree[Any]) -> None:
 
     @look.autocomplete("name")
     async def names(interaction: discord.Interaction, typed: str) -> list[Any]:
-        return [app_commands.Choice(name=f"{typed}{n}", value=f"{typed}{n}") for n in range(3)]
+        bot = interaction.client
+        assert isinstance(bot, Bot)
+        names = [f"{typed}{number}" for number in range(bot.many)]
+        return [app_commands.Choice(name=name, value=name) for name in names]
 
     @tree.context_menu(name="Measure")
     async def measure(interaction: discord.Interaction, message: discord.Message) -> None:

@@ -97,6 +97,18 @@ async def test_a_transfer_can_break_off(sandbox: Sandbox, session: aiohttp.Clien
             await response.read()
 
 
+async def test_a_transfer_can_be_slow(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
+    url = await posted(sandbox)
+    sandbox.cdn.deliver(Delivery(chunk=1, pause=60))
+    async with session.get(url) as response:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await response.content.readany()
+    sandbox.cdn.deliver(Delivery(chunk=100_000, pause=0.001))
+    async with session.get(url) as response:
+        assert await response.read() == BYTES
+
+
 async def test_a_transfer_can_stall(sandbox: Sandbox, session: aiohttp.ClientSession) -> None:
     url = await posted(sandbox)
     sandbox.cdn.deliver(Delivery(stall_after=1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
@@ -218,6 +219,67 @@ async def test_the_defer_fixes_who_sees_the_answer(sandbox: Sandbox) -> None:
     assert first.flags.ephemeral is False
     assert second.flags.ephemeral is True
     assert sandbox.said() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"type": 4, "data": {"content": ""}}, 50006),
+        ({"type": 4, "data": {"content": "x" * 2001}}, 50035),
+        ({"type": 6}, 50035),
+        ({"type": 8, "data": {"choices": []}}, 50035),
+        ({"type": 99}, 50035),
+        ({}, 50035),
+    ],
+)
+async def test_a_wrong_acknowledgement_is_refused_and_may_be_repeated(
+    spec: Path, body: dict[str, Any], code: int
+) -> None:
+    async with Sandbox(spec) as sandbox, running(sandbox) as bot:
+        received = bot.wait_for("interaction", timeout=5)
+        asked = await sandbox.member.run_command("slow")
+        interaction = await received
+        callback = f"/interactions/{interaction.id}/{interaction.token}/callback"
+        with pytest.raises(discord.HTTPException) as refusal:
+            await bot.http.request(discord.http.Route("POST", callback), json=body)
+        assert (refusal.value.status, refusal.value.code) == (400, code)
+        assert sandbox.violations != []
+        bot.may_answer.set()
+        await asked.acknowledged()
+
+
+async def test_more_choices_than_fit_are_refused(spec: Path) -> None:
+    async with Sandbox(spec) as sandbox, running(sandbox) as bot:
+        bot.many = 26
+        sandbox.settings.acknowledge_within = 0.2
+        with pytest.raises(NoResponse):
+            await sandbox.member.autocomplete("look", "name", "x")
+        assert any("25 or fewer" in violation.message for violation in sandbox.violations)
+        bot.many = 25
+        sandbox.settings.acknowledge_within = 3.0
+        assert len(await sandbox.member.autocomplete("look", "name", "x")) == 25
+
+
+async def test_commands_of_one_server(sandbox: Sandbox) -> None:
+    elsewhere = sandbox.add_guild("Elsewhere")
+    place = sandbox.add_channel("general", guild=elsewhere)
+    sandbox.add_member("", guild=elsewhere, user=sandbox.member.user)
+    async with running(sandbox) as bot:
+        bot.tree.copy_global_to(guild=discord.Object(elsewhere.id))
+        bot.tree.clear_commands(guild=None)
+        await bot.tree.sync()
+        await bot.tree.sync(guild=discord.Object(elsewhere.id))
+        answer = await (await sandbox.member.run_command("rank", channel=place)).answer()
+        assert answer["content"] == "which?"
+        with pytest.raises(NotPossible, match="no command"):
+            await sandbox.member.run_command("rank")
+
+
+async def test_a_private_answer_is_nobody_elses(sandbox: Sandbox) -> None:
+    async with running(sandbox):
+        answer = await (await sandbox.member.run_command("look", {"name": "wren"})).answer()
+        with pytest.raises(NotPossible, match="only the person who asked"):
+            await sandbox.other.press(answer, "keep:it")
 
 
 async def test_an_unacknowledged_token_opens_nothing(sandbox: Sandbox) -> None:

@@ -93,6 +93,14 @@ async def test_an_invalid_session_is_followed_by_an_identify(sandbox: Sandbox) -
     assert (sandbox.gateway.identifies, sandbox.gateway.resumes) == (2, 0)
 
 
+async def test_a_session_that_timed_out_is_followed_by_an_identify(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        ready = bot.wait_for("shard_ready", timeout=5)
+        await sandbox.gateway.close_sockets(4009)
+        await ready
+    assert (sandbox.gateway.identifies, sandbox.gateway.resumes) == (2, 1)
+
+
 async def test_two_shards_share_the_servers(spec: Path) -> None:
     async with Sandbox(spec, settings=Settings(shards=2)) as sandbox, running(sandbox) as bot:
         assert bot.shard_count == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from aiohttp import web
 from tools.sandbox.messages import Attachment
 from tools.sandbox.state import World
 
-_CHUNK = 64 * 1024
 _GONE = "This content is no longer available."
 
 
@@ -26,6 +26,8 @@ class Delivery:
         status: Answer this HTTP status and no file.
         stall_after: Send this many bytes, then nothing more while the reader stays.
         cut_after: Promise the whole length, send this many bytes and drop the connection.
+        chunk: Send this many bytes at a time.
+        pause: Wait this many seconds before each chunk, as a slow connection does.
         pad_to: Serve this many bytes: the file's own, then zeros.
         length: Whether to say the length in advance.
         content_type: Say this in place of the sender's claim.
@@ -34,6 +36,8 @@ class Delivery:
     status: int | None = None
     stall_after: int | None = None
     cut_after: int | None = None
+    chunk: int = 64 * 1024
+    pause: float = 0.0
     pad_to: int | None = None
     length: bool = True
     content_type: str | None = None
@@ -107,6 +111,12 @@ class Cdn:
             await self._body(request, response, file.upload.data, size, delivery)
         return response
 
+    async def _pause(self, seconds: float | None) -> None:
+        """Wait, but not beyond the sandbox's end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
+
     async def _body(
         self,
         request: web.Request,
@@ -118,10 +128,12 @@ class Cdn:
         stops = [end for end in (delivery.cut_after, delivery.stall_after) if end is not None]
         end = min([size, *stops])
         read = _padded(data)
-        for start in range(0, end, _CHUNK):
-            await response.write(read(start, min(start + _CHUNK, end)))
+        for start in range(0, end, delivery.chunk):
+            if delivery.pause:
+                await self._pause(delivery.pause)
+            await response.write(read(start, min(start + delivery.chunk, end)))
         if delivery.stall_after is not None:
-            await self.closing.wait()
+            await self._pause(None)
         if stops and request.transport is not None:
             request.transport.abort()
         elif not stops:

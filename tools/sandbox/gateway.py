@@ -66,7 +66,9 @@ class Gateway:
             wire.cut()
 
     async def close_sockets(self, code: int) -> None:
-        """Close every connection with ``code``."""
+        """Close every connection with ``code``; some codes end the sessions too."""
+        if code in (Close.INVALID_SEQUENCE, Close.SESSION_TIMED_OUT):
+            self._sessions.clear()
         for wire in tuple(self._wires):
             await wire.close(code)
 

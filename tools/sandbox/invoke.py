@@ -93,6 +93,9 @@ class Invoker:
             NotPossible: The message has no such component, it is disabled, or the values are
                 not among its options.
         """
+        asker = message.interaction.user if message.interaction else None
+        if message.ephemeral and asker is not user:
+            raise NotPossible("only the person who asked sees that message")
         found = [
             component
             for _, component in walk_components(message.components, "")

@@ -24,6 +24,7 @@ MAX_CHOICES = 25
 EMBED_FIELDS = 25
 
 Problems = dict[str, tuple[str, str]]
+_TYPES = {"content": str, "embeds": list, "components": list, "attachments": list, "flags": int}
 _TEXT_LIMITS = {"title": 256, "description": 4096, "url": 2048}
 
 
@@ -123,6 +124,9 @@ def check_message(payload: Json, *, uploads: set[int]) -> None:
     Raises:
         ApiError: 50035, with the fields at fault.
     """
+    for name, kind in _TYPES.items():
+        if not isinstance(payload.get(name), kind | None):
+            raise invalid_form({name: ("BASE_TYPE_BAD", f"Must be of type {kind.__name__}.")})
     problems: Problems = {}
     v2 = bool((payload.get("flags") or 0) & COMPONENTS_V2)
     if len(payload.get("content") or "") > MAX_CONTENT:

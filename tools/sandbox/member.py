@@ -204,6 +204,8 @@ class Member:
     def _check_may_say(self, channel: Channel, payload: Json, files: dict[int, Upload]) -> None:
         if Permission.SEND_MESSAGES not in channel.permissions(self.user):
             raise NotPossible(f"{self.user.username} may not write in #{channel.name}")
+        if not isinstance(payload.get("content"), str | None):
+            raise NotPossible("a message is text")
         if not payload.get("content") and not files:
             raise NotPossible("an empty message cannot be sent: write something or add a file")
         if len(payload.get("content") or "") > MAX_CONTENT:

@@ -207,9 +207,7 @@ class PageApi:
         return payload, files
 
     def _person(self, payload: Json, channel: Channel) -> Member:
-        wanted = payload.get("member_id")
-        if wanted is None and channel.recipient is not None:
-            wanted = channel.recipient.id
+        wanted = channel.recipient.id if channel.recipient else payload.get("member_id")
         if wanted is None:
             return self._people[0]
         for person in self._people:

@@ -20,6 +20,7 @@ from tools.sandbox.errors import (
     too_large,
     unauthorized,
 )
+from tools.sandbox.events import Event
 from tools.sandbox.messages import Upload
 from tools.sandbox.people import Json
 from tools.sandbox.spec import Judge, Violation
@@ -126,6 +127,11 @@ class Rest:
         self._faults: list[Fault] = []
         self.exchanges: list[Exchange] = []
         self.violations: list[Violation] = []
+
+    def judge_event(self, event: Event) -> None:
+        """Judge a message that is dispatched, as REST would answer it."""
+        if self._judge and event.message is not None:
+            self.violations += self._judge.event(event.name, event.data)
 
     def inject(self, fault: Fault) -> None:
         """Answer the next requests that ``fault`` meets with it."""

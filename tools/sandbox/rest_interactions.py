@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.sandbox.compose import write
-from tools.sandbox.errors import ApiError
+from tools.sandbox.errors import ApiError, unknown
 from tools.sandbox.interactions import Callback, Interaction
 from tools.sandbox.limits import check_message, check_not_empty
 from tools.sandbox.people import Json
@@ -44,17 +44,17 @@ class InteractionRoutes:
 
     def follow_up(self, call: Call) -> Reply:
         """Say more, or finish a deferred answer."""
-        message = self._responses.follow_up(call.ids["token"], call.body, call.files)
+        message = self._responses.follow_up(self._token(call), call.body, call.files)
         return Reply(body=message.payload(bot_id=self._world.bot.id))
 
     def read(self, call: Call) -> Reply:
         """Answer what an answer says."""
-        message = self._responses.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(self._token(call), call.ids["message"])
         return Reply(body=message.payload(bot_id=self._world.bot.id))
 
     def edit(self, call: Call) -> Reply:
         """Change an answer; the first change of a deferred one finishes it."""
-        message = self._responses.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(self._token(call), call.ids["message"])
         check_message(call.body, uploads=set(call.files))
         write(message, call.body, call.files, self._world)
         check_not_empty(message.content, message.embeds, message.components, message.files)
@@ -63,11 +63,16 @@ class InteractionRoutes:
 
     def delete(self, call: Call) -> Reply:
         """Delete an answer."""
-        message = self._responses.answered(call.ids["token"], call.ids["message"])
+        message = self._responses.answered(self._token(call), call.ids["message"])
         if message.author is not self._world.bot:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
         self._world.delete(message)
         return Reply()
+
+    def _token(self, call: Call) -> str:
+        if call.number("application") != self._world.bot.id:
+            raise unknown("Webhook")
+        return call.ids["token"]
 
     def _callback(self, interaction: Interaction) -> Json:
         summary: Json = {"id": str(interaction.id), "type": int(interaction.kind)}

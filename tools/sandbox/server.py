@@ -94,6 +94,7 @@ class Sandbox:
             ],
             self._judge,
         )
+        self.world.feed.listen(self._rest.judge_event)
         self._page = PageApi(self.world, self._invoker, self.gateway, self.cdn, self.people)
 
     # Lifetime ----------------------------------------------------------------------

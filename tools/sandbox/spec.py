@@ -22,10 +22,11 @@ _URI = "urn:discord:openapi"
 class Violation:
     """One point where an exchange leaves the specification.
 
-    ``pointer`` is the JSON pointer of the offending value in the body; empty for the whole.
+    An event has its name for a method and no path. ``pointer`` is the JSON pointer of the
+    offending value in the body; empty for the whole.
     """
 
-    direction: Literal["request", "answer"]
+    direction: Literal["request", "answer", "event"]
     method: str
     path: str
     pointer: str
@@ -174,6 +175,15 @@ class Judge:
             problems = self._body_problems(f"{pointer}/content/application~1json", body)
         return [Violation("answer", method, path, at, text) for at, text in problems]
 
+    def event(self, name: str, message: Json) -> list[Violation]:
+        """Name what is wrong with a message that the gateway dispatches."""
+        bare = {key: value for key, value in message.items() if key not in ("guild_id", "member")}
+        schema = {"$ref": f"{_URI}#/components/schemas/MessageResponse"}
+        return [
+            Violation("event", name, "", _at(error), error.message[:500])
+            for error in self._validate(schema, bare)
+        ]
+
     def _operation(self, method: str, path: str) -> tuple[str, Json | None]:
         for template, pattern in self._paths:
             if pattern.fullmatch(path) and method.lower() in self._document["paths"][template]:
@@ -209,10 +219,7 @@ class Judge:
 
     def _body_problems(self, pointer: str, body: Any) -> list[tuple[str, str]]:
         schema = {"$ref": f"{_URI}#{pointer}/schema"}
-        return [
-            ("/" + "/".join(str(part) for part in error.absolute_path), error.message[:500])
-            for error in self._validate(schema, body)
-        ]
+        return [(_at(error), error.message[:500]) for error in self._validate(schema, body)]
 
     def _validate(self, schema: Json, value: Any) -> list[Any]:
         from jsonschema import Draft202012Validator
@@ -246,6 +253,10 @@ def _causes(error: Any) -> list[Any]:
 
     nearest = min(alternatives.values(), key=distance)
     return [cause for problem in nearest for cause in _causes(problem)]
+
+
+def _at(error: Any) -> str:
+    return "/" + "/".join(str(part) for part in error.absolute_path)
 
 
 def _pointer(*parts: str) -> str:
