@@ -26,7 +26,7 @@ class Correction(discord.ui.Modal, title="What is it?"):
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         assert isinstance(self.name.component, discord.ui.TextInput)
-        await interaction.response.send_message(f"Noted: {self.name.component.value}.")
+        await interaction.response.edit_message(content=f"Noted: {self.name.component.value}.")
 
 
 class CardView(discord.ui.View):

@@ -169,7 +169,7 @@ async def test_a_modal_is_filled_in_and_answered(stage, flower, artifacts):
     await modal.get_by_role("textbox", name="Scientific name").fill("Periparus ater")
     await page.screenshot(path=artifacts / "page-modal.png")
     await modal.get_by_role("button", name="Submit").click()
-    await expect(last_message(page)).to_contain_text("Noted: Periparus ater.")
+    await expect(answer).to_contain_text("Noted: Periparus ater.")
     await expect(modal).to_have_count(0)
 
 
@@ -257,6 +257,19 @@ async def test_an_option_that_is_wrong_is_explained_and_not_sent(stage, name, li
     await expect(form.get_by_role("alert")).to_have_text(sentence)
     await form.get_by_role("button", name="Cancel command").click()
     await expect(message_box(stage.page)).to_be_focused()
+
+
+async def test_escape_leaves_the_list_first_and_then_the_command(stage, flower):
+    page = stage.page
+    await drop(page, flower)
+    form = await start_command(page, "/identify")
+    await expect(form.get_by_role("listbox")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(form.get_by_role("listbox")).to_have_count(0)
+    await expect(form.get_by_role("combobox", name="group")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(form).to_have_count(0)
+    await expect(message_box(page)).to_be_focused()
 
 
 async def test_a_missing_photo_is_asked_for(stage):
@@ -360,6 +373,23 @@ async def test_direct_messages_with_the_bot_are_a_place_of_their_own(stage):
     )
     await expect(page.get_by_text("In the channel")).to_have_count(0)
     await expect(page.get_by_role("textbox", name="Message @Naturalist")).to_be_visible()
+
+
+async def test_what_is_said_while_a_channel_is_fetched_is_not_lost(stage):
+    page, fetched, said = await stage.open_page("about:blank"), asyncio.Event(), asyncio.Event()
+
+    async def deliver_late(route: Route) -> None:
+        response = await route.fetch()
+        fetched.set()
+        await said.wait()
+        await route.fulfill(response=response)
+
+    await page.route("**/messages", deliver_late)
+    await page.goto(stage.address)
+    await fetched.wait()
+    await say(stage.page, "Said in between")
+    said.set()
+    await expect(last_message(page)).to_contain_text("Said in between")
 
 
 async def test_a_lost_connection_is_shown_and_nothing_is_missed(stage):

@@ -4,14 +4,8 @@ import { interact } from "./api.js";
 import { uniqueId } from "./dom.js";
 import { actingMember, emit, on, state } from "./state.js";
 
-/** Discord gives a bot 3 s to answer; by then the sandbox has told us of a failure. */
-const OUTCOME_MS = 5000;
-
 const outcomes = new Map();
 const waiting = new Map();
-
-/** Which message's component started an interaction: a modal that it opens belongs to that message. */
-const sources = new Map();
 
 /** Commands on their way and commands that failed, shown at the end of their channel. */
 export const notices = new Map();
@@ -34,10 +28,7 @@ function settle(id, reason) {
 async function follow(payload, files) {
   try {
     const { interaction_id: id } = await interact({ member_id: state.actingId, ...payload }, files);
-    sources.set(id, payload.message_id);
     if (outcomes.has(id)) return outcomes.get(id);
-    // An acknowledgement that changes nothing sends no event, so silence means success.
-    setTimeout(() => settle(id, null), OUTCOME_MS);
     return await new Promise((resolve) => waiting.set(id, resolve));
   } catch (error) {
     return error.message;
@@ -90,4 +81,4 @@ export async function press(message, component, values) {
 
 /** Hand in a modal; resolve to null, or to the sentence why it failed. */
 export const submitModal = (modal, components) =>
-  follow({ type: 5, channel_id: modal.channel_id, message_id: sources.get(modal.interaction_id), custom_id: modal.custom_id, components });
+  follow({ type: 5, channel_id: modal.channel_id, custom_id: modal.custom_id, components });

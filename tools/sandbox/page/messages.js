@@ -69,6 +69,7 @@ export class MessageList {
 
   /** Bring the list up to date, touching only the nodes whose message changed. */
   #draw() {
+    if (!this.#intro) return;
     const nodes = [this.#intro];
     const drawn = new Map();
     let previous = null;

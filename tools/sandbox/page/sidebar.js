@@ -53,7 +53,8 @@ const channelButton = (channel, iconName) =>
   }, icon(iconName), el("span", {}, channel.name));
 
 function headerContent(channel) {
-  const switcher = el("select", { dataset: { key: "acting" }, onchange: (event) => actAs(event.target.value) },
+  // Direct messages are between the bot and the person at the page: nobody else writes there.
+  const switcher = el("select", { dataset: { key: "acting" }, disabled: channel && !channel.guild, onchange: (event) => actAs(event.target.value) },
     state.members.map((member) => el("option", { value: member.id, selected: member.id === state.actingId }, displayName(member))));
   const bot = state.bot ? displayName(state.bot) : "Bot";
   return [

@@ -81,6 +81,7 @@ export async function openChannel(id) {
   state.channelId = id;
   history.replaceState(null, "", `#${id}`);
   state.unread.delete(id);
+  if (!findChannel(id)?.guild) state.actingId = state.members[0]?.id;
   // The socket may be quicker than this answer: what it brings meanwhile goes on top.
   const arrived = new Map();
   state.messages.set(id, arrived);
@@ -114,8 +115,8 @@ export function applyEvent({ t: type, d: data }) {
     emit("state");
   } else if (type === "TYPING_START") emit("typing", data);
   else if (type === "MODAL") emit("modal", data);
-  const settled = data.interaction_id ?? data.interaction_metadata?.id ?? data.interaction?.id;
-  if (settled) emit("interaction", { id: settled, reason: type === "INTERACTION_FAILED" ? data.reason || "The application did not respond" : null });
+  else if (type === "INTERACTION_SUCCESS") emit("interaction", { id: data.interaction_id, reason: null });
+  else if (type === "INTERACTION_FAILED") emit("interaction", { id: data.interaction_id, reason: data.reason });
 }
 
 function storeMessage(message) {
