@@ -113,6 +113,9 @@ async def test_joining_and_leaving_a_server_reach_the_bot(sandbox: Sandbox) -> N
     elsewhere = sandbox.add_guild("Elsewhere", installed=False)
     async with running(sandbox) as bot:
         assert bot.get_guild(elsewhere.id) is None
+        made = bot.wait_for("guild_channel_create", timeout=5)
+        ferns = sandbox.add_channel("ferns")
+        assert (await made).id == ferns.id
         joined = bot.wait_for("guild_join", timeout=5)
         sandbox.install(elsewhere)
         assert (await joined).name == "Elsewhere"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
@@ -39,6 +40,7 @@ async def test_a_photo_by_mention_is_read_from_the_cdn_and_answered(sandbox: San
     assert answer["mentions"] == []
     assert answer["author"]["bot"]
     assert sandbox.cdn.served == [attachment.id]
+    assert sandbox.file(attachment.url) == photo
 
 
 async def test_the_claimed_type_is_passed_on_unchecked(sandbox: Sandbox) -> None:
@@ -139,6 +141,10 @@ async def test_layout_views_resolve_their_media(sandbox: Sandbox) -> None:
             view=view, file=discord.File(io.BytesIO(picture()), "a.png")
         )
         message = await sandbox.wait_for(lambda m: m["components"])
+        gone = asyncio.create_task(sandbox.gone(message))
+        await (await text_channel(bot, sandbox).fetch_message(int(message["id"]))).delete()
+        await gone
+        await sandbox.gone(message)
     container = message["components"][0]
     assert [c["type"] for c in container["components"]] == [10, 14, 12]
     media = container["components"][2]["items"][0]["media"]

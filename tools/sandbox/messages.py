@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from tools.sandbox.people import Json, User
 from tools.sandbox.places import Channel
 
@@ -50,6 +48,9 @@ def picture_size(upload: Upload) -> tuple[int, int] | None:
     """Read width and height from a picture's header; None where it is no picture."""
     if not (upload.claimed_type() or "").startswith("image/"):
         return None
+    # Only here: a bot that shares the process never needs it.
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -263,6 +264,26 @@ class Sandbox:
             said = [_summary(message) for message in self.said()[-5:]]
             raise TimeoutError(f"no message fitted within {timeout} s; last said: {said}") from None
         return event.data
+
+    async def gone(self, message: Json, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- as above
+        """Wait until a message is deleted.
+
+        Raises:
+            TimeoutError: It was not within ``timeout`` seconds.
+        """
+        if message["id"] in [said["id"] for said in self.said()]:
+            await self.world.feed.first(
+                lambda event: event.name == "MESSAGE_DELETE" and event.data["id"] == message["id"],
+                timeout,
+            )
+
+    def file(self, url: str) -> bytes:
+        """Return the bytes behind a CDN address.
+
+        Raises:
+            KeyError: There is no such file (any more).
+        """
+        return self.world.files[urlsplit(url).path].upload.data
 
     async def online(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- as in wait_for
         """Wait until the bot has a gateway session.

@@ -87,12 +87,21 @@ class World:
         self.guilds[guild.id] = guild
         self.add_member(guild, owner)
         if installed:
-            self._let_bot_in(guild)
+            self.install(guild)
         return guild
 
     def install(self, guild: Guild) -> None:
         """Add the application to a server, and tell the bot."""
-        self._let_bot_in(guild)
+        guild.installed = True
+        role = Role(
+            id=self.snowflake(),
+            name=self.bot.global_name or self.bot.username,
+            permissions=EVERYONE,
+            position=2,
+            bot_id=self.bot.id,
+        )
+        guild.roles.append(role)
+        self.add_member(guild, self.bot, role)
         joined = guild.create_payload(members=[guild.members[self.bot.id]])
         del joined["unavailable"]
         self.feed.publish(
@@ -109,18 +118,6 @@ class World:
         del guild.members[self.bot.id]
         guild.roles = [role for role in guild.roles if role.bot_id is None]
 
-    def _let_bot_in(self, guild: Guild) -> None:
-        guild.installed = True
-        role = Role(
-            id=self.snowflake(),
-            name=self.bot.global_name or self.bot.username,
-            permissions=EVERYONE,
-            position=2,
-            bot_id=self.bot.id,
-        )
-        guild.roles.append(role)
-        self.add_member(guild, self.bot, role)
-
     def add_member(self, guild: Guild, user: User, *roles: Role) -> Membership:
         """Let ``user`` into ``guild``."""
         membership = Membership(user=user, joined_at=datetime.now(UTC), roles=list(roles))
@@ -128,11 +125,12 @@ class World:
         return membership
 
     def add_channel(self, guild: Guild, name: str, *, topic: str | None = None) -> Channel:
-        """Create a text channel."""
+        """Create a text channel, and tell everyone."""
         channel = Channel(
             id=self.snowflake(), name=name, guild=guild, topic=topic, position=len(guild.channels)
         )
         guild.channels[channel.id] = self.channels[channel.id] = channel
+        self._tell("CHANNEL_CREATE", channel.payload(), channel)
         return channel
 
     def direct_messages(self, user: User) -> Channel:
@@ -148,9 +146,7 @@ class World:
     def deny(self, channel: Channel, user: User, denied: Permission) -> None:
         """Take ``denied`` from ``user`` in ``channel`` by an overwrite; nothing gives all back."""
         channel.denied[user.id] = denied
-        self.feed.publish(
-            Event(name="CHANNEL_UPDATE", data=channel.payload(), channel=channel, to_bot=True)
-        )
+        self._tell("CHANNEL_UPDATE", channel.payload(), channel)
 
     def application_flags(self) -> int:
         """Return the application's flags: which privileged intents it may ask for."""
