@@ -24,6 +24,10 @@ from engine import Group
 
 log = logging.getLogger(__name__)
 
+# "Missing permissions", and "cannot send an empty message", which is what is left of a card
+# whose embed Discord dropped. Both come as a surprise in channels that are not cached.
+_EMBED_FORBIDDEN = {50013, 50006}
+
 
 @dataclass(slots=True, eq=False)
 class _Work:
@@ -140,11 +144,8 @@ class Conversation:
         if not _may_send(message.channel, allowed):
             log.info("May not answer in channel %d.", message.channel.id)
             return None
-        rendered = render(answer, allowed, asker_id=message.author.id).to_send()
-        if allowed.read_message_history:
-            rendered["reference"] = message
         try:
-            return await message.channel.send(**rendered)
+            return await _post(message, answer, allowed)
         except discord.HTTPException as error:
             # Most often the message was deleted meanwhile, or a permission was withdrawn.
             log.info("No answer in channel %d: %s", message.channel.id, error)
@@ -239,6 +240,24 @@ def _permissions(message: discord.Message) -> discord.Permissions:
     if guild is None or not known:
         return discord.Permissions.all()
     return channel.permissions_for(guild.me)
+
+
+async def _post(
+    message: discord.Message, answer: Answer, allowed: discord.Permissions
+) -> discord.Message:
+    """Reply to ``message``, with plain text where an embed turns out to be forbidden."""
+    rendered = render(answer, allowed, asker_id=message.author.id)
+    parts = rendered.to_send()
+    if allowed.read_message_history:
+        parts["reference"] = message
+    try:
+        return await message.channel.send(**parts)
+    except discord.HTTPException as error:
+        if rendered.embed is None or error.code not in _EMBED_FORBIDDEN:
+            raise
+    plain = discord.Permissions(allowed.value)
+    plain.embed_links = False
+    return await _post(message, answer, plain)
 
 
 def _may_send(channel: Any, allowed: discord.Permissions) -> bool:

@@ -137,7 +137,7 @@ def _unreachable(error: aiohttp.ClientError) -> Refusal:
         error.os_error, AddressRefused
     ):
         return Refusal(
-            "That link does not lead to a public web server, so I won't open it."
+            "That link leads to an address that is not public, so I won't open it."
             " Please upload the photo instead."
         )
     if isinstance(error, aiohttp.InvalidURL):

@@ -26,6 +26,11 @@ async def edit(world: World, message: discord.Message, **fields: object) -> None
     await world.env.settle()
 
 
+async def edit_quietly(world: World, message: discord.Message) -> None:
+    """Take the photos from a message without telling the bot."""
+    world.env.backend.messages[message.channel.id][message.id].attachments = []
+
+
 async def test_a_deleted_photo_takes_its_card_along(world: World) -> None:
     photo = await ask(world)
     await world.alice.delete(photo)
@@ -118,6 +123,40 @@ async def test_a_deletion_the_bot_may_not_follow_is_survived(world: World) -> No
     await world.alice.delete(photo)
     assert len(world.answers) == 1
     assert world.env.errors == []
+
+
+async def test_how_to_goes_with_its_question_and_outlives_an_edit(world: World) -> None:
+    question = await world.alice.send(world.channel, f"{world.mention} helo")
+    await world.alice.edit(question, f"{world.mention} hello")
+    assert len(world.answers) == 1
+    await world.alice.delete(question)
+    assert world.answers == []
+
+
+@with_content
+async def test_an_edit_of_the_photos_text_while_it_is_looked_at_changes_nothing(
+    world: World,
+) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    world.engine.hold(world.env)
+    await world.alice.send(world.channel, world.mention, reply_to=photo)
+    await world.alice.edit(photo, "seen this morning")
+    world.engine.answering.set()
+    await world.env.settle()
+    assert len(world.answers) == 1
+    assert len(world.engine.asked) == 1
+
+
+@with_content
+async def test_a_question_whose_photo_cannot_be_seen_any_more_keeps_its_card(
+    world: World,
+) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    asking = await world.alice.send(world.channel, world.mention, reply_to=photo)
+    await edit_quietly(world, photo)
+    await world.alice.edit(asking, f"{world.mention} bird")
+    assert len(world.answers) == 1
+    assert world.engine.groups == [Group.AUTO]
 
 
 async def test_following_survives_a_restart(

@@ -191,6 +191,14 @@ async def test_without_embeds_the_card_is_text(world: World) -> None:
     assert "I may not embed links here" in answer.content
 
 
+async def test_where_embeds_turn_out_to_be_forbidden_the_card_is_text(world: World) -> None:
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013)
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    (answer,) = world.answers
+    assert answer.embeds == []
+    assert "I may not embed links here" in answer.content
+
+
 async def test_without_history_the_card_is_no_reply(world: World) -> None:
     channel = world.channel_where(read_message_history=False)
     await world.alice.send(channel, world.mention, attachments=PHOTO)
@@ -213,7 +221,7 @@ async def test_a_failure_of_the_typing_indicator_costs_no_answer(world: World) -
 
 
 async def test_an_answer_that_cannot_be_sent_is_given_up(world: World) -> None:
-    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013)
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=2)
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
     assert world.answers == []
     assert world.env.errors == []
