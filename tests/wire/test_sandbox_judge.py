@@ -96,7 +96,7 @@ async def test_the_sandbox_collects_what_the_judge_says(spec: Path) -> None:
         assert sandbox.violations == []
         route = discord.http.Route("POST", f"/channels/{sandbox.channel.id}/messages")
         await bot.http.request(route, json={"content": "x", "tss": False})
-        sandbox.fail("GET", "/users/*", status=200, body={"id": "1"})
+        sandbox.faults.fail("GET", "/users/*", status=200, body={"id": "1"})
         await bot.http.request(discord.http.Route("GET", "/users/@me"))
         sent, answered, *_ = sandbox.violations
     assert (sent.direction, sent.method, sent.path) == (

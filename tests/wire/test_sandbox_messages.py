@@ -247,7 +247,7 @@ async def test_rate_limits_are_waited_out_and_tried_again(
 ) -> None:
     async with running(sandbox) as bot:
         pattern = "/channels/*/messages"
-        sandbox.rate_limit("POST", pattern, retry_after=0.01, times=2, everywhere=everywhere)
+        sandbox.faults.rate_limit("POST", pattern, retry_after=0.01, times=2, everywhere=everywhere)
         await text_channel(bot, sandbox).send("at last")
         sent = [e.status for e in sandbox.exchanges if e.route == "/channels/{channel}/messages"]
     assert sent == [429, 429, 200]
@@ -257,7 +257,7 @@ async def test_rate_limits_are_waited_out_and_tried_again(
 async def test_answers_can_be_replaced_by_failures(sandbox: Sandbox) -> None:
     async with running(sandbox) as bot:
         body = {"code": 50001, "message": "Missing Access"}
-        sandbox.fail("POST", "/channels/*/messages", status=403, body=body)
+        sandbox.faults.fail("POST", "/channels/*/messages", status=403, body=body)
         with pytest.raises(discord.Forbidden):
             await text_channel(bot, sandbox).send("lost")
         await text_channel(bot, sandbox).send("found")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import logging
 import time
@@ -21,6 +20,7 @@ from tools.sandbox.errors import (
     unauthorized,
 )
 from tools.sandbox.events import Event
+from tools.sandbox.faults import Faults
 from tools.sandbox.messages import Upload
 from tools.sandbox.people import Json
 from tools.sandbox.spec import Judge, Violation
@@ -95,36 +95,18 @@ class Exchange:
     answer: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """An answer to give in place of the real one.
-
-    ``path`` is a shell pattern over the path below ``/api/v10``.
-    """
-
-    method: str
-    path: str
-    times: int
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def meets(self, method: str, path: str) -> bool:
-        """Whether a request is one this answers."""
-        return self.method in ("*", method) and fnmatch.fnmatch(path, self.path)
-
-
 class Rest:
     """Serve discord.com/api/v10.
 
     ``exchanges`` and ``violations`` grow with every request; tests read them and may clear them.
+    ``faults`` are answered in place of the real thing.
     """
 
     def __init__(self, world: World, routes: Iterable[Route], judge: Judge | None) -> None:
         self._world = world
         self._routes = list(routes)
         self._judge = judge
-        self._faults: list[Fault] = []
+        self.faults = Faults()
         self.exchanges: list[Exchange] = []
         self.violations: list[Violation] = []
 
@@ -132,10 +114,6 @@ class Rest:
         """Judge a message that is dispatched, as REST would answer it."""
         if self._judge and event.message is not None:
             self.violations += self._judge.event(event.name, event.data)
-
-    def inject(self, fault: Fault) -> None:
-        """Answer the next requests that ``fault`` meets with it."""
-        self._faults.append(fault)
 
     def application(self) -> web.Application:
         """Return the site of discord.com."""
@@ -160,7 +138,7 @@ class Rest:
             call = await self._read(request, call)
             if self._judge:
                 violations += self._judge.request(method, path, call.query, call.payload)
-            if fault := self._fault(method, path):
+            if fault := self.faults.take(method, path):
                 reply, headers = Reply(status=fault.status, body=fault.body), fault.headers
             else:
                 reply = self._answer(route, request, call)
@@ -201,16 +179,6 @@ class Rest:
                 {"_": ("BASE_TYPE_BAD", f"{type(error).__name__}: {error}")}
             ) from None
         return replace(reply, status=204) if reply.body is None else reply
-
-    def _fault(self, method: str, path: str) -> Fault | None:
-        for index, fault in enumerate(self._faults):
-            if fault.meets(method, path):
-                if fault.times > 1:
-                    self._faults[index] = replace(fault, times=fault.times - 1)
-                else:
-                    del self._faults[index]
-                return fault
-        return None
 
     async def _read(self, request: web.Request, call: Call) -> Call:
         if not request.content_type.startswith("multipart/"):

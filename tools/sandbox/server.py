@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tools.sandbox.cdn import Cdn
 from tools.sandbox.connector import LOOPBACK, loopback_connector
+from tools.sandbox.faults import Faults
 from tools.sandbox.gateway import Gateway
 from tools.sandbox.invoke import Invoker
 from tools.sandbox.member import Member
@@ -21,7 +22,7 @@ from tools.sandbox.page_api import PageApi
 from tools.sandbox.people import Json, Permission, User
 from tools.sandbox.places import Channel, Guild
 from tools.sandbox.responses import Responses
-from tools.sandbox.rest import Exchange, Fault, Rest
+from tools.sandbox.rest import Exchange, Rest
 from tools.sandbox.rest_application import ApplicationRoutes
 from tools.sandbox.rest_channels import ChannelRoutes
 from tools.sandbox.rest_interactions import InteractionRoutes
@@ -222,6 +223,11 @@ class Sandbox:
         return self._rest.violations
 
     @property
+    def faults(self) -> Faults:
+        """Rate limits and failures to answer with, where a test wants them."""
+        return self._rest.faults
+
+    @property
     def unserved(self) -> list[str]:
         """Requests to routes the sandbox does not have, as ``METHOD path``."""
         return [f"{e.method} {e.path}" for e in self.exchanges if e.route is None]
@@ -295,56 +301,6 @@ class Sandbox:
             await self.world.feed.first(
                 lambda event: event.name == "GATEWAY" and event.data["bot_online"], timeout
             )
-
-    # Faults ------------------------------------------------------------------------
-
-    def rate_limit(
-        self,
-        method: str,
-        path: str,
-        *,
-        retry_after: float = 0.1,
-        times: int = 1,
-        everywhere: bool = False,
-    ) -> None:
-        """Answer 429 to the next requests.
-
-        Args:
-            method: The HTTP method, or ``*``.
-            path: A shell pattern over the path below ``/api/v10``.
-            retry_after: Seconds the bot is told to wait.
-            times: How many requests.
-            everywhere: Whether it is the global limit.
-        """
-        headers = {
-            "Retry-After": str(max(1, round(retry_after))),
-            "X-RateLimit-Scope": "global" if everywhere else "user",
-        }
-        if everywhere:
-            headers["X-RateLimit-Global"] = "true"
-        body = {
-            "message": "You are being rate limited.",
-            "code": 0,
-            "retry_after": retry_after,
-            "global": everywhere,
-        }
-        self._rest.inject(
-            Fault(method=method, path=path, times=times, status=429, body=body, headers=headers)
-        )
-
-    def fail(
-        self, method: str, path: str, *, status: int, body: Any = None, times: int = 1
-    ) -> None:
-        """Answer the next requests with a status and body of the caller's choice."""
-        self._rest.inject(
-            Fault(
-                method=method,
-                path=path,
-                times=times,
-                status=status,
-                body=body or {"code": 0, "message": f"{status}: injected"},
-            )
-        )
 
 
 def _summary(message: Json) -> str:
