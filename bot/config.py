@@ -32,6 +32,7 @@ from pydantic_settings import (
 from engine import EngineSettings
 
 _HOME = "~/.local/share/fieldmark"
+_SHORT = {"FIELDMARK_MODELS": "models_dir", "FIELDMARK_HOME": "home"}
 _ENGINE = EngineSettings(home=Path(_HOME))
 
 
@@ -141,10 +142,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Rank the environment over ``FIELDMARK_MODELS`` over the file (the init values)."""
-        models = os.environ.get("FIELDMARK_MODELS")
-        short = {"engine": {"models_dir": models}} if models else {}
-        return env_settings, InitSettingsSource(settings_cls, init_kwargs=short), init_settings
+        """Rank the environment over its short forms over the file (the init values)."""
+        engine = {key: os.environ[name] for name, key in _SHORT.items() if os.environ.get(name)}
+        short = InitSettingsSource(settings_cls, init_kwargs={"engine": engine} if engine else {})
+        return env_settings, short, init_settings
 
 
 def load(path: Path | None = None) -> Settings:

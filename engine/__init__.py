@@ -15,8 +15,8 @@ from engine.contracts import (
     Taxon,
     Verdict,
 )
-from engine.settings import EngineSettings
 from engine.service import Engine
+from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
 __all__ = [

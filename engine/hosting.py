@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo
+from engine.decode import Photo
 from engine.hub import locate
 from engine.preparation import choose_runtime
 from engine.runtime import Network, NetworkUnreadable, open_network
@@ -15,6 +18,8 @@ from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
 log = logging.getLogger(__name__)
+
+_BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,5 +71,7 @@ def _open_classifier(
             raise
         log.warning("TensorFlow serves %s, because %s", entry.name, error)
         network = open_network(module.folder, runtime="tensorflow", threads=settings.threads)
-    labels = taxa.labels(entry.labels)
-    return Classifier(entry, network, labels, replace(info, runtime=network.description))
+    info = replace(info, runtime=network.description)
+    classifier = Classifier(entry, network, taxa.labels(entry.labels), info)
+    classifier.probabilities([_BLANK])  # shows now if the width is wrong, and warms it up
+    return classifier

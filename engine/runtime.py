@@ -150,6 +150,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def _openvino_reason(folder: Path, error: RuntimeError) -> str:
+    """Pick the telling line: the one marked ``--``, else the last that names no source file."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
-    return f"OpenVINO cannot take {folder.name}: {(telling or lines or ['unknown reason'])[-1]}"
+    marked = [line.removeprefix("-- ") for line in lines if line.startswith("-- ")]
+    plain = [line for line in lines if not line.startswith(("Exception from", "Check '"))]
+    reason = (marked or plain[-1:] or ["unknown reason"])[0].rstrip(".")
+    return f"OpenVINO cannot take {folder.name}: {reason}."

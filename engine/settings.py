@@ -18,8 +18,8 @@ class EngineSettings:
 
     ``home`` is the folder for what is downloaded and measured. ``models_dir`` is a folder
     of Hub modules, one folder each, used in place and never written to; None means those
-    that ``fieldmark models pull`` put under ``home``. ``catalog`` replaces the list of
-    models that ships with the engine.
+    that ``fieldmark models pull`` put under ``home``. ``catalog`` is a file laid over
+    the list of models that ships with the engine: it adds models or changes their keys.
 
     A request is given up ``deadline_s`` after it was handed in. A worker that has been at
     one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many

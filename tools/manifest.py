@@ -34,7 +34,7 @@ class LabelledPhoto:
 
 
 def read_manifest(folder: Path, split: str, taxa: TaxonTable) -> list[LabelledPhoto]:
-    """Read the photos of one split.
+    """Read the photos of one split, each file once.
 
     Raises:
         ManifestInvalid: there is no manifest, a column is missing, or the split is empty.
@@ -53,7 +53,9 @@ def read_manifest(folder: Path, split: str, taxa: TaxonTable) -> list[LabelledPh
         raise ManifestInvalid(
             f"{path} cannot be read ({error.strerror}): give a folder that has a MANIFEST.csv."
         ) from error
-    photos = [_labelled(folder, row, taxa) for row in rows if row["split"] == split]
+    # A file that is listed twice is one photo.
+    once = {row["path"]: row for row in reversed(rows) if row["split"] == split}
+    photos = [_labelled(folder, row, taxa) for row in reversed(once.values())]
     if not photos:
         splits = ", ".join(sorted({row["split"] for row in rows}))
         raise ManifestInvalid(f"{path} has no photos of the split {split!r}; it has: {splits}.")

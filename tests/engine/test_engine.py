@@ -156,6 +156,20 @@ async def test_a_module_that_openvino_refuses_is_served_by_tensorflow(
     assert answer.candidates[0].taxon.scientific_name == "Betula lenta"
 
 
+async def test_a_network_with_other_labels_is_reported(
+    hub_modules: HubModules, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "insects_V1").symlink_to(hub_modules.birds)
+    (folder / "birds_V1").symlink_to(hub_modules.birds)
+    async with Engine(EngineSettings(home=tmp_path / "home", models_dir=folder)) as engine:
+        problems = {m.name: m.problem for m in engine.models()}
+        answer = await engine.identify([photo(RED)], Group.AUTO)
+    assert "965 numbers a photo where 1022 were expected" in (problems["insects"] or "")
+    assert answer.group is Group.BIRD
+
+
 async def test_without_any_network_the_engine_starts_and_says_so(tmp_path: Path) -> None:
     async with Engine(EngineSettings(home=tmp_path)) as engine:
         with pytest.raises(ModelUnavailable, match="fieldmark models pull"):
