@@ -3,15 +3,15 @@
 import { el } from "./dom.js";
 import { displayName, state } from "./state.js";
 
-const COLOURS = ["#5b6ee1", "#c2577a", "#b7791f", "#2f855a", "#7b5cc4", "#b8573a", "#2b7a9b"];
+const COLOURS = ["#5b6ee1", "#c2577a", "#b7791f", "#7b5cc4", "#b8573a", "#2b7a9b"];
 
 const isBot = (user) => Boolean(user?.bot) || (user && user.id === state.bot?.id);
 
 /** Draw a user's avatar: an initial on a colour of its own. */
 export function avatar(user, className = "") {
   const name = displayName(user);
-  const digits = [...String(user?.id ?? "0")].reduce((sum, digit) => sum + Number(digit), 0);
-  const colour = isBot(user) ? "#3a7d5c" : COLOURS[digits % COLOURS.length];
+  const number = [...name].reduce((sum, character) => sum + character.codePointAt(0), 0);
+  const colour = isBot(user) ? "#3a7d5c" : COLOURS[number % COLOURS.length];
   return el("span", { class: `avatar ${className}`, "aria-hidden": "true", style: { background: colour } }, [...name][0]?.toUpperCase());
 }
 
