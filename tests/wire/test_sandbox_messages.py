@@ -147,6 +147,7 @@ async def test_layout_views_resolve_their_media(sandbox: Sandbox) -> None:
         await sandbox.gone(message)
     container = message["components"][0]
     assert [c["type"] for c in container["components"]] == [10, 14, 12]
+    assert message["attachments"] == []
     media = container["components"][2]["items"][0]["media"]
     assert media["url"].startswith("https://cdn.discordapp.com/attachments/")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -35,8 +36,8 @@ def write(message: Message, payload: Json, files: dict[int, Upload], world: Worl
         message.embeds = [_embed(embed, message.files) for embed in payload["embeds"] or ()]
     if "components" in payload:
         message.components = _components(payload["components"] or [], message.files, world)
-    addresses = {picture.get("url") for picture in _pictures(message.embeds)}
-    message.embedded = {file.id for file in message.files if file.url in addresses}
+    shown = json.dumps([message.embeds, message.components])
+    message.embedded = {file.id for file in message.files if file.url in shown}
     _mention(message, payload.get("allowed_mentions"), world)
 
 

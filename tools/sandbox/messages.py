@@ -106,8 +106,8 @@ class Attachment:
 class Message:
     """A message, or the placeholder of an answer still being worked on (``LOADING``).
 
-    ``embeds`` and ``components`` are kept in the shape Discord answers with. Files that an
-    embed shows are not listed as attachments of the message; ``files`` holds them all.
+    ``embeds`` and ``components`` are kept in the shape Discord answers with. Files that they
+    show (``embedded``) are not listed as attachments of the message; ``files`` holds them all.
     """
 
     id: int
