@@ -27,6 +27,7 @@ from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
 
 KNOWN_KEPT = 0.97
+FEWEST_PHOTOS = 10
 _BATCH = 16
 _LOG_TEMPERATURES = (-2.0, 2.0)
 
@@ -48,8 +49,14 @@ def calibrate(
         raise refuse(str(error)) from error
     for classifier in host_models(engine_settings(models, home), taxa).classifiers.values():
         inside = [p for p in labelled if p.label_set == classifier.entry.labels and p.taxon]
-        if inside:
-            _fit(classifier, inside)
+        if len(inside) < FEWEST_PHOTOS:
+            typer.echo(
+                f"{classifier.entry.name}: only {len(inside)} photos of its species; "
+                f"at least {FEWEST_PHOTOS} are needed.",
+                err=True,
+            )
+            continue
+        _fit(classifier, inside)
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:

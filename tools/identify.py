@@ -17,7 +17,7 @@ from engine import Candidate, Engine, EngineError, Group, Identification, Verdic
 from tools.engine_options import HomeOption, ModelsOption, RuntimeOption, engine_settings, fail
 
 MAX_BYTES = 25 * 1024 * 1024
-_BAR_CELLS = 20
+_BAR_CELLS = 10
 
 Outcome = Identification | str
 
@@ -127,24 +127,26 @@ def _name_record(named: Candidate | Verdict) -> dict[str, Any]:
 
 def _show(console: Console, path: Path, outcome: Outcome) -> None:
     if isinstance(outcome, str):
-        console.print(f"[bold]{escape(str(path))}[/]: [red]{escape(outcome)}[/]")
+        Console(stderr=True).print(f"[bold]{escape(str(path))}[/]: [red]{escape(outcome)}[/]")
         return
-    table = Table(
-        title=f"{path}: {_lead(outcome)}", title_justify="left", box=None, show_header=False
-    )
+    console.print(f"[bold]{escape(str(path))}[/]: {_lead(outcome)}", soft_wrap=True)
+    table = Table(box=None, show_header=False)
+    for width in (6, _BAR_CELLS, None, None, 13):
+        table.add_column(min_width=width, overflow="fold")
     for candidate in outcome.candidates:
         taxon = candidate.taxon
+        filled = round(candidate.probability * _BAR_CELLS)
         table.add_row(
             f"{candidate.probability:5.1%}",
-            ("█" * round(candidate.probability * _BAR_CELLS)).ljust(_BAR_CELLS, "░"),
+            "█" * filled + "░" * (_BAR_CELLS - filled),
             escape(taxon.vernacular_name or ""),
             f"[italic]{escape(taxon.scientific_name)}[/]",
-            str(taxon.gbif_key or ""),
+            f"GBIF {taxon.gbif_key}" if taxon.gbif_key else "",
         )
     console.print(table)
     model = outcome.models[0]
-    told = [f"{outcome.group} · {model.title} · {outcome.timings_ms['total']:.0f} ms"]
-    console.print(f"[dim]{escape(' · '.join([*told, *outcome.notes]))}[/]")
+    told = [str(outcome.group), model.title, f"{outcome.timings_ms['total']:.0f} ms"]
+    console.print(f"[dim]{escape(' · '.join([*told, *outcome.notes]))}[/]\n", soft_wrap=True)
 
 
 def _lead(outcome: Identification) -> str:

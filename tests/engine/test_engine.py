@@ -38,10 +38,7 @@ def photo(colour: str) -> bytes:
 @pytest.fixture(scope="module")
 def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> EngineSettings:
     """Serve the tiny birds and insects, as OpenVINO takes them, and no plants."""
-    folder = tmp_path_factory.mktemp("modules")
-    (folder / "birds_V1").symlink_to(hub_modules.birds)
-    (folder / "insects_V1").symlink_to(hub_modules.insects)
-    return EngineSettings(home=tmp_path_factory.mktemp("home"), models_dir=folder)
+    return EngineSettings(home=tmp_path_factory.mktemp("home"), models_dir=hub_modules.no_plants)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

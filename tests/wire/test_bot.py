@@ -86,15 +86,6 @@ class Stage:
         return await asked.answer()
 
 
-@pytest.fixture(scope="module")
-def models(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Offer the tiny bird and insect networks, and no plants."""
-    folder = tmp_path_factory.mktemp("modules")
-    (folder / "birds_V1").symlink_to(hub_modules.birds)
-    (folder / "insects_V1").symlink_to(hub_modules.insects)
-    return folder
-
-
 @asynccontextmanager
 async def serve(
     models: Path, spec: Path | None, folder: Path
@@ -126,12 +117,12 @@ async def serve(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(
-    models: Path, tmp_path_factory: pytest.TempPathFactory
+    hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Sandbox, Engine]]:
     root = Path(__file__).parents[2]
     spec = Path(os.environ.get("FIELDMARK_SHARED", root / "../shared")) / "discord/openapi.json"
     folder = tmp_path_factory.mktemp("bot")
-    async with serve(models, spec if spec.is_file() else None, folder) as pair:
+    async with serve(hub_modules.no_plants, spec if spec.is_file() else None, folder) as pair:
         yield pair
 
 

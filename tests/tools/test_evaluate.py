@@ -1,0 +1,116 @@
+"""``fieldmark eval`` and ``calibrate`` on labelled photos, and the scores they are made of."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from engine.classifier import sharpen
+from tests.hub_modules import HubModules
+from tools.calibrate import fit_temperature, fit_threshold
+from tools.cli import app
+from tools.scoring import expected_calibration_error
+
+COLUMNS = ["path", "split", "group", "scientific_name", "label_set", "label_index"]
+# What each photo shows, and what its label says: one green bird is labelled wrongly.
+ROWS = [
+    ("red", "birds", "Haemorhous cassinii", "bird", 0),
+    ("lime", "birds", "Aramus guarauna", "bird", 1),
+    ("lime", "birds", "Cyanocitta cristata", "bird", 3),
+    ("red", "insects", "Nicrophorus tomentosus", "insect", 0),
+    ("grey", "negatives", "", "", ""),
+]
+
+
+def write_photos(folder: Path, split: str, rows: list[tuple[object, ...]]) -> None:
+    with (folder / "MANIFEST.csv").open("a", newline="") as file:
+        writer = csv.writer(file)
+        for number, (colour, group, name, label_set, index) in enumerate(rows):
+            path = f"{split}-{number}.png"
+            Image.new("RGB", (100, 100), str(colour)).save(folder / path)
+            for _ in range(2):  # a file that is listed twice counts once
+                writer.writerow([path, split, group, name, label_set, index])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "MANIFEST.csv").write_text(",".join(COLUMNS) + "\n")
+    write_photos(tmp_path, "test", list(ROWS))
+    write_photos(tmp_path, "train", [*ROWS[:2]] * 6)
+    return tmp_path
+
+
+def run(hub_modules: HubModules, photos: Path, *words: str) -> Result:
+    options = ["--models", str(hub_modules.no_plants), "--home", str(photos / "home")]
+    return CliRunner().invoke(app, [words[0], str(photos), *words[1:], *options])
+
+
+def test_accuracy_by_group(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    birds = report["groups"]["birds"]["known_species"]
+    assert (birds["photos"], birds["top1"]) == (3, pytest.approx(2 / 3, abs=1e-3))
+    assert birds["standard_error"] == pytest.approx((2 / 9 / 3) ** 0.5, abs=1e-3)
+    assert report["groups"]["negatives"]["unknown_species"] == {"photos": 1, "said_unknown": 1.0}
+    confusion = {"taxon": "Cyanocitta cristata", "taken_for": "Aramus guarauna", "photos": 1}
+    assert confusion in report["confusions"]
+
+
+def test_one_group_asks_only_its_own_photos(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--group", "insect")
+    assert result.exit_code == 0, result.stderr
+    assert "insects" in result.stdout
+    assert "birds │" not in result.stdout
+
+
+def test_two_runtimes_are_compared(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--group", "bird", "--json", "--against", "openvino")
+    agreement = json.loads(result.stdout)["agreement"]
+    assert agreement == {
+        "with": "openvino",
+        "photos": 3,
+        "top1_agreement": 1.0,
+        "greatest_difference": 0.0,
+    }
+
+
+def test_a_missing_manifest_or_split_is_one_sentence(hub_modules: HubModules, photos: Path) -> None:
+    nothing = run(hub_modules, photos, "eval", "--split", "valid")
+    assert nothing.exit_code == 2
+    assert "no photos of the split 'valid'; it has: test, train." in nothing.stderr
+    (photos / "MANIFEST.csv").unlink()
+    missing = run(hub_modules, photos, "eval")
+    assert missing.exit_code == 2
+    assert "give a folder that has a MANIFEST.csv" in missing.stderr
+
+
+def test_calibrate_prints_the_catalogs_lines(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "calibrate", "--split", "train")
+    assert result.exit_code == 0, result.stderr
+    assert "birds: 12 photos" in result.stdout
+    assert "temperature = " in result.stdout
+    assert "known_threshold = " in result.stdout
+    assert "insects: only 0 photos" in result.stderr
+
+
+def test_the_temperature_that_was_applied_is_found() -> None:
+    random = np.random.default_rng(7)
+    honest = random.dirichlet(np.full(5, 0.4), size=4000)
+    labels = np.array([random.choice(5, p=row) for row in honest])
+    assert fit_temperature(sharpen(honest, 2.0), labels) == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_threshold_keeps_97_percent() -> None:
+    assert fit_threshold(np.linspace(0, 1, 1001)) == pytest.approx(0.03)
+
+
+def test_calibration_error_is_the_gap_between_words_and_deeds() -> None:
+    assert expected_calibration_error([(0.8, True)] * 8 + [(0.8, False)] * 2) == pytest.approx(0)
+    assert expected_calibration_error([(0.8, True)] * 5 + [(0.8, False)] * 5) == pytest.approx(0.3)
