@@ -97,3 +97,7 @@ async def test_a_photo_is_identified_from_its_menu_and_a_name_from_the_suggestio
     card = last_message(page).get_by_role("region")
     await expect(card).to_contain_text("Haemorhous cassinii")
     await page.screenshot(path=artifacts / "fieldmark-gbif.png")
+
+    await expect(sent.get_by_text("Seen this morning")).not_to_be_in_viewport()
+    await answer.get_by_role("link", name="Go to the photo").click()
+    await expect(sent.get_by_text("Seen this morning")).to_be_in_viewport()

@@ -1,7 +1,7 @@
 /** The page's only way to the sandbox: its HTTP routes and its event socket. */
 
 /** A request the sandbox refused; `message` is a sentence for people. */
-export class ApiError extends Error {}
+class ApiError extends Error {}
 
 async function call(method, path, body) {
   let response;

@@ -16,7 +16,7 @@ export function attachmentOf(message, address) {
 }
 
 /** Tell whether a file is hidden until clicked. */
-export const isSpoiler = (filename) => filename?.startsWith("SPOILER_") ?? false;
+const isSpoiler = (filename) => filename?.startsWith("SPOILER_") ?? false;
 
 /** Name the file an address ends in; an embed's pictures are not listed as files of the message. */
 const filenameOf = (address) => /([^/?#]*)(?:[?#].*)?$/.exec(address ?? "")[1];

@@ -20,7 +20,7 @@ export function commandsHere() {
 }
 
 /** List every slash command that can be run, subcommands on their own: `{command, path, name, ...}`. */
-export function slashCommands() {
+function slashCommands() {
   return commandsHere()
     .filter((command) => (command.type ?? CHAT_INPUT) === CHAT_INPUT)
     .flatMap((command) => leaves(command, command, []));

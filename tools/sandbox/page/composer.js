@@ -7,7 +7,7 @@ import { el, iconButton } from "./dom.js";
 import { Listbox } from "./listbox.js";
 import { mentionable, textToMentions } from "./mentions.js";
 import { avatar } from "./people.js";
-import { displayName, findChannel, on, state } from "./state.js";
+import { displayName, emit, findChannel, on, state } from "./state.js";
 import { fileChooser, uploadCard } from "./uploads.js";
 
 /** Show at most this many mentions at a time. */
@@ -176,6 +176,7 @@ export class Composer {
     const draft = { text: this.box.value, uploads: this.#uploads, reply: this.#reply };
     const payload = { content: textToMentions(text), member_id: state.actingId };
     if (draft.reply) payload.message_reference = { message_id: draft.reply.id };
+    emit("sent");
     this.#fill("", []);
     this.#replyTo(null);
     this.#say("");

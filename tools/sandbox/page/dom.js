@@ -16,8 +16,6 @@ const ICONS = {
   photo: "M4 5h16v14H4z M4 16l5-5l4 4l3-3l4 4 M16 9h.01",
   plus: "M12 5v14 M5 12h14",
   reply: "M10 6L4 12l6 6 M4 12h9c4 0 7 2 7 6",
-  send: "M4 4l17 8l-17 8l3-8z M7 12h14",
-  slash: "M15 4L9 20",
   trash: "M5 7h14 M10 7V4h4v3 M7 7l1 13h8l1-13",
 };
 

@@ -45,6 +45,7 @@ export async function runCommand(command, { path = [], options = [], files = [],
   const id = uniqueId("notice");
   const notice = { id, channelId: state.channelId, user: actingMember(), name: targetId ? name : `/${name}`, reason: null };
   notices.set(id, notice);
+  emit("sent");
   emit("notices");
   const payload = { type: 2, channel_id: state.channelId, command_id: command.id, options: nested(path, options), target_id: targetId };
   notice.reason = await follow(payload, files);

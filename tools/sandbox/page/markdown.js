@@ -6,13 +6,14 @@
  */
 
 import { el } from "./dom.js";
-import { displayName, findChannel, findUser } from "./state.js";
+import { displayName, emit, findChannel, findUser } from "./state.js";
 
 /** Longest text that is parsed; Discord's own limits are lower, and the rest is shown plain. */
 const PARSED_CHARACTERS = 8000;
 const DEEPEST = 8;
 
 const CODE_BLOCK = /```(?:([\w+#-]{1,20})\n)?\n?([\s\S]+?)\n?```/g;
+const MESSAGE_LINK = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/[^/]+\/(\d+)\/(\d+)$/;
 const LIST_ITEM = /^(\s*)([-*]|\d{1,9}\.)\s+(.*)$/;
 
 /** Render a whole message, description or field value: blocks and inline marks. */
@@ -47,10 +48,23 @@ export function safeUrl(address) {
   }
 }
 
-/** Build a link that opens beside the page; an address that is not http(s) leaves only its text. */
+/**
+ * Build a link that opens beside the page; an address that is not http(s) leaves only its text.
+ *
+ * A link to a message of the sandbox goes there instead of to discord.com.
+ */
 export function link(address, ...children) {
   const href = safeUrl(address);
-  return href ? el("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...children) : el("span", {}, ...children);
+  if (!href) return el("span", {}, ...children);
+  const node = el("a", { href, target: "_blank", rel: "noopener noreferrer" }, ...children);
+  const [, channelId, messageId] = MESSAGE_LINK.exec(href) ?? [];
+  if (findChannel(channelId)) {
+    node.addEventListener("click", (event) => {
+      event.preventDefault();
+      emit("jump", { channelId, messageId });
+    });
+  }
+  return node;
 }
 
 function blocks(text, quoted = false) {

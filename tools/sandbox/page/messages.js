@@ -10,7 +10,7 @@ import { inlineMarkdown, markdown } from "./markdown.js";
 import { mentionsToText, textToMentions } from "./mentions.js";
 import { openMessageMenu } from "./menus.js";
 import { avatar, day, nameTag, when } from "./people.js";
-import { COMPONENTS_V2, EPHEMERAL, THINKING, dismiss, displayName, emit, findChannel, findMessage, invoker, on, state, visibleMessages } from "./state.js";
+import { COMPONENTS_V2, EPHEMERAL, THINKING, dismiss, displayName, emit, findChannel, findMessage, invoker, on, openChannel, state, visibleMessages } from "./state.js";
 
 /** Messages of one author within this time share one avatar and name. */
 const GROUP_MS = 7 * 60 * 1000;
@@ -31,6 +31,8 @@ export class MessageList {
     for (const topic of ["message", "messages", "notices"]) on(topic, () => this.#draw());
     on("component", (id) => this.#redraw(id));
     on("edit", (id) => this.#edit(id));
+    on("sent", () => (this.#following = true));
+    on("jump", (target) => this.#jump(target));
     new ResizeObserver(() => this.#following && this.#toEnd()).observe(container);
     container.addEventListener("load", () => this.#following && this.#toEnd(), true);
     container.addEventListener("scroll", () => (this.#following = this.#nearEnd()), { passive: true });
@@ -65,6 +67,15 @@ export class MessageList {
     for (const changed of [previous, id]) this.#drawn.delete(changed);
     this.#draw();
     this.container.querySelector(".edit-box")?.focus();
+  }
+
+  async #jump({ channelId, messageId }) {
+    try {
+      if (channelId !== state.channelId) await openChannel(channelId);
+      showMessage(messageId);
+    } catch (error) {
+      emit("problem", error.message);
+    }
   }
 
   /** Bring the list up to date, touching only the nodes whose message changed. */

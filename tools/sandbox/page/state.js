@@ -57,7 +57,7 @@ export const findMessage = (id) => state.messages.get(state.channelId)?.get(id);
 export const invoker = (message) => message.interaction_metadata?.user ?? message.interaction?.user;
 
 /** Tell whether the acting member may see a message: ephemeral ones are for their invoker alone. */
-export function isVisible(message) {
+function isVisible(message) {
   if (state.dismissed.has(message.id)) return false;
   const owner = message.flags & EPHEMERAL ? invoker(message) : null;
   return !owner || owner.id === state.actingId;
