@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -65,18 +64,6 @@ class Stage:
         return await self.sandbox.wait_for(
             lambda m: (m.get("message_reference") or {}).get("message_id") == message["id"]
         )
-
-    async def gone(self, message: Json) -> None:
-        """Wait until a message is deleted."""
-        if message["id"] in [m["id"] for m in self.sandbox.said(self.channel)]:
-            await self.sandbox.world.feed.first(
-                lambda event: event.name == "MESSAGE_DELETE" and event.data["id"] == message["id"],
-                10.0,
-            )
-
-    def file(self, url: str) -> bytes:
-        """Return the bytes behind a CDN address."""
-        return self.sandbox.world.files[urlsplit(url).path].upload.data
 
     async def identify(self, photo: tuple[str, bytes] | None = None, **options: object) -> Json:
         files = {"photo": photo} if photo else {}
@@ -155,7 +142,7 @@ async def test_identify_with_an_attachment_echoes_the_photo(stage: Stage) -> Non
     embed = card(answer)
     assert embed["title"] == "Cassin's Finch"
     assert answer["flags"] & 64 == 0
-    echoed = stage.file(embed["image"]["url"])
+    echoed = stage.sandbox.file(embed["image"]["url"])
     assert Image.open(io.BytesIO(echoed)).size == (320, 240)
 
 
@@ -256,7 +243,7 @@ async def test_the_reply_follows_its_message(stage: Stage) -> None:
     message = await stage.post("bird", photo("red"))
     reply = await stage.reply_to(message)
     await stage.member.delete(message)
-    await stage.gone(reply)
+    await stage.sandbox.gone(reply)
     assert [m["id"] for m in stage.sandbox.said(stage.channel)] == []
 
 
@@ -266,7 +253,7 @@ async def test_only_the_asker_may_remove_the_card(stage: Stage) -> None:
     refused = await stage.sandbox.other.press(reply, button["custom_id"])
     assert "asked" in (await refused.answer())["content"]
     await stage.member.press(reply, button["custom_id"])
-    await stage.gone(reply)
+    await stage.sandbox.gone(reply)
     assert reply["id"] not in [m["id"] for m in stage.sandbox.said(stage.channel)]
 
 

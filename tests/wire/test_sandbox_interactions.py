@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 import pytest
-from echo_bot import running
 
+from tests.wire.echo_bot import running
 from tools.sandbox import Member, NoResponse, NotPossible, Sandbox, Settings
 
 PHOTO = {"photo": ("photo.png", b"not quite a photo")}

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 import discord
 import pytest
-from echo_bot import running
 
+from tests.wire.echo_bot import running
 from tools.sandbox import Sandbox
 from tools.sandbox.spec import Judge
 

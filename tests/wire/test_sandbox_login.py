@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import discord
 import pytest
-from echo_bot import Bot, running
 
+from tests.wire.echo_bot import Bot, running
 from tools.sandbox import Sandbox, Settings
 
 GATEWAY = "wss://gateway.discord.gg/?v=10&encoding=json"

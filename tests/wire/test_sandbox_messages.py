@@ -8,9 +8,9 @@ from pathlib import Path
 
 import discord
 import pytest
-from echo_bot import Bot, running
 from PIL import Image
 
+from tests.wire.echo_bot import Bot, running
 from tools.sandbox import NotPossible, Sandbox, Settings
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from echo_bot import running
 
+from tests.wire.echo_bot import running
 from tools.sandbox import Sandbox, Settings
 
 Json = dict[str, Any]
