@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tools.bench import bench_app
 from tools.calibrate import calibrate
 from tools.demo import demo
 from tools.evaluate import evaluate
@@ -22,6 +23,7 @@ app.command("eval")(evaluate)
 app.command()(calibrate)
 app.command()(study)
 app.command()(demo)
+app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models")
 app.add_typer(taxa_app, name="taxa")
 

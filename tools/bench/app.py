@@ -1,0 +1,10 @@
+"""The ``bench`` sub-commands, joined."""
+
+from __future__ import annotations
+
+import typer
+
+from tools.bench.bot import bench_bot
+
+bench_app = typer.Typer(help="Measure what things cost on this machine.", no_args_is_help=True)
+bench_app.command("bot")(bench_bot)
