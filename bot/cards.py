@@ -23,12 +23,15 @@ _MAX_DESCRIPTION = 4096
 _MAX_FOOTER = 1024
 _MAX_CONTENT = 2000
 _MAX_NAME = 80
-_BAR_CELLS = 10
+_BAR_CELLS = 8
 
 _SURE = discord.Colour(0x2E9E5B)
 _LIKELY = discord.Colour(0xE0A526)
 _OPEN = discord.Colour(0xD9722E)
 _UNKNOWN = discord.Colour(0x8A8F98)
+
+_SURE_FROM = 0.8
+_LIKELY_FROM = 0.5
 
 _ITALIC_RANKS = {"genus", "subgenus", "species", "subspecies", "variety", "form"}
 _KINDS = {
@@ -88,11 +91,11 @@ def identification_card(
         source_url: a link to the message that holds the photo, where the card is no reply.
     """
     card = compose(identification, photos=photos, notes=notes)
-    lines = [card.lead, *card.candidates]
+    lines = [card.lead, *_spaced(card.candidates)]
     if spoiler:
         lines = [_hidden(line) for line in (f"**{_escape(card.title)}**", *lines)]
     if source_url is not None:
-        lines.append(f"[Go to the photo]({source_url})")
+        lines += _spaced([f"[Go to the photo]({source_url})"])
     embed = discord.Embed(description=_fit(lines, _MAX_DESCRIPTION), colour=card.colour)
     if spoiler:
         embed.title = "Behind the spoiler"
@@ -165,11 +168,16 @@ def _decided(verdict: Verdict, group: Group) -> tuple[str, str, str, discord.Col
         title = _display_name(taxon)
         kind = _kind(taxon, group)
         lead = f"{_scientific(taxon)}, {kind} · {sure}"
-    else:
-        title = _sentence_case(f"{_kind(taxon, group)} of the {taxon.rank} {_plain(taxon)}")
-        known_as = f" ({_escape(taxon.vernacular_name)})" if taxon.vernacular_name else ""
-        lead = f"{sure} of the {taxon.rank} {_scientific(taxon)}{known_as}; the species is open."
-    return title, lead, taxon_url(taxon), _colour(verdict.probability)
+        return title, lead, taxon_url(taxon), _colour(verdict.probability)
+    rank, name = taxon.rank, _scientific(taxon)
+    known_as = f" ({_escape(taxon.vernacular_name)})" if taxon.vernacular_name else ""
+    if taxon.scientific_name in _KINDS:
+        title = f"{_sentence_case(_KINDS[taxon.scientific_name])}, but I can't tell which"
+        lead = f"{sure} of the {rank} {name}{known_as}. A closer or sharper photo may tell more."
+        return title, lead, taxon_url(taxon), _OPEN
+    title = _sentence_case(f"{_kind(taxon, group)} of the {rank} {_plain(taxon)}")
+    lead = f"{sure} of the {rank} {name}{known_as}; the species is open."
+    return title, lead, taxon_url(taxon), _colour(verdict.probability, species=False)
 
 
 def _undecided(identification: Identification) -> tuple[str, str, None, discord.Colour]:
@@ -222,10 +230,10 @@ def _model(model: ModelInfo) -> str:
     return f"{model.title} {model.version}".strip()
 
 
-def _colour(probability: float) -> discord.Colour:
-    if probability >= 0.8:
+def _colour(probability: float, *, species: bool = True) -> discord.Colour:
+    if species and probability >= _SURE_FROM:
         return _SURE
-    return _LIKELY if probability >= 0.5 else _OPEN
+    return _LIKELY if probability >= _LIKELY_FROM else _OPEN
 
 
 def _kind(taxon: Taxon, group: Group) -> str:
@@ -266,8 +274,13 @@ def _escape(text: str) -> str:
     return re.sub(r"://", ":\u200b//", literal)
 
 
+def _spaced(lines: Sequence[str]) -> list[str]:
+    """Set a blank line before ``lines``, if there are any."""
+    return ["", *lines] if lines else []
+
+
 def _hidden(line: str) -> str:
-    return f"||{line}||"
+    return f"||{line}||" if line else line
 
 
 def _cut(text: str, limit: int) -> str:

@@ -56,8 +56,9 @@ def test_a_species() -> None:
     assert embed.url == ROBIN_PAGE
     assert (embed.description or "").splitlines() == [
         "*Erithacus rubecula*, a bird · **93 %** sure",
-        f"`█████████░  93 %` [European robin]({ROBIN_PAGE}) · *Erithacus rubecula*",
-        "`░░░░░░░░░░  <1 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
+        "",
+        f"`███████░  93 %` [European robin]({ROBIN_PAGE}) · *Erithacus rubecula*",
+        "`░░░░░░░░  <1 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
     ]
     assert embed.footer.text == "Bird · AIY Birds V1 · 184 ms\nFirst frame of an animation."
 
@@ -70,6 +71,15 @@ def test_a_genus() -> None:
     lead = (embed.description or "").splitlines()[0]
     assert lead == "**91 %** sure of the genus *Larus* (gulls); the species is open."
     assert "1.2 s" in (embed.footer.text or "")
+
+
+def test_a_class_is_no_triumph() -> None:
+    insecta = Taxon(scientific_name="Insecta", rank="class", lineage=AVES[:1])
+    embed = identification_card(identification(verdict=Verdict(taxon=insecta, probability=0.99)))
+    assert embed.title == "An insect, but I can't tell which"
+    assert "**99 %** sure of the class Insecta." in (embed.description or "")
+    sure = identification_card(identification(verdict=Verdict(taxon=ROBIN, probability=0.99)))
+    assert embed.colour != sure.colour
 
 
 def test_a_photo_outside_of_what_is_known() -> None:
@@ -145,7 +155,7 @@ def test_percent(probability: float, expected: str) -> None:
 
 @given(st.floats(0, 1))
 def test_scores_are_equally_wide(probability: float) -> None:
-    assert len(bar(probability)) == 10
+    assert len(bar(probability)) == 8
     assert len(f"{percent(probability):>5}") == 5
 
 
@@ -175,7 +185,7 @@ IDENTIFICATIONS = st.builds(
 )
 
 CANDIDATE = re.compile(
-    r"`[█░]{10} [ <>0-9]{3} %` "
+    r"`[█░]{8} [ <>0-9]{3} %` "
     r"\[(?:[^\[\]\\]|\\.)+\]\(https://www\.gbif\.org/[^\s()]+\)"
     r"(?: · .+)?"
 )
@@ -193,7 +203,7 @@ def test_no_name_can_break_a_card(answer: Identification, notes: list[str], spoi
     assert 0 < len(embed.description or "") <= 4096
     assert len(embed.footer.text or "") <= 2048
     assert len(embed) <= 6000
-    lines = (embed.description or "").splitlines()
+    lines = [line for line in (embed.description or "").splitlines() if line]
     assert len(lines) == (2 if spoiler else 1) + min(5, len(answer.candidates))
     for line in lines:
         bare = visible(line)
