@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ class Store:
                 left as it is.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(_touch, path)
             database = await aiosqlite.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
@@ -201,6 +202,16 @@ class Store:
     async def forget(self, reply_id: int) -> None:
         """Drop a reply that is gone."""
         await self._database.execute("DELETE FROM reply WHERE reply_id = ?", (reply_id,))
+
+
+def _touch(path: Path) -> None:
+    """Fail here where the file cannot be opened.
+
+    When aiosqlite itself fails to connect, its thread outlives the failure and complains if
+    the event loop has gone meanwhile.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sqlite3.connect(path).close()
 
 
 async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
