@@ -61,11 +61,13 @@ class TaxonTable:
         labels: dict[str, tuple[Taxon | None, ...]],
         other_names: dict[int, tuple[str, ...]],
         parents: frozenset[int],
+        inat_taxon_ids: dict[int, int],
     ) -> None:
         self._taxa = taxa
         self._labels = labels
         self._other_names = other_names
         self._parents = parents
+        self._inat_taxon_ids = inat_taxon_ids
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -104,6 +106,10 @@ class TaxonTable:
     def by_gbif_key(self, key: int) -> Taxon | None:
         """Return the taxon with the integer GBIF backbone key ``key``, if it is here."""
         return self._by_gbif_key.get(key)
+
+    def inat_taxon_id(self, taxon: Taxon) -> int | None:
+        """Return iNaturalist's id of ``taxon``, a taxon of this table, if it is known here."""
+        return self._inat_taxon_id_of.get(taxon)
 
     def named(self, name: str) -> tuple[Taxon, ...]:
         """Return every taxon called exactly ``name``, scientifically or in English.
@@ -148,6 +154,10 @@ class TaxonTable:
     @cached_property
     def _by_gbif_key(self) -> dict[int, Taxon]:
         return {t.gbif_key: t for t in self._taxa if t.gbif_key is not None}
+
+    @cached_property
+    def _inat_taxon_id_of(self) -> dict[Taxon, int]:
+        return {self._taxa[row]: number for row, number in self._inat_taxon_ids.items()}
 
     @cached_property
     def _by_path(self) -> dict[tuple[Ancestor, ...], Taxon]:
@@ -257,14 +267,16 @@ def _parse(
     dict[str, tuple[Taxon | None, ...]],
     dict[int, tuple[str, ...]],
     frozenset[int],
+    dict[int, int],
 ]:
     """Build the arguments of ``TaxonTable`` from the rows of the file."""
     taxa: list[Taxon] = []
     labels: dict[str, list[Taxon | None]] = {s: [None] * widths[s] for s in LABEL_SETS}
     other_names: dict[int, tuple[str, ...]] = {}
+    inat_taxon_ids: dict[int, int] = {}
     lineages: dict[str, tuple[Ancestor, ...]] = {"": ()}
     for row, line in enumerate(lines):
-        parent, rank, name, vernacular, others, gbif_key, col_key, _, *indexes = line.split("\t")
+        parent, rank, name, vernacular, others, gbif_key, col_key, inat, *indexes = line.split("\t")
         if parent not in lineages:
             lineages[parent] = _path(taxa[int(parent)])
         taxon = Taxon(
@@ -278,6 +290,8 @@ def _parse(
         taxa.append(taxon)
         if others:
             other_names[row] = tuple(others.split("|"))
+        if inat:
+            inat_taxon_ids[row] = int(inat)
         for label_set, index in zip(LABEL_SETS, indexes, strict=True):
             if index:
                 labels[label_set][int(index)] = taxon
@@ -286,4 +300,5 @@ def _parse(
         {label_set: tuple(found) for label_set, found in labels.items()},
         other_names,
         frozenset(int(parent) for parent in lineages if parent),
+        inat_taxon_ids,
     )

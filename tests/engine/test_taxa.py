@@ -56,6 +56,13 @@ def test_labels_agree_with_the_published_label_maps(
     assert ours == [spell(published[index]) for index in range(len(labels))]
 
 
+def test_the_table_knows_the_ids_of_inaturalist(table: TaxonTable) -> None:
+    (mallard,) = table.named("Anas platyrhynchos")
+    (order,) = table.named("Passeriformes")
+    assert table.inat_taxon_id(mallard) == 6930
+    assert table.inat_taxon_id(order) is None
+
+
 def test_inat2021_agrees_with_the_facts_at_every_index(table: TaxonTable, shared: Path) -> None:
     with (shared / "labels" / "taxa.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["group"] == "inat2021"]
