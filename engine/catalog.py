@@ -14,7 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError, Group
@@ -26,6 +33,7 @@ _URL_SCHEMES = ("https://", "http://")
 # Names become file names, so they cannot climb out of a folder.
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+_Width = Annotated[int, Field(ge=2, le=1_000_000)]
 _Text = Annotated[str, Field(min_length=1, max_length=300)]
 _LabelSet = Literal[LABEL_SETS]  # type: ignore[valid-type]
 
@@ -50,8 +58,10 @@ class UnknownModel(EngineError):
 class ModelEntry:
     """One network of the catalog; the keys are explained at the top of ``catalog.toml``.
 
-    ``classes`` counts the species and ``background``, which is the last class.
-    ``input_size`` is in pixels. ``checksum`` is as ``engine.hub.module_checksum`` counts it.
+    A classifier has ``labels`` and ``classes``, which count the species and ``background``,
+    the last class. An embedder has ``features``, the width of its feature vector; a network
+    may be both. ``input_size`` is in pixels. ``checksum`` is as
+    ``engine.hub.module_checksum`` counts it.
     """
 
     name: _Name
@@ -60,14 +70,29 @@ class ModelEntry:
     handle: _Text
     folders: tuple[_FolderName, ...] = ()
     input_size: Annotated[int, Field(ge=16, le=1024)]
-    labels: _LabelSet
-    classes: Annotated[int, Field(ge=2, le=1_000_000)]
+    labels: _LabelSet | None = None
+    classes: _Width | None = None
+    features: _Width | None = None
     licence: _Text
     source: Annotated[str, Field(pattern=r"^https?://\S+$")]
     version: _Text
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     known_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    auto_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _answers_something(self) -> ModelEntry:
+        if (self.labels is None) != (self.classes is None):
+            raise ValueError("labels and classes go together")
+        if self.classes is None and self.features is None:
+            raise ValueError("a network has labels and classes, or features, or all three")
+        return self
+
+    @property
+    def width(self) -> int:
+        """How many numbers a photo gets: its classes, or its features if it only embeds."""
+        return self.classes or self.features or 0
 
     @property
     def local_folder(self) -> Path | None:
@@ -162,6 +187,8 @@ def _sentence(error: ValidationError) -> str:
         case _:
             complaint = first["msg"].removeprefix("Value error, ")
             complaint = complaint[:1].lower() + complaint[1:]
+            if not first["loc"]:
+                return f"{complaint}."
             return f"{key!r} is {first['input']!r}, but {complaint}."
 
 

@@ -42,10 +42,10 @@ class Classifier:
             NetworkUnreadable: the taxon table has another number of labels than the catalog,
                 or ``background`` is not the last of them.
         """
-        if len(labels) != entry.classes or labels[-1] is not None or None in labels[:-1]:
+        if len(labels) != entry.width or labels[-1] is not None or None in labels[:-1]:
             raise NetworkUnreadable(
                 f"The taxon table has {len(labels)} labels for {entry.labels}, "
-                f"the catalog says {entry.classes}: one of them is from another version."
+                f"the catalog says {entry.width}: one of them is from another version."
             )
         self.entry = entry
         self.info = info
@@ -68,7 +68,7 @@ class Classifier:
             NetworkUnreadable: the network's answer has not the width of its labels.
         """
         images = np.stack([photo.resized(self.entry.input_size) for photo in photos])
-        return choose_output(self._network(images), self.entry.classes).astype(np.float64)
+        return choose_output(self._network(images), self.entry.width).astype(np.float64)
 
 
 def sharpen(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ from engine.samples import Samples
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
-# The greatest difference of one probability that a faithful conversion may show: rounding
-# alone gives 1e-6 in float32; bfloat16 has 8 bits of mantissa in every layer.
+# The greatest difference that a faithful conversion may show: of one probability, or the
+# cosine distance of a photo's two feature vectors. Rounding alone gives 1e-6 in float32;
+# bfloat16 has 8 bits of mantissa in every layer.
 TOLERANCE: dict[Precision, float] = {"f32": 1e-3, "bf16": 0.15}
 
 _SUM_TOLERANCE = 0.01
@@ -62,6 +63,8 @@ def check_labels(module: Module) -> None:
         PreparationFailed: it has not.
     """
     entry = module.entry
+    if entry.labels is None:
+        return
     labels = TaxonTable.load().labels(entry.labels)
     if len(labels) != entry.classes:
         raise PreparationFailed(
@@ -98,8 +101,13 @@ class _Comparison:
         except NetworkUnreadable as error:
             self._reason = str(error)
             return
-        self._agreed += int((answer.argmax(axis=1) == expected.argmax(axis=1)).sum())
-        difference = float(np.abs(answer - expected).max())
+        if self._module.entry.labels is None:
+            distances = _cosine_distances(answer, expected)
+            self._agreed += int((distances <= TOLERANCE[self._fast.precision]).sum())
+            difference = float(distances.max())
+        else:
+            self._agreed += int((answer.argmax(axis=1) == expected.argmax(axis=1)).sum())
+            difference = float(np.abs(answer - expected).max())
         self._difference = max(difference, self._difference or 0.0)
 
     def conclude(self, *, photos: int) -> Preparation:
@@ -129,7 +137,13 @@ class _Comparison:
 
     async def _classify(self, probe: Probe, images: Images) -> NDArray[np.float32]:
         entry = self._module.entry
-        rows = await probe.classify(self._module.folder, images, entry.classes)
+        rows = await probe.classify(self._module.folder, images, entry.width)
+        if entry.labels is None:
+            if not np.isfinite(rows).all():
+                raise NetworkUnreadable(
+                    f"{probe.runtime} answers for {entry.name} with numbers that are not finite."
+                )
+            return rows
         if not np.isfinite(rows).all() or (rows < -_SUM_TOLERANCE).any():
             raise NetworkUnreadable(
                 f"{probe.runtime} answers for {entry.name} with numbers that are no probabilities."
@@ -141,3 +155,11 @@ class _Comparison:
                 f"from 1 by {off:.2g}."
             )
         return rows
+
+
+def _cosine_distances(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``1 - cos`` of each pair of rows; ``(n, width)`` twice -> ``(n,)``."""
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    return np.asarray(1 - (first * second).sum(axis=1) / np.maximum(norms, 1e-12), np.float32)

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
-from engine.contracts import EngineError, Group, ModelInfo
-from engine.decode import Photo
-from engine.hub import locate
-from engine.preparation import choose_runtime
-from engine.runtime import Network, NetworkUnreadable, open_network
+from engine.contracts import EngineError, Group, ModelInfo, Taxon
+from engine.network import BLANK, open_module
+from engine.runtime import NetworkUnreadable
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
 log = logging.getLogger(__name__)
 
-_BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
+Labels = tuple[Taxon | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +31,8 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
     classifiers: dict[Group, Classifier] = {}
     models: list[ModelInfo] = []
     for entry in load_catalog(settings.catalog).values():
+        if entry.labels is None or entry.classes is None:
+            continue  # only makes feature vectors
         info = ModelInfo(
             name=entry.name,
             title=entry.title,
@@ -43,7 +41,8 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
             classes=entry.classes,
         )
         try:
-            classifier = _open_classifier(entry, info, settings, taxa)
+            labels = taxa.labels(entry.labels)
+            classifier = _open_classifier(entry, info, settings, labels)
         except (EngineError, NetworkUnreadable) as error:
             log.info("No %s network: %s", entry.name, error)
             models.append(replace(info, problem=str(error)))
@@ -54,24 +53,10 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
 
 
 def _open_classifier(
-    entry: ModelEntry, info: ModelInfo, settings: EngineSettings, taxa: TaxonTable
+    entry: ModelEntry, info: ModelInfo, settings: EngineSettings, labels: Labels
 ) -> Classifier:
-    module = locate(entry, settings)
-    choice = choose_runtime(module, settings)
-    network: Network
-    try:
-        network = open_network(
-            module.folder,
-            runtime=choice.runtime,
-            precision=choice.precision,
-            threads=settings.threads,
-        )
-    except NetworkUnreadable as error:
-        if settings.runtime != "auto" or choice.runtime == "tensorflow":
-            raise
-        log.warning("TensorFlow serves %s, because %s", entry.name, error)
-        network = open_network(module.folder, runtime="tensorflow", threads=settings.threads)
+    _, network = open_module(entry, settings)
     info = replace(info, runtime=network.description)
-    classifier = Classifier(entry, network, taxa.labels(entry.labels), info)
-    classifier.probabilities([_BLANK])  # shows now if the width is wrong, and warms it up
+    classifier = Classifier(entry, network, labels, info)
+    classifier.probabilities([BLANK])  # shows now if the width is wrong, and warms it up
     return classifier

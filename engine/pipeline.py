@@ -49,7 +49,7 @@ class Pipeline:
         answering = choose_group(scores)
         classifier, verdict_of = classifiers[answering], scores[answering]
         classified_at = perf_counter()
-        known = verdict_of.best >= max(classifier.entry.known_threshold, verdict_of.background)
+        known = _is_known(classifier, verdict_of, asked=group)
         return Identification(
             candidates=_candidates(classifier, verdict_of, limit),
             verdict=self._verdict(classifier, verdict_of) if known else None,
@@ -94,6 +94,16 @@ def choose_group(scores: dict[Group, Scores]) -> Group:
     the highest probability alone finds 98.7 and 97.4 % (docs/models.md).
     """
     return max(scores, key=lambda group: scores[group].best / scores[group].background)
+
+
+def _is_known(classifier: Classifier, scores: Scores, *, asked: Group) -> bool:
+    """Judge whether the photo shows something that the network knows.
+
+    More is asked of it where nobody said that the photo shows one of its group.
+    """
+    entry = classifier.entry
+    threshold = entry.auto_threshold if asked is Group.AUTO else entry.known_threshold
+    return scores.best >= max(threshold, scores.background)
 
 
 def _decode_all(photos: Sequence[bytes]) -> list[Photo]:

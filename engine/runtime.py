@@ -141,7 +141,7 @@ def choose_output(outputs: Outputs, width: int) -> NDArray[np.float32]:
     widths = ", ".join(str(o.shape[-1]) for o in outputs.values()) or "none"
     raise NetworkUnreadable(
         f"The network answers with {widths} numbers a photo where {width} were expected: "
-        "its labels are not the ones in the catalog."
+        "it is not the one in the catalog."
     )
 
 

@@ -73,23 +73,30 @@ class Samples:
             yield np.stack([view.read(side) for view in views])
 
 
+def bundled_photos() -> tuple[Path, ...]:
+    """Return the two photos that come with scikit-learn, without importing it.
+
+    Raises:
+        SamplesUnusable: scikit-learn is not installed with its photos.
+    """
+    spec = find_spec("sklearn")
+    for root in (spec and spec.submodule_search_locations) or ():
+        paths = tuple(Path(root) / "datasets" / "images" / name for name in _BUNDLED)
+        if all(path.is_file() for path in paths):
+            return paths
+    raise SamplesUnusable(
+        "scikit-learn's sample photos are not installed: name a folder of photos with --photos."
+    )
+
+
 def bundled_samples() -> Samples:
     """Return 16 views of the two photos that come with scikit-learn.
 
     Raises:
         SamplesUnusable: scikit-learn is not installed with its photos.
     """
-    # Found, not imported: scikit-learn takes seconds to load.
-    spec = find_spec("sklearn")
-    for root in (spec and spec.submodule_search_locations) or ():
-        folder = Path(root) / "datasets" / "images"
-        paths = [folder / name for name in _BUNDLED]
-        if all(path.is_file() for path in paths):
-            views = product(paths, (None, 0.0, 0.5, 1.0), (False, True))
-            return Samples(tuple(_View(*view) for view in views))
-    raise SamplesUnusable(
-        "scikit-learn's sample photos are not installed: name a folder of photos with --photos."
-    )
+    views = product(bundled_photos(), (None, 0.0, 0.5, 1.0), (False, True))
+    return Samples(tuple(_View(*view) for view in views))
 
 
 def folder_samples(folder: Path) -> Samples:

@@ -16,7 +16,6 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
-from scipy.optimize import minimize_scalar
 
 from engine import TaxonTable
 from engine.classifier import Classifier, sharpen
@@ -27,6 +26,7 @@ from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
 
 KNOWN_KEPT = 0.97
+KNOWN_KEPT_IN_AUTO = 0.94
 FEWEST_PHOTOS = 10
 _BATCH = 16
 _LOG_TEMPERATURES = (-2.0, 2.0)
@@ -64,6 +64,8 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
 
     ``probabilities`` is ``(n, classes)``, ``labels`` is ``(n,)``.
     """
+    # Costs a third of a second, which `fieldmark --help` need not pay.
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         scaled = sharpen(probabilities, float(np.exp(log_temperature)))
@@ -73,12 +75,12 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
     return float(np.exp(best.x))
 
 
-def fit_threshold(best: NDArray[np.float64]) -> float:
-    """Return the threshold that keeps ``KNOWN_KEPT`` of photos of known species.
+def fit_threshold(best: NDArray[np.float64], kept: float) -> float:
+    """Return the threshold that keeps the share ``kept`` of photos of known species.
 
     ``best`` is ``(n,)``, the probability of each photo's likeliest species.
     """
-    return float(np.floor(np.quantile(best, 1 - KNOWN_KEPT) * 100) / 100)
+    return float(np.floor(np.quantile(best, 1 - kept) * 100) / 100)
 
 
 def _fit(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> None:
@@ -94,7 +96,9 @@ def _fit(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> None:
         "(each half of the photos by the other)"
     )
     console.print(f"temperature = {temperature}")
-    console.print(f"known_threshold = {fit_threshold(calibrated[:, :-1].max(axis=1))}")
+    best = calibrated[:, :-1].max(axis=1)
+    console.print(f"known_threshold = {fit_threshold(best, KNOWN_KEPT)}")
+    console.print(f"auto_threshold = {fit_threshold(best, KNOWN_KEPT_IN_AUTO)}")
 
 
 def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabilities:

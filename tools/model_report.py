@@ -53,12 +53,12 @@ def survey(entry: ModelEntry, settings: EngineSettings) -> ModelState:
 
 def as_table(states: list[ModelState]) -> Table:
     """Lay the models out for people."""
-    table = Table("model", "group", "classes", "runtime", "state", box=None, pad_edge=False)
+    table = Table("model", "group", "width", "runtime", "state", box=None, pad_edge=False)
     for state in states:
         table.add_row(
             state.entry.name,
             state.entry.group.value,
-            str(state.entry.classes),
+            str(state.entry.width),
             _runtime(state),
             escape("\n".join(_state_lines(state))),
         )
@@ -76,6 +76,7 @@ def as_record(state: ModelState) -> dict[str, Any]:
         "title": entry.title,
         "group": entry.group.value,
         "classes": entry.classes,
+        "features": entry.features,
         "version": entry.version,
         "licence": entry.licence,
         "handle": entry.handle,

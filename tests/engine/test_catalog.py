@@ -12,6 +12,18 @@ from engine.contracts import Group
 from engine.taxa import TaxonTable
 
 
+OWLS = """
+[owls]
+title = "Owls"
+group = "bird"
+handle = "https://models.example.org/owls/2"
+input_size = 299
+licence = "CC0-1.0"
+source = "https://models.example.org/owls"
+version = "owls/2"
+"""
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "catalog.toml"
     path.write_text(text, encoding="utf-8")
@@ -20,7 +32,8 @@ def write(folder: Path, text: str) -> Path:
 
 def test_the_three_hub_classifiers_ship() -> None:
     catalog = load_catalog()
-    assert {e.name: (e.group, e.classes, e.input_size) for e in catalog.values()} == {
+    classifiers = [e for e in catalog.values() if e.labels]
+    assert {e.name: (e.group, e.classes, e.input_size) for e in classifiers} == {
         "birds": (Group.BIRD, 965, 224),
         "insects": (Group.INSECT, 1022, 224),
         "plants": (Group.PLANT, 2102, 224),
@@ -31,7 +44,28 @@ def test_the_three_hub_classifiers_ship() -> None:
 def test_each_entry_has_as_many_labels_as_classes() -> None:
     taxa = TaxonTable.load()
     for entry in load_catalog().values():
-        assert len(taxa.labels(entry.labels)) == entry.classes
+        if entry.labels is not None:
+            assert len(taxa.labels(entry.labels)) == entry.classes
+
+
+def test_the_feature_vectors_ship() -> None:
+    widths = {e.name: e.features for e in load_catalog().values()}
+    assert widths["inat_features"] == 2048
+    assert widths["imagenet_features"] == widths["birds"] == 1280
+
+
+@pytest.mark.parametrize("missing", ["labels", "classes"])
+def test_labels_and_classes_go_together(tmp_path: Path, missing: str) -> None:
+    keys = {"labels": '"birds"', "classes": "965"}
+    keys.pop(missing)
+    lines = [f"{key} = {value}" for key, value in keys.items()]
+    with pytest.raises(CatalogInvalid, match=r"\[owls\]: labels and classes go together\."):
+        load_catalog(write(tmp_path, "\n".join([OWLS, *lines])))
+
+
+def test_a_network_must_answer_something(tmp_path: Path) -> None:
+    with pytest.raises(CatalogInvalid, match="has labels and classes, or features, or all three"):
+        load_catalog(write(tmp_path, OWLS))
 
 
 def test_an_entry_survives_the_way_to_another_process() -> None:
@@ -70,7 +104,7 @@ def test_a_users_file_adds_a_model(tmp_path: Path) -> None:
         """,
     )
     catalog = load_catalog(path)
-    assert list(catalog) == ["birds", "insects", "plants", "moths"]
+    assert list(catalog) == [*load_catalog(), "moths"]
     assert catalog["moths"].folder_name == "moths"
 
 

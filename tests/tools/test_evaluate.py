@@ -108,7 +108,7 @@ def test_the_temperature_that_was_applied_is_found() -> None:
 
 
 def test_the_threshold_keeps_97_percent() -> None:
-    assert fit_threshold(np.linspace(0, 1, 1001)) == pytest.approx(0.03)
+    assert fit_threshold(np.linspace(0, 1, 1001), 0.97) == pytest.approx(0.03)
 
 
 def test_calibration_error_is_the_gap_between_words_and_deeds() -> None:

@@ -84,7 +84,7 @@ def test_pull_downloads_compares_and_lists(hub: HubServer, catalog: Path, home: 
     assert "openvino f32" in listed.out
     assert "16 photos: top-1 agrees on 100 %" in listed.out
     assert "TF2 SavedModel in" in listed.out
-    birds, insects, _ = json.loads(fieldmark("list", "--json", "--home", home).out)
+    birds, insects, *_ = json.loads(fieldmark("list", "--json", "--home", home).out)
     assert birds["runtime"] == "openvino f32"
     assert birds["preparation"]["agreement"] == 1.0
     assert (birds["problem"], birds["folder"]) == (None, str(home / "models" / "birds"))
@@ -138,7 +138,7 @@ def test_a_changed_folder_is_refused_until_it_is_trusted_anew(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("pull", "owls"), "There is no model called 'owls'; there are: birds, insects, plants."),
+        (("pull", "owls"), "There is no model called 'owls'; there are: birds, insects, plants, inat_features, imagenet_features."),
         (("verify", "owls"), "There is no model called 'owls'"),
         (("list", "--precision", "int8"), "There is no precision 'int8': choose one of f32, bf16."),
     ],

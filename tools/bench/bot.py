@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
-import sklearn
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -22,11 +21,11 @@ from rich.table import Table
 from bot.app import FieldmarkBot
 from bot.config import GbifSection, Settings, StoreSection
 from engine import Engine, EngineError, EngineSettings, Group, TaxonTable
+from engine.samples import bundled_photos
 from tools.bench.machine import describe_machine
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
 
-FLOWER = Path(sklearn.__file__).parent / "datasets" / "images" / "flower.jpg"
 _AT_ONCE = 16
 
 Figures = dict[str, float]
@@ -65,7 +64,8 @@ def _starts(times: int) -> Figures:
 
 
 async def _answers(settings: EngineSettings, runs: int) -> dict[str, Figures]:
-    photo = FLOWER.read_bytes()
+    _, flower = bundled_photos()
+    photo = flower.read_bytes()
     begun = time.perf_counter()
     async with Engine(settings) as engine:
         cold = time.perf_counter() - begun

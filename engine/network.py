@@ -1,0 +1,43 @@
+"""Open the network of a catalog entry in the runtime that serves it on this machine."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from engine.catalog import ModelEntry
+from engine.decode import Photo
+from engine.hub import Module, locate
+from engine.preparation import choose_runtime
+from engine.runtime import Network, NetworkUnreadable, open_network
+from engine.settings import EngineSettings
+
+log = logging.getLogger(__name__)
+
+BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
+"""A photo to try a network on that was just opened."""
+
+
+def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Network]:
+    """Find the module of ``entry`` and open it; TensorFlow takes what OpenVINO refuses.
+
+    Raises:
+        HubError: the module is missing or not the trusted one.
+        NetworkUnreadable: the runtime that the settings force, or TensorFlow, cannot take it.
+    """
+    module = locate(entry, settings)
+    choice = choose_runtime(module, settings)
+    try:
+        network = open_network(
+            module.folder,
+            runtime=choice.runtime,
+            precision=choice.precision,
+            threads=settings.threads,
+        )
+    except NetworkUnreadable as error:
+        if settings.runtime != "auto" or choice.runtime == "tensorflow":
+            raise
+        log.warning("TensorFlow serves %s, because %s", entry.name, error)
+        network = open_network(module.folder, runtime="tensorflow", threads=settings.threads)
+    return module, network
