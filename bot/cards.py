@@ -170,7 +170,7 @@ def _decided(verdict: Verdict, group: Group) -> tuple[str, str, str, discord.Col
         lead = f"{_scientific(taxon)}, {kind} · {sure}"
         return title, lead, taxon_url(taxon), _colour(verdict.probability)
     rank, name = taxon.rank, _scientific(taxon)
-    known_as = f" ({_escape(taxon.vernacular_name)})" if taxon.vernacular_name else ""
+    known_as = f" ({_escape(_clean(taxon.vernacular_name))})" if taxon.vernacular_name else ""
     if taxon.scientific_name in _KINDS:
         title = f"{_sentence_case(_KINDS[taxon.scientific_name])}, but I can't tell which"
         lead = f"{sure} of the {rank} {name}{known_as}. A closer or sharper photo may tell more."
