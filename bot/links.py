@@ -19,6 +19,6 @@ def taxon_url(taxon: Taxon) -> str:
     if taxon.gbif_key is not None:
         return f"{_SITE}/species/{taxon.gbif_key}"
     if taxon.col_key is not None:
-        return f"{_SITE}/taxon/{quote(taxon.col_key, safe='')}"
-    exact_name = quote(f'"{taxon.scientific_name}"', safe="")
+        return f"{_SITE}/taxon/{quote(taxon.col_key, safe='', errors='replace')}"
+    exact_name = quote(f'"{taxon.scientific_name}"', safe="", errors="replace")
     return f"{_SITE}/species/search?q={exact_name}"
