@@ -23,6 +23,7 @@ _MAX_DESCRIPTION = 4096
 _MAX_FOOTER = 1024
 _MAX_CONTENT = 2000
 _MAX_NAME = 80
+_WORTH_A_LINE = 0.01
 _BAR_CELLS = 8
 
 _SURE = discord.Colour(0x2E9E5B)
@@ -131,7 +132,8 @@ def compose(identification: Identification, *, photos: int = 1, notes: Sequence[
         title, lead, url, colour = _undecided(identification)
     else:
         title, lead, url, colour = _decided(verdict, identification.group)
-    shown = identification.candidates[:MAX_CANDIDATES]
+    likely = [c for c in identification.candidates if c.probability >= _WORTH_A_LINE]
+    shown = (likely or identification.candidates[:1])[:MAX_CANDIDATES]
     return Card(
         title=title,
         url=url,

@@ -39,7 +39,7 @@ def identification(**changes: object) -> Identification:
     base = Identification(
         candidates=(
             Candidate(taxon=ROBIN, probability=0.93, model="birds"),
-            Candidate(taxon=NIGHTINGALE, probability=0.004, model="birds"),
+            Candidate(taxon=NIGHTINGALE, probability=0.02, model="birds"),
         ),
         verdict=Verdict(taxon=ROBIN, probability=0.93),
         group=Group.BIRD,
@@ -58,9 +58,20 @@ def test_a_species() -> None:
         "*Erithacus rubecula*, a bird · **93 %** sure",
         "",
         f"`███████░  93 %` [European robin]({ROBIN_PAGE}) · *Erithacus rubecula*",
-        "`░░░░░░░░  <1 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
+        "`░░░░░░░░   2 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
     ]
     assert embed.footer.text == "Bird · AIY Birds V1 · 184 ms\nFirst frame of an animation."
+
+
+def test_candidates_below_one_percent_get_no_line_unless_there_is_no_other() -> None:
+    likely, unlikely = (
+        Candidate(taxon=taxon, probability=p, model="birds")
+        for taxon, p in ((ROBIN, 0.93), (NIGHTINGALE, 0.004))
+    )
+    both = identification_card(identification(candidates=(likely, unlikely)))
+    assert "Luscinia" not in (both.description or "")
+    alone = identification_card(identification(candidates=(unlikely,)))
+    assert "`░░░░░░░░  <1 %` [Luscinia" in (alone.description or "")
 
 
 def test_a_genus() -> None:
@@ -204,14 +215,16 @@ def test_no_name_can_break_a_card(answer: Identification, notes: list[str], spoi
     assert len(embed.footer.text or "") <= 2048
     assert len(embed) <= 6000
     lines = [line for line in (embed.description or "").splitlines() if line]
-    assert len(lines) == (2 if spoiler else 1) + min(5, len(answer.candidates))
+    likely = sum(candidate.probability >= 0.01 for candidate in answer.candidates)
+    shown = min(5, max(likely, 1), len(answer.candidates))
+    assert len(lines) == (2 if spoiler else 1) + shown
     for line in lines:
         bare = visible(line)
         assert bare.count("||") == (2 if spoiler else 0)
         assert bare.count("*") % 2 == 0
         assert not re.search(r"<[@#:a]", bare)
         assert bare.count("`") in (0, 2)
-    for line in lines[-len(answer.candidates[:5]) :] if answer.candidates else ():
+    for line in lines[-shown:] if shown else ():
         assert CANDIDATE.fullmatch(line.strip("|") if spoiler else line)
 
 
