@@ -18,4 +18,5 @@ ENV FIELDMARK_ENGINE__HOME=/data \
     FIELDMARK_STORE__PATH=/data/bot.sqlite \
     PYTHONUNBUFFERED=1
 VOLUME /data
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["python", "-m", "bot.health"]
 CMD ["python", "-m", "bot"]

@@ -12,10 +12,9 @@ import discord
 from bot.cards import identification_card, identification_text
 from bot.errors import sentence
 from bot.features.remove import RemoveButton
-from bot.groups import PLURALS
 from bot.identifier import Identifier
 from bot.intake import Photos
-from engine import Group, Identification, ModelUnavailable, PhotoRejected
+from engine import Group, Identification, PhotoRejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ async def identify(
         photos = await reading
         identification = await identifier.identify(photos.data, group, preview=preview)
     except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-        return Answer(sentence=_explain(error, identifier))
+        return Answer(sentence=_explain(error))
     return Answer(
         identification=identification,
         photos=len(photos.data),
@@ -126,12 +125,7 @@ def _echo(preview: bytes, embed: discord.Embed, *, spoiler: bool) -> discord.Fil
     return file
 
 
-def _explain(error: Exception, identifier: Identifier) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, PhotoRejected) and error.position > 0:
         return f"Photo {error.position + 1}: {error}"
-    if isinstance(error, ModelUnavailable):
-        answering = {model.group for model in identifier.models() if model.problem is None}
-        able = [PLURALS[group] for group in Group if group in answering]
-        if able:
-            return f"{error} What I can name here: {', '.join(able)}."
     return sentence(error)

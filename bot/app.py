@@ -22,12 +22,16 @@ from bot.features import identify
 from bot.features import settings as settings_feature
 from bot.fetch import PhotoFetcher
 from bot.gbif import GbifClient
+from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
 from bot.store import Store
 from engine import TaxonTable
 
 log = logging.getLogger(__name__)
+
+# Fieldmark does not speak: the libraries for it need not be missed in the log.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 _PERMISSIONS = discord.Permissions(
     view_channel=True,
@@ -89,6 +93,7 @@ class FieldmarkBot(commands.AutoShardedBot):
             gbif = GbifClient(taxa, contact=settings.gbif.contact)
         self._gbif = gbif
         self._store: Store | None = None
+        self._beating: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
@@ -102,6 +107,9 @@ class FieldmarkBot(commands.AutoShardedBot):
         for feature in self._features(self._store):
             self._add(feature)
         await self._publish_commands(self._store)
+        self._beating = asyncio.create_task(
+            keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
+        )
 
     def _features(self, store: Store) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
@@ -156,6 +164,8 @@ class FieldmarkBot(commands.AutoShardedBot):
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
         try:
             await self._identifier.close(self._settings.discord.shutdown_s)
         finally:

@@ -150,7 +150,7 @@ async def test_a_direct_message_needs_no_mention(world: World) -> None:
         (EngineFailed("The worker died."), "The worker died."),
         (PhotoRejected("It is 80 megapixels."), "It is 80 megapixels."),
         (PhotoRejected("It is 80 megapixels.", position=1), "Photo 2: It is 80 megapixels."),
-        (ModelUnavailable(Group.PLANT, "No plant model."), "What I can name here: birds."),
+        (ModelUnavailable(Group.PLANT, "No plant model."), "No plant model."),
     ],
 )
 async def test_the_engines_refusals_are_one_sentence(
