@@ -1,0 +1,205 @@
+"""A folder of photos: one folder per species, or a ``MANIFEST.csv`` that says what is what."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import Taxon, TaxonTable
+from tools.sources.names import find_taxon, scientific_name_of
+from tools.sources.source import (
+    MAX_PHOTO_BYTES,
+    PhotoSkipped,
+    Source,
+    SourceError,
+    SourcePhoto,
+    check_photo,
+)
+
+MANIFEST = "MANIFEST.csv"
+ATTRIBUTIONS = "attribution.csv"
+NOT_STATED = "not stated"
+PHOTO_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp"),
+        *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2"),
+    }
+)
+
+_MANIFEST_COLUMNS = ("path", "split", "scientific_name")
+_ATTRIBUTION_COLUMNS = ("file", "licence", "attribution", "url")
+_LABEL_SETS = {"bird": "birds", "insect": "insects", "plant": "plants"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """A file with what is written about it; ``reason`` says why it cannot be used."""
+
+    path: Path
+    taxon: Taxon | None = None
+    licence: str = NOT_STATED
+    attribution: str = ""
+    url: str | None = None
+    reason: str = ""
+
+
+class FolderSource(Source):
+    """Photos in a folder, each file once, told apart by their content.
+
+    Without a manifest, the folder that a photo lies in is named for its species, with
+    underscores or spaces (``Genus_species``, ``Genus_species_subspecies``,
+    ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
+    file, named by its path from there. With a manifest, ``split`` chooses among its rows.
+    """
+
+    def __init__(self, path: Path, *, taxa: TaxonTable, split: str | None = None) -> None:
+        """Look the folder through.
+
+        Raises:
+            SourceError: it is not there, holds no photos, or a list in it cannot be read.
+        """
+        super().__init__()
+        self._taxa = taxa
+        if not path.is_dir():
+            raise SourceError(f"{path} is not a folder: name one that holds photos.")
+        if (path / MANIFEST).is_file():
+            self._files = _read_manifest(path, split, taxa)
+        elif split is not None:
+            raise SourceError(f"{path} has no {MANIFEST}, so no split {split!r}: leave it out.")
+        else:
+            self._files = self._walk(path)
+        if not self._files:
+            raise SourceError(f"{path} holds no photos: put them into folders like Parus_major.")
+        self.total = len(self._files)
+
+    def photos(self, done: Container[str]) -> Iterator[SourcePhoto]:
+        """Give the photos in the order of their paths, or of the manifest."""
+        self.seen = 0
+        given: set[str] = set()
+        for listed in self._files:
+            try:
+                photo = _read(listed)
+            except PhotoSkipped as error:
+                self._skip(str(error))
+            else:
+                if photo.identity in given:
+                    self._skip("the same photo under another name")
+                elif photo.identity not in done:
+                    given.add(photo.identity)
+                    yield photo
+            self.seen += 1
+
+    def _walk(self, root: Path) -> list[_Listed]:
+        sidecar = _read_attributions(root)
+        taxon_of: dict[str, Taxon | None] = {}
+        files = []
+        for folder, subfolders, names in os.walk(root):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            here = Path(folder)
+            for name in sorted(names):
+                if name.startswith(".") or Path(name).suffix.lower() not in PHOTO_SUFFIXES:
+                    continue
+                if here.name not in taxon_of:
+                    taxon_of[here.name] = self._taxon_of_folder(here.name)
+                taxon = taxon_of[here.name] if here != root else None
+                about = sidecar.pop((here / name).relative_to(root).as_posix(), {})
+                files.append(
+                    _Listed(
+                        path=here / name,
+                        taxon=taxon,
+                        licence=about.get("licence") or NOT_STATED,
+                        attribution=about.get("attribution") or "",
+                        url=about.get("url") or None,
+                        reason="" if taxon else "in a folder that is not named for a species",
+                    )
+                )
+        if sidecar:
+            self.notes.append(
+                f"{root / ATTRIBUTIONS} speaks of files that are not here, "
+                f"such as {next(iter(sidecar))}: {len(sidecar)} in all."
+            )
+        return files
+
+    def _taxon_of_folder(self, name: str) -> Taxon | None:
+        scientific_name = scientific_name_of(name)
+        return find_taxon(self._taxa, scientific_name) if scientific_name else None
+
+
+def _read(listed: _Listed) -> SourcePhoto:
+    if listed.reason or listed.taxon is None:
+        raise PhotoSkipped(listed.reason)
+    try:
+        if listed.path.stat().st_size > MAX_PHOTO_BYTES:
+            raise PhotoSkipped(f"larger than {MAX_PHOTO_BYTES >> 20} MiB")
+        data = listed.path.read_bytes()
+    except OSError as error:
+        raise PhotoSkipped(f"cannot be read: {error.strerror}") from error
+    return SourcePhoto(
+        data=check_photo(data),
+        taxon=listed.taxon,
+        source="folder",
+        licence=listed.licence,
+        attribution=listed.attribution,
+        url=listed.url,
+        identity=f"sha256:{hashlib.sha256(data).hexdigest()}",
+    )
+
+
+def _read_manifest(root: Path, split: str | None, taxa: TaxonTable) -> list[_Listed]:
+    path = root / MANIFEST
+    rows = _read_csv(path, _MANIFEST_COLUMNS)
+    # A file that is listed twice is one photo.
+    once: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if split in (None, row["split"]):
+            once.setdefault(row["path"], row)
+    if not once:
+        splits = ", ".join(sorted({row["split"] for row in rows})) or "none"
+        raise SourceError(f"{path} has no photos of the split {split!r}; it has: {splits}.")
+    return [_listed(root, row, taxa) for row in once.values()]
+
+
+def _listed(root: Path, row: dict[str, str], taxa: TaxonTable) -> _Listed:
+    path = root / row["path"]
+    if not path.resolve().is_relative_to(root.resolve()):
+        return _Listed(path=path, reason="outside of the folder")
+    name = scientific_name_of(row["scientific_name"])
+    if name is None:
+        return _Listed(path=path, reason="no species is named")
+    return _Listed(
+        path=path,
+        taxon=_label(row, taxa) or find_taxon(taxa, name),
+        licence=row.get("licence") or NOT_STATED,
+        attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
+    )
+
+
+def _label(row: dict[str, str], taxa: TaxonTable) -> Taxon | None:
+    """Return the taxon that the manifest names by its index in a label set."""
+    label_set, index = _LABEL_SETS.get(row.get("label_set", "")), row.get("label_index", "")
+    if label_set is None or not index.isascii() or not index.isdigit():
+        return None
+    labels = taxa.labels(label_set)
+    return labels[int(index)] if int(index) < len(labels) else None
+
+
+def _read_attributions(root: Path) -> dict[str, dict[str, str]]:
+    path = root / ATTRIBUTIONS
+    if not path.is_file():
+        return {}
+    return {row["file"]: row for row in _read_csv(path, _ATTRIBUTION_COLUMNS)}
+
+
+def _read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
+                raise SourceError(f"{path} lacks the column {missing[0]!r}: add it.")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read ({error}): save it as UTF-8 CSV.") from error

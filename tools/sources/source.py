@@ -1,0 +1,97 @@
+"""What every source of labelled photos gives, and how it ends when it cannot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from bot.filetype import file_type
+from engine import Taxon
+
+MAX_PHOTO_BYTES = 25 << 20
+"""The largest file that is taken for a photo, in bytes."""
+
+Progress: TypeAlias = Callable[[str, int, int | None], None]
+"""Told what is being done, how far it is, and how far it goes where that is known."""
+
+
+class SourceError(Exception):
+    """The source cannot be used, or went away; ``str`` is one sentence: what, and what to do."""
+
+
+class PhotoSkipped(Exception):
+    """One photo cannot be had; ``str`` is the reason in a few words, the same for its like.
+
+    ``final`` is False where another attempt, later, may have it.
+    """
+
+    def __init__(self, reason: str, *, final: bool = True) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePhoto:
+    """One photo with its species and what is owed to its author.
+
+    ``taxon`` is the row of the taxon table, or a new taxon where the table has none.
+    ``source`` names the kind of source, ``licence`` is text for people (``"CC BY 4.0"``),
+    ``attribution`` names the author, and ``url`` is a page about the photo. ``identity``
+    is the same whenever the photo is met again, so that it is never taken in twice.
+    """
+
+    data: bytes = field(repr=False)
+    taxon: Taxon
+    source: str
+    licence: str
+    attribution: str
+    url: str | None
+    identity: str
+
+    @property
+    def scientific_name(self) -> str:
+        """The taxon's name."""
+        return self.taxon.scientific_name
+
+
+class Source(ABC):
+    """Labelled photos, one after another.
+
+    ``total`` is how many photos the source has, or None while that is not known; ``seen``
+    is how many of them are behind us: given out, skipped or already done. ``skipped`` counts
+    photos that could not be used, by reason, and ``notes`` holds sentences for people about
+    what is missing.
+    """
+
+    def __init__(self) -> None:
+        self.total: int | None = None
+        self.seen = 0
+        self.skipped: Counter[str] = Counter()
+        self.notes: list[str] = []
+
+    @abstractmethod
+    def photos(self, done: Container[str]) -> Iterator[SourcePhoto]:
+        """Give every usable photo whose identity is not in ``done``, each once.
+
+        Raises:
+            SourceError: the source as a whole is unusable or went away. What was given
+                out before is good.
+        """
+
+    def _skip(self, reason: str) -> None:
+        self.skipped[reason] += 1
+
+
+def check_photo(data: bytes) -> bytes:
+    """Return ``data`` if it begins like a photo.
+
+    Raises:
+        PhotoSkipped: it is something else, by its first bytes.
+    """
+    kind = file_type(data)
+    if not kind.photo:
+        raise PhotoSkipped(f"not a photo but {kind.name}")
+    return data
