@@ -11,7 +11,6 @@ from engine.catalog import CatalogInvalid, UnknownModel, find_entry, load_catalo
 from engine.contracts import Group
 from engine.taxa import TaxonTable
 
-
 OWLS = """
 [owls]
 title = "Owls"
