@@ -32,6 +32,13 @@ PHOTO_SUFFIXES = frozenset(
 
 _MANIFEST_COLUMNS = ("path", "split", "scientific_name")
 _ATTRIBUTION_COLUMNS = ("file", "licence", "attribution", "url")
+_INSIDE = {
+    "birds": {"kingdom": "Animalia", "phylum": "Chordata", "class": "Aves"},
+    "insects": {"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta"},
+    "plants": {"kingdom": "Plantae"},
+}
+"""What a manifest's group says of a species that the taxon table does not have."""
+
 _LABEL_SETS = {"bird": "birds", "insect": "insects", "plant": "plants"}
 
 
@@ -172,7 +179,8 @@ def _listed(root: Path, row: dict[str, str], taxa: TaxonTable) -> _Listed:
         return _Listed(path=path, reason="no species is named")
     return _Listed(
         path=path,
-        taxon=_label(row, taxa) or find_taxon(taxa, name),
+        taxon=_label(row, taxa)
+        or find_taxon(taxa, name, ancestors=_INSIDE.get(row.get("group", ""))),
         licence=row.get("licence") or NOT_STATED,
         attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
     )

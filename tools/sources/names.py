@@ -26,7 +26,7 @@ def scientific_name_of(text: str) -> str | None:
     """
     words = spell(text.replace("_", " ")).split()
     name = " ".join(HYBRID_SIGN if word in {"x", "X"} else word for word in words)
-    if not _SCIENTIFIC.fullmatch(name) or words[-1] == HYBRID_SIGN:
+    if not _SCIENTIFIC.fullmatch(name) or name.endswith(HYBRID_SIGN):
         return None
     return None if _UNNAMED & set(words) else name
 

@@ -1,0 +1,225 @@
+"""Photos in folders: names, manifests, attributions, and what is passed over."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from engine import TaxonTable
+from tests.photo_server import jpeg
+from tools.sources import SourceError, SourcePhoto, open_source
+from tools.sources.names import choose_species, find_taxon, scientific_name_of
+
+
+@pytest.fixture(scope="module")
+def taxa() -> TaxonTable:
+    return TaxonTable.load()
+
+
+def put(root: Path, name: str, data: bytes) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def names(photos: list[SourcePhoto]) -> list[str]:
+    return [photo.scientific_name for photo in photos]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Parus_major", "Parus major"),
+        ("Parus major", "Parus major"),
+        ("Limenitis_arthemis_astyanax", "Limenitis arthemis astyanax"),
+        ("Malus_x_domestica", "Malus \N{MULTIPLICATION SIGN} domestica"),
+        ("Malus \N{MULTIPLICATION SIGN}domestica", "Malus \N{MULTIPLICATION SIGN} domestica"),
+        (
+            "Larus_glaucescens_x_occidentalis",
+            "Larus glaucescens \N{MULTIPLICATION SIGN} occidentalis",
+        ),
+        ("Polygonia_c-album", "Polygonia c-album"),
+    ],
+)
+def test_folders_are_named_for_species(folder: str, name: str) -> None:
+    assert scientific_name_of(folder) == name
+
+
+@pytest.mark.parametrize(
+    "folder", ["", "birds", "Parus", "train", "parus major", "Parus_sp.", "2021 trip", "Malus_x"]
+)
+def test_other_folders_are_not(folder: str) -> None:
+    assert scientific_name_of(folder) is None
+
+
+def test_photos_lie_in_folders_named_for_their_species(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "Parus_major/b.jpg", jpeg(1))
+    put(tmp_path, "Parus_major/a.PNG", jpeg(2))
+    put(tmp_path, "birds/waders/Larus glaucescens x occidentalis/1.jpeg", jpeg(3))
+    put(tmp_path, "Parus_novus/1.jpg", jpeg(4))
+    put(tmp_path, "Parus_major/notes.txt", b"not looked at")
+    put(tmp_path, ".cache/Parus_major/hidden.jpg", jpeg(5))
+    source = open_source("folder", path=tmp_path, taxa=taxa)
+    photos = list(source.photos(set()))
+    great_tit, gull, novel = photos[0].taxon, photos[3].taxon, photos[2].taxon
+    assert great_tit in taxa.labels("inat2021")
+    assert gull in taxa.labels("birds")
+    assert (novel.scientific_name, novel.rank, novel.lineage) == (
+        "Parus novus",
+        "species",
+        (*great_tit.lineage,),
+    )
+    assert [photo.data for photo in photos] == [jpeg(2), jpeg(1), jpeg(4), jpeg(3)]
+    assert (source.total, source.seen, source.skipped.total()) == (4, 4, 0)
+    assert {(photo.licence, photo.source) for photo in photos} == {("not stated", "folder")}
+
+
+def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "Parus_major/a.jpg", jpeg(1))
+    put(tmp_path, "Parus_major/copy.jpg", jpeg(1))
+    put(tmp_path, "Parus_major/page.jpg", b"<html>gone</html>")
+    put(tmp_path, "Parus_major/empty.jpg", b"")
+    put(tmp_path, "unsorted/c.jpg", jpeg(2))
+    put(tmp_path, "top.jpg", jpeg(3))
+    (tmp_path / "Parus_major/dangling.jpg").symlink_to(tmp_path / "nowhere")
+    with (tmp_path / "Parus_major/huge.jpg").open("wb") as file:
+        file.truncate((25 << 20) + 1)
+    source = open_source("folder", path=tmp_path, taxa=taxa)
+    assert names(list(source.photos(set()))) == ["Parus major"]
+    assert source.skipped == {
+        "the same photo under another name": 1,
+        "not a photo but a web page": 1,
+        "not a photo but an empty file": 1,
+        "in a folder that is not named for a species": 2,
+        "cannot be read: No such file or directory": 1,
+        "larger than 25 MiB": 1,
+    }
+    assert source.seen == source.total == 8
+
+
+def test_resuming_gives_the_rest(tmp_path: Path, taxa: TaxonTable) -> None:
+    for number in range(4):
+        put(tmp_path, f"Parus_major/{number}.jpg", jpeg(number))
+    first = open_source("folder", path=tmp_path, taxa=taxa).photos(set())
+    done = {next(first).identity, next(first).identity}
+    (tmp_path / "Parus_major/0.jpg").rename(tmp_path / "Parus_major/renamed.jpg")
+    source = open_source("folder", path=tmp_path, taxa=taxa)
+    assert [photo.data for photo in source.photos(done)] == [jpeg(2), jpeg(3)]
+    assert (source.seen, source.skipped.total()) == (4, 0)
+
+
+def test_attributions_lie_beside_the_photos(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "Parus_major/a.jpg", jpeg(1))
+    write_csv(
+        tmp_path / "attribution.csv",
+        [
+            {
+                "file": "Parus_major/a.jpg",
+                "licence": "CC BY 4.0",
+                "attribution": "Zoë Ng",
+                "url": "https://example.org/1",
+            },
+            {"file": "Parus_major/b.jpg", "licence": "CC0", "attribution": "", "url": ""},
+        ],
+    )
+    source = open_source("folder", path=tmp_path, taxa=taxa)
+    (photo,) = source.photos(set())
+    assert (photo.licence, photo.attribution, photo.url) == (
+        "CC BY 4.0",
+        "Zoë Ng",
+        "https://example.org/1",
+    )
+    assert "Parus_major/b.jpg" in source.notes[0]
+
+
+def manifest(path: str, name: str, **more: str) -> dict[str, str]:
+    row = {"path": path, "split": "train", "group": "birds", "scientific_name": name}
+    return {**row, "licence": "CC0", "source_repo": "a/b", "source_path": "c.jpg", **more}
+
+
+def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) -> None:
+    for number in range(4):
+        put(tmp_path, f"{number}.jpg", jpeg(number))
+    rows = [
+        manifest("0.jpg", "Parus major"),
+        manifest("0.jpg", "Corvus corax"),
+        manifest("1.jpg", "Nova avis", label_set="bird", label_index="0"),
+        manifest("2.jpg", "Nova avis"),
+        manifest("3.jpg", "Parus major", split="test"),
+        manifest("missing.jpg", "Parus major"),
+        manifest("1.jpg/../../secret.jpg", "Parus major"),
+        manifest("", ""),
+    ]
+    fields: dict[str, str] = {"label_set": "", "label_index": ""}
+    write_csv(tmp_path / "MANIFEST.csv", [{**fields, **row} for row in rows])
+    source = open_source("folder", path=tmp_path, split="train", taxa=taxa)
+    photos = list(source.photos(set()))
+    assert names(photos) == ["Parus major", "Haemorhous cassinii", "Nova avis"]
+    assert photos[2].taxon.ancestor("class") == "Aves"
+    assert {(photo.licence, photo.attribution) for photo in photos} == {("CC0", "a/b: c.jpg")}
+    assert source.skipped == {
+        "cannot be read: No such file or directory": 1,
+        "outside of the folder": 1,
+        "no species is named": 1,
+    }
+    with pytest.raises(SourceError, match="it has: test, train"):
+        open_source("folder", path=tmp_path, split="training", taxa=taxa)
+
+
+def test_the_photos_of_the_research_collections_are_all_found(
+    shared: Path, taxa: TaxonTable
+) -> None:
+    source = open_source("folder", path=shared / "photos", split="train", taxa=taxa)
+    photos = list(source.photos(set()))
+    assert len(photos) == source.total == 3065
+    assert not source.skipped
+    assert all(photo.taxon.lineage and photo.licence and photo.attribution for photo in photos)
+
+
+def test_an_unusable_folder_is_refused_with_one_sentence(tmp_path: Path, taxa: TaxonTable) -> None:
+    def refusal(**options: object) -> str:
+        with pytest.raises(SourceError) as caught:
+            open_source("folder", taxa=taxa, **options)
+        return str(caught.value)
+
+    assert "is not a folder" in refusal(path=tmp_path / "nowhere")
+    assert "holds no photos" in refusal(path=tmp_path)
+    assert "so no split 'train'" in refusal(path=tmp_path, split="train")
+    put(tmp_path, "Parus_major/a.jpg", jpeg(1))
+    put(tmp_path, "attribution.csv", b"file,licence\n")
+    assert "lacks the column 'attribution'" in refusal(path=tmp_path)
+    put(tmp_path, "attribution.csv", b"file,licence,attribution,url\n\xff\xfe,,,\n")
+    assert "cannot be read" in refusal(path=tmp_path)
+    put(tmp_path, "MANIFEST.csv", b"path,scientific_name\n")
+    assert "lacks the column 'split'" in refusal(path=tmp_path)
+    with pytest.raises(SourceError, match="no source 'flickr': choose one of folder, inat2021"):
+        open_source("flickr", taxa=taxa)
+    with pytest.raises(SourceError, match=r"cannot be opened so: .*'depth'"):
+        open_source("folder", taxa=taxa, path=tmp_path, depth=3)
+
+
+def test_homonyms_are_told_apart_or_left_alone(taxa: TaxonTable) -> None:
+    (tit,) = taxa.named("Parus major")
+    assert find_taxon(taxa, "Parus major") == tit
+    plant = find_taxon(taxa, "Parus major", ancestors={"kingdom": "Plantae"}, gbif_key=7)
+    assert (plant.gbif_key, [a.name for a in plant.lineage]) == (7, ["Plantae", "Parus"])
+
+
+def test_species_are_chosen_by_name_or_all(taxa: TaxonTable) -> None:
+    assert choose_species(taxa, ["Parus_major", "Parus major"]) == list(taxa.named("Parus major"))
+    everything = choose_species(taxa, None)
+    assert len(everything) > 10_000
+    assert set(taxa.labels("birds")) - {None} <= set(everything)
+    with pytest.raises(SourceError, match="'Aves' is not the scientific name of a species"):
+        choose_species(taxa, ["Aves"])
+    with pytest.raises(SourceError, match="list of species is empty"):
+        choose_species(taxa, [])
