@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import tarfile
 import sys
+import tarfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
