@@ -93,12 +93,17 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing when a client hangs up, as one does on a file that is too large."""
+
+
 @contextmanager
 def serving() -> Iterator[PhotoServer]:
     """Serve files on a free port of loopback."""
     photos = PhotoServer()
     handler = type("BoundRequest", (_Request,), {"photos": photos})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         photos.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -326,4 +326,8 @@ def _document(response: requests.Response) -> Any:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+    """Return the server that ``url`` names; of what names none, the text itself."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return url

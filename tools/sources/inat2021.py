@@ -131,13 +131,24 @@ class Inat2021Source(Source):
                         yield (
                             path.parent.name,
                             path.name,
-                            partial(_read_member, archive, member),
+                            partial(self._read_member, archive, member),
                         )
         except _DAMAGE as error:
-            raise SourceError(
-                f"{self._path} is cut short or no tar.gz ({error}): download it again; what "
-                "came before the damage was used."
-            ) from error
+            raise self._damaged(error) from error
+
+    def _read_member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+        _check_size(member.size)
+        try:
+            file = archive.extractfile(member)
+            return b"" if file is None else file.read()
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> SourceError:
+        return SourceError(
+            f"{self._path} is cut short or no tar.gz ({error}): download it again; what "
+            "came before the damage was used."
+        )
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -177,12 +188,6 @@ def _read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise PhotoSkipped(f"cannot be read: {error.strerror}") from error
-
-
-def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    _check_size(member.size)
-    file = archive.extractfile(member)
-    return b"" if file is None else file.read()
 
 
 def _check_size(size: int) -> None:
