@@ -50,6 +50,7 @@ class PhotoServer:
 
 class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     photos: PhotoServer
 
     def do_GET(self) -> None:

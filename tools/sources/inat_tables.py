@@ -35,9 +35,9 @@ def read_table(
         SourceError: the table cannot be had, is damaged, or lacks a column.
     """
     try:
-        with _open(place, web) as raw:
+        with _open(place, web) as raw, _text(raw) as text:
             size = raw.size if isinstance(raw, RemoteFile) else Path(place).stat().st_size
-            for number, row in enumerate(_rows(place, raw, columns)):
+            for number, row in enumerate(_rows(place, text, columns)):
                 if number % _REPORT_EVERY == 0:
                     position(raw.tell(), size)
                 yield row
@@ -57,15 +57,18 @@ def _open(place: str, web: Web) -> io.RawIOBase:
     return RemoteFile(web, place) if is_address(place) else Path(place).open("rb", buffering=0)
 
 
-def _rows(place: str, raw: io.RawIOBase, columns: Sequence[str]) -> Iterator[list[str]]:
+def _text(raw: io.RawIOBase) -> io.TextIOWrapper:
     packed = io.BufferedReader(raw, _BUFFER)
     is_gzip = packed.peek(2)[:2] == _GZIP_MAGIC
-    text = io.TextIOWrapper(
+    return io.TextIOWrapper(
         gzip.GzipFile(fileobj=packed) if is_gzip else packed,
         encoding="utf-8",
         errors="replace",
         newline="\n",
     )
+
+
+def _rows(place: str, text: io.TextIOWrapper, columns: Sequence[str]) -> Iterator[list[str]]:
     header = text.readline().rstrip("\r\n").split("\t")
     if missing := [name for name in columns if name not in header]:
         raise SourceError(f"{place} has no column {missing[0]!r}: it is another table.")
