@@ -14,6 +14,7 @@ from urllib3.util import Retry
 from bot.gbif import API, COL_XR
 from bot.gbif_answer import Match, NameAnswer, TaxonInfo
 from engine import Taxon, TaxonTable
+from engine.taxa import fold
 from tools.sources.download import PATIENCE, HostLost, Web
 from tools.sources.gbif_records import OCCURRENCE_PAGE, Occurrence, SearchPage
 from tools.sources.names import choose_species, find_taxon, scientific_name_of
@@ -230,7 +231,7 @@ class GbifSource(PlannedSource):
         if _KEY.fullmatch(taxon):
             return taxon
         info = self._match(web, taxon, {})
-        key = _key(info)
+        key = _key(info, taxon)
         if key is None:
             raise SourceError(
                 f"GBIF knows {'several taxa' if info.match is Match.AMBIGUOUS else 'no taxon'} "
@@ -243,7 +244,8 @@ class GbifSource(PlannedSource):
         if taxon.gbif_key is not None:
             return _Target(key=str(taxon.gbif_key), taxon=taxon)
         hints = {rank: taxon.ancestor(rank) for rank in ("kingdom", "family")}
-        key = _key(self._match(web, taxon.scientific_name, hints))
+        name = taxon.scientific_name
+        key = _key(self._match(web, name, hints), name)
         return None if key is None else _Target(key=key, taxon=taxon)
 
     def _match(self, web: Web, name: str, hints: Mapping[str, str | None]) -> TaxonInfo:
@@ -280,9 +282,10 @@ class GbifSource(PlannedSource):
             ) from error
 
 
-def _key(info: TaxonInfo) -> str | None:
-    """Return the Catalogue of Life's key of what an exact match stands for."""
-    if info.match is not Match.EXACT:
+def _key(info: TaxonInfo, name: str) -> str | None:
+    """Return the Catalogue of Life's key of what is called exactly ``name``, or None."""
+    if info.match is not Match.EXACT or info.taxon is None:
         return None
-    taxon = info.accepted or info.taxon
-    return None if taxon is None else taxon.col_key
+    if fold(info.taxon.scientific_name) != fold(name):
+        return None
+    return (info.accepted or info.taxon).col_key
