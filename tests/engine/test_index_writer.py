@@ -1,0 +1,288 @@
+"""Changing an index: each photo once, removed means gone, and whole whatever happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.contracts import Ancestor, Taxon
+from engine.index import SpeciesIndex, verify_index
+from engine.index_lock import IndexBusy, folder_locked
+from engine.index_manifest import IndexRefused
+from engine.index_writer import IndexWriteFailed, IndexWriter
+from engine.segment_builder import choose_factory
+from engine.vote import VoteSettings
+from tests.engine.kill_writer import CHANGES
+from tests.engine.small_index import (
+    DIMS,
+    EMBEDDER,
+    create,
+    projection,
+    reference,
+    references,
+    species,
+    units,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def opened(folder: Path) -> SpeciesIndex:
+    return SpeciesIndex.open(folder, embedder=EMBEDDER)
+
+
+def three_species(folder: Path) -> IndexWriter:
+    """Make an index of two segments: species 0 and 1, then 1 and 2."""
+    writer = create(folder)
+    writer.add(units(6, seed=1), references("a", [0, 0, 0, 1, 1, 1]))
+    writer.add(units(6, seed=2), references("b", [1, 1, 2, 2, 2, 2]))
+    return writer
+
+
+def test_a_photo_is_stored_once_by_its_identity(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    first = writer.add(units(4, seed=1), references("a", [0, 0, 1, 1]))
+    again = writer.add(units(6, seed=2), references("a", [0, 0, 1, 1, 1, 1]))
+    assert (first.rows, first.duplicates) == (4, 0)
+    assert (again.rows, again.duplicates) == (2, 4)
+    assert len(opened(writer.folder)) == 6
+
+
+def test_a_photo_is_stored_once_by_its_vector_and_taxon(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    vector = units(1, seed=1)
+    twice = np.concatenate([vector, vector])
+    added = writer.add(twice, [reference(species(0)), reference(species(0))])
+    assert (added.rows, added.duplicates) == (1, 1)
+    assert writer.add(vector, [reference(species(0), "named")]).rows == 0
+    assert writer.add(vector, [reference(species(1))]).rows == 1
+
+
+def test_nothing_new_makes_no_new_generation(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    before = opened(writer.folder).generation
+    again = writer.add(units(6, seed=1), references("a", [0, 0, 0, 1, 1, 1]))
+    assert again.generation == before == opened(writer.folder).generation
+
+
+def test_a_removed_species_may_come_back(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    assert writer.remove(species(1)) == 5
+    assert species(1) not in opened(writer.folder).taxa
+    assert writer.remove(species(1)) == 0
+    assert writer.add(units(6, seed=1), references("a", [0, 0, 0, 1, 1, 1])).rows == 3
+    index = opened(writer.folder)
+    assert dict(zip(index.taxa, index.photos_of_taxon.tolist(), strict=True)) == {
+        species(0): 3,
+        species(2): 4,
+        species(1): 3,
+    }
+
+
+def test_homonyms_of_two_kingdoms_are_two_taxa(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    animal, plant = (
+        Taxon(scientific_name="Morus alba", rank="species", lineage=(Ancestor("kingdom", kingdom),))
+        for kingdom in ("Animalia", "Plantae")
+    )
+    writer.add(units(2, seed=1), [reference(animal), reference(plant)])
+    assert writer.remove(animal) == 1
+    assert opened(writer.folder).taxa == (plant,)
+
+
+def test_compact_drops_removed_photos_and_keeps_the_rest(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    writer.remove(species(1))
+    before = opened(writer.folder)
+    assert writer.compact() == 7
+    after = verify_index(writer.folder)
+    assert [segment.rows for segment in after.manifest.segments] == [7]
+    assert len(list((writer.folder / "segments").iterdir())) == 1
+    query = units(5, seed=3)
+    found, as_before = after.search(query, 7), before.search(query, 7)
+    np.testing.assert_array_equal(found.similarities, as_before.similarities)
+    assert after.references(found.rows[0]) == before.references(as_before.rows[0])
+    assert writer.compact() == 7
+    assert opened(writer.folder).generation == after.generation
+
+
+def test_photos_taught_one_by_one_are_gathered(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    vectors = units(40, seed=1)
+    for row, taught in enumerate(references("a", [n % 3 for n in range(40)])):
+        writer.add(vectors[row : row + 1], [taught])
+    index = verify_index(writer.folder)
+    assert len(index.manifest.segments) < 16
+    assert index.photos_of_taxon.tolist() == [14, 13, 13]
+    found = index.search(vectors, 1)
+    assert [r.identity for r in index.references(found.rows[:, 0])] == [f"a{n}" for n in range(40)]
+
+
+def test_compact_of_nothing_leaves_an_index_without_photos(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    writer.add(units(2, seed=1), references("a", [0, 0]))
+    writer.remove(species(0))
+    assert writer.compact() == 0
+    assert opened(writer.folder).search(units(1, seed=2), 3).rows.tolist() == [[-1, -1, -1]]
+
+
+def test_vote_settings_are_kept(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    writer.set_vote(VoteSettings(temperature=0.123))
+    assert opened(writer.folder).vote_settings == VoteSettings(temperature=0.123)
+
+
+@pytest.mark.parametrize("factory", ["Flat", "SQfp16", "HNSW8,Flat", "IVF4,PQ8x4fs,Refine(SQfp16)"])
+def test_every_factory_makes_an_index_that_compacts(tmp_path: Path, factory: str) -> None:
+    writer = create(tmp_path / "index", factory)
+    vectors = units(40, seed=1)
+    writer.add(vectors[:30], references("a", [0] * 30))
+    writer.add(vectors[30:], references("b", [1] * 10))
+    writer.compact()
+    found = opened(writer.folder).search(vectors, 1)
+    assert found.rows[:, 0].tolist() == list(range(40))
+
+
+def test_a_factory_that_is_trained_is_trained_where_there_is_enough(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index", "RR16,PQ8x4fs,Refine(SQfp16)")
+    vectors = units(10_000, seed=1)
+    writer.add(vectors, references("a", [0] * 10_000))
+    writer.add(units(3, seed=2), references("b", [1] * 3))
+    index = opened(writer.folder)
+    assert [segment.factory for segment in index.manifest.segments] == [
+        "RR16,PQ8x4fs,Refine(SQfp16)",
+        "SQfp16",
+    ]
+    assert index.search(vectors[::500], 1).rows[:, 0].tolist() == list(range(0, 10_000, 500))
+
+
+@pytest.mark.parametrize(
+    ("rows", "dims", "factory"),
+    [
+        (200_000, 128, "SQfp16"),
+        (200_001, 128, "RR128,PQ64x4fs,Refine(SQfp16)"),
+        (200_001, 97, "SQfp16"),
+        (5_000_000, 64, "RR64,IVF8192,PQ32x4fs,Refine(SQfp16)"),
+    ],
+)
+def test_the_factory_goes_by_size(rows: int, dims: int, factory: str) -> None:
+    assert choose_factory(rows, dims) == factory
+
+
+def test_an_unknown_factory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IndexRefused, match="no index 'Fast' for 16 dimensions"):
+        create(tmp_path / "index", "Fast")
+    assert not (tmp_path / "index").exists()
+
+
+def test_an_index_is_not_made_twice(tmp_path: Path) -> None:
+    create(tmp_path / "index")
+    with pytest.raises(IndexRefused, match="already"):
+        create(tmp_path / "index")
+
+
+def test_another_embedder_may_not_add(tmp_path: Path) -> None:
+    create(tmp_path / "index")
+    with pytest.raises(IndexRefused, match="made by tiny@0123456789ab/224/f32, not by other@1"):
+        IndexWriter(tmp_path / "index", embedder="other@1")
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        units(2, seed=1, dims=DIMS + 1),
+        units(3, seed=1),
+        2 * units(2, seed=1),
+        np.full((2, 16), np.nan),
+    ],
+    ids=["too wide", "too many", "too long", "not numbers"],
+)
+def test_vectors_that_do_not_fit_are_refused(tmp_path: Path, vectors: np.ndarray) -> None:
+    writer = create(tmp_path / "index")
+    with pytest.raises(ValueError, match="ectors"):
+        writer.add(vectors.astype(np.float32), references("a", [0, 0]))
+    assert opened(writer.folder).generation == 1
+
+
+def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    with folder_locked(writer.folder):
+        with pytest.raises(IndexBusy, match="Another process"):
+            writer.remove(species(1))
+        assert len(opened(writer.folder)) == 12
+    assert writer.remove(species(1)) == 5
+
+
+def test_a_failed_write_leaves_the_index_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = three_species(tmp_path / "index")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.segment_builder.sync_file", full)
+        with pytest.raises(IndexWriteFailed, match="No space left on device"):
+            writer.add(units(1, seed=5), references("new", [7]))
+    assert len(list((writer.folder / "segments").iterdir())) == 2
+    assert len(verify_index(writer.folder)) == 12
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_killed_at_any_line_the_index_is_whole(tmp_path: Path, change: str) -> None:
+    base = tmp_path / "base"
+    three_species(base)
+    before = opened(base)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.engine.kill_writer",
+        change,
+        str(base),
+        str(tmp_path / "cases"),
+    ]
+    killed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    cases = sorted((tmp_path / "cases").iterdir())
+    assert len(cases) == int(killed.stdout) + 1
+    after = opened(cases[-1])
+    assert after.generation == before.generation + 1
+    query = units(4, seed=4)
+    generations = []
+    for case in cases:
+        index = verify_index(case)
+        expected = {before.generation: before, after.generation: after}[index.generation]
+        generations.append(index.generation)
+        np.testing.assert_array_equal(
+            index.search(query, 5).similarities, expected.search(query, 5).similarities
+        )
+        assert index.photos_of_taxon.tolist() == expected.photos_of_taxon.tolist()
+        CHANGES[change](IndexWriter(case, embedder=EMBEDDER))
+        again = verify_index(case)
+        assert again.photos_of_taxon.tolist() == after.photos_of_taxon.tolist()
+        named = {segment.id for segment in again.manifest.segments}
+        assert {path.name for path in (case / "segments").iterdir()} == named
+    assert generations == sorted(generations)
+    assert generations[0] == before.generation
+
+
+def test_the_next_writer_clears_away_what_a_killed_one_left(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    orphan = writer.folder / "segments" / "000009-0badcafe"
+    orphan.mkdir()
+    (orphan / "vectors.faiss").write_bytes(b"half")
+    (writer.folder / "manifest.json.part").write_text("{", encoding="utf-8")
+    assert len(opened(writer.folder)) == 12
+    writer.add(units(1, seed=5), references("new", [7]))
+    assert sorted(path.name for path in writer.folder.iterdir()) == [
+        "lock",
+        "manifest.json",
+        "projection.npz",
+        "segments",
+    ]
+    assert len(list((writer.folder / "segments").iterdir())) == 3
+    assert projection().dims == DIMS
