@@ -1,0 +1,269 @@
+"""``fieldmark index``: built from folders, stopped and gone on with, grown, cut and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from engine import EngineSettings
+from engine.decode import Photo
+from engine.index import SpeciesIndex
+from tools.index import index_app
+
+IDENTITY = "tiny@0123456789ab/24/f32"
+COLOURS = {
+    "Parus_major": (200, 200, 40),
+    "Turdus_merula": (20, 20, 20),
+    "Noctua_novella": (150, 90, 40),
+}
+
+
+class TinyEmbedder:
+    """What an embedder is to the command: an identity, a width, and features of photos."""
+
+    identity = IDENTITY
+    width = 48
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.stop_after: int | None = None
+
+    def embed(self, photos: Sequence[Photo]) -> NDArray[np.float32]:
+        if self.stop_after is not None and self.seen >= self.stop_after:
+            raise KeyboardInterrupt
+        self.seen += len(photos)
+        features = np.stack([photo.resized(4).ravel() for photo in photos])
+        return np.where(features.mean(axis=1, keepdims=True) > 0.98, np.float32("nan"), features)
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> TinyEmbedder:
+    tiny = TinyEmbedder()
+
+    def open_tiny(name: str, _: EngineSettings) -> TinyEmbedder:
+        assert name == "tiny"
+        return tiny
+
+    monkeypatch.setattr("tools.index.open_embedder", open_tiny)
+    return tiny
+
+
+def write_photos(root: Path, name: str, count: int, seed: int = 0) -> None:
+    rng = np.random.default_rng([seed, *map(ord, name)])
+    (root / name).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = rng.normal(COLOURS[name], 25, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(root / name / f"{seed}-{number}.png")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    for name in ("Parus_major", "Turdus_merula"):
+        write_photos(root, name, 24)
+    return root
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(index_app, [str(argument) for argument in arguments])
+
+
+def build(index: Path, photos: Path, *options: str) -> Result:
+    return run("build", index, "--from", "folder", photos, "--embedder", "tiny",
+               "--projection", "pca", "--dims", "8", *options)  # fmt: skip
+
+
+@pytest.fixture
+def built(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> Iterator[Path]:
+    result = build(tmp_path / "index", photos)
+    assert result.exit_code == 0, result.output
+    return tmp_path / "index"
+
+
+def names(index: SpeciesIndex) -> dict[str, int]:
+    return {
+        taxon.scientific_name: int(count)
+        for taxon, count in zip(index.taxa, index.photos_of_taxon, strict=True)
+    }
+
+
+def test_build_makes_an_index_that_finds_the_species(
+    built: Path, tmp_path: Path, embedder: TinyEmbedder
+) -> None:
+    index = SpeciesIndex.open(built, embedder=IDENTITY)
+    assert names(index) == {"Parus major": 24, "Turdus merula": 24}
+    assert index.taxa[0].ancestor("family") == "Paridae"
+    write_photos(tmp_path / "queries", "Turdus_merula", 1, seed=1)
+    pixels = np.asarray(Image.open(tmp_path / "queries/Turdus_merula/1-0.png"))
+    vectors = index.projection.apply(embedder.embed([Photo(pixels=pixels)]))
+    found = index.search(vectors, 5)
+    assert {index.taxa[taxon].scientific_name for taxon in found.taxa[0]} == {"Turdus merula"}
+    assert index.references(found.rows[0])[0].source == "folder"
+    assert not (built / "work").exists()
+
+
+def test_build_says_what_it_did(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> None:
+    result = build(tmp_path / "index", photos)
+    assert result.stdout == (
+        f"48 photos added, 0 were there already; {tmp_path / 'index'} holds 48 photos of 2 taxa.\n"
+    )
+
+
+def test_a_stopped_build_goes_on_where_it_was(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    embedder.stop_after = 32
+    stopped = build(tmp_path / "index", photos)
+    assert stopped.exit_code == 130
+    assert "The same command goes on from here." in stopped.stderr
+    assert not (tmp_path / "index" / "manifest.json").exists()
+    embedder.stop_after = None
+    finished = build(tmp_path / "index", photos)
+    assert finished.exit_code == 0, finished.output
+    assert embedder.seen == 48
+    assert names(SpeciesIndex.open(tmp_path / "index")) == {"Parus major": 24, "Turdus merula": 24}
+
+
+def test_a_build_that_died_after_its_last_photo_is_finished(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("tools.index_growth.add_spooled", die)
+        assert build(tmp_path / "index", photos).exit_code == 130
+    assert len(SpeciesIndex.open(tmp_path / "index")) == 0
+    assert build(tmp_path / "index", photos).exit_code == 0
+    assert embedder.seen == 48
+    assert len(SpeciesIndex.open(tmp_path / "index")) == 48
+
+
+def test_an_unfinished_build_refuses_another(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    embedder.stop_after = 0
+    build(tmp_path / "index", photos)
+    write_photos(tmp_path / "others", "Noctua_novella", 3)
+    refused = build(tmp_path / "index", tmp_path / "others")
+    assert refused.exit_code == 1
+    assert "holds the beginning of another build" in refused.stderr
+
+
+def test_undecodable_photos_and_unknown_names_are_listed(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    whole = (photos / "Parus_major" / "0-0.png").read_bytes()
+    (photos / "Parus_major" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    Image.new("RGB", (40, 40), "white").save(photos / "Parus_major" / "white.png")
+    write_photos(photos, "Noctua_novella", 3)
+    result = build(tmp_path / "index", photos)
+    assert result.exit_code == 0, result.output
+    assert "Skipped Parus major, sha256:" in result.stderr
+    assert "damaged or cut off" in result.stderr
+    assert "The network gives no features for it." in result.stderr
+    assert "Not in the taxon table, so known by name alone: Noctua novella." in result.stderr
+    assert names(SpeciesIndex.open(tmp_path / "index"))["Noctua novella"] == 3
+
+
+def test_a_folder_without_usable_photos_makes_no_index(
+    tmp_path: Path, embedder: TinyEmbedder
+) -> None:
+    (tmp_path / "photos" / "Parus_major").mkdir(parents=True)
+    (tmp_path / "photos" / "Parus_major" / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    result = build(tmp_path / "index", tmp_path / "photos")
+    assert result.exit_code == 1
+    assert "Not one photo could be used" in result.stderr
+    assert not (tmp_path / "index" / "manifest.json").exists()
+
+
+def test_build_does_not_touch_an_index_that_is_there(built: Path, photos: Path) -> None:
+    again = build(built, photos)
+    assert again.exit_code == 1
+    assert "fieldmark index add" in again.stderr
+
+
+def test_an_unknown_factory_is_refused_before_any_photo(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    refused = build(tmp_path / "index", photos, "--factory", "Fast")
+    assert refused.exit_code == 1
+    assert "no index 'Fast'" in refused.stderr
+    assert embedder.seen == 0
+
+
+def test_add_takes_only_what_is_new(built: Path, photos: Path, embedder: TinyEmbedder) -> None:
+    write_photos(photos, "Noctua_novella", 5)
+    running = SpeciesIndex.open(built, embedder=IDENTITY)
+    added = run("add", built, "--from", "folder", photos)
+    assert added.exit_code == 0, added.output
+    assert added.stdout.startswith("5 photos added")
+    assert embedder.seen == 53
+    assert names(running.refreshed())["Noctua novella"] == 5
+    nothing = run("add", built, "--from", "folder", photos)
+    assert nothing.stdout.startswith("0 photos added")
+    assert embedder.seen == 53
+
+
+def test_remove_compact_and_verify(built: Path) -> None:
+    assert run("remove", built, "Turdus merula").exit_code == 0
+    record = json.loads(run("info", built, "--json").stdout)
+    assert (record["photos"], record["removed"], record["taxa"]) == (24, 24, 1)
+    assert run("compact", built).stdout == f"{built} holds 24 photos in one segment.\n"
+    record = json.loads(run("info", built, "--json").stdout)
+    assert (record["photos"], record["removed"], record["embedder"]) == (24, 0, IDENTITY)
+    assert (record["projection"], record["dims"], record["factory"]) == ("pca", 8, "auto")
+    assert "24 photos of 1 taxa" in run("verify", built).stdout
+    missing = run("remove", built, "Turdus merula")
+    assert missing.exit_code == 1
+    assert "no photos of Turdus merula" in missing.stderr
+
+
+def test_verify_names_a_damaged_file(built: Path) -> None:
+    (path,) = built.glob("segments/*/references.sqlite")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    result = run("verify", built)
+    assert result.exit_code == 1
+    assert "references.sqlite is not as it was written" in result.stderr
+
+
+def test_info_for_people_names_the_embedder(built: Path) -> None:
+    shown = run("info", built)
+    assert shown.exit_code == 0
+    assert IDENTITY in shown.stdout
+    assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize("command", ["add", "info", "compact", "verify"])
+def test_a_folder_without_an_index_is_told_in_a_sentence(
+    tmp_path: Path, command: str, photos: Path
+) -> None:
+    more = ["--from", "folder", photos] if command == "add" else []
+    result = run(command, tmp_path / "nowhere", *more)
+    assert result.exit_code == 1
+    assert "fieldmark index build" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--from", "folder"], "Say which folder"),
+        (["--from", "gbif"], "Say which species"),
+    ],
+)
+def test_a_source_that_is_not_said_is_asked_for(
+    tmp_path: Path, embedder: TinyEmbedder, options: list[str], sentence: str
+) -> None:
+    result = run("build", tmp_path / "index", *options, "--embedder", "tiny")
+    assert result.exit_code == 2
+    assert sentence in result.stderr

@@ -1,0 +1,255 @@
+"""``fieldmark index``: build an index of reference photos, add to it, and look after it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine import EngineError
+from engine.embedder import open_embedder
+from engine.index import SpeciesIndex, verify_index
+from engine.index_manifest import MANIFEST, IndexRefused
+from engine.index_writer import IndexWriter
+from engine.projection import DIMS, Kind
+from engine.segment_builder import AUTO, check_factory
+from engine.taxa import fold
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
+from tools.index_growth import WORK, Growth, Recipe, cores, grow
+from tools.index_source import (
+    AnnotationsOption,
+    ContactOption,
+    CountryOption,
+    FromOption,
+    PerSpeciesOption,
+    PlaceArgument,
+    SourceMissing,
+    SpeciesOption,
+    SplitOption,
+    TaxonOption,
+    source_options,
+)
+from tools.index_spool import SpoolError
+from tools.sources import SourceError
+
+index_app = typer.Typer(
+    help="Build an index of reference photos, add to it, and look after it.",
+    no_args_is_help=True,
+)
+
+IndexArgument = Annotated[Path, typer.Argument(help="The index's folder.", file_okay=False)]
+EmbedderOption = Annotated[
+    str, typer.Option(help="The model of the catalog whose features are searched.")
+]
+FactoryOption = Annotated[
+    str,
+    typer.Option(
+        help="FAISS's factory string, such as Flat or SQfp16; auto chooses by the number of photos."
+    ),
+]
+_INTERRUPTED = 130
+
+
+@index_app.command()
+def build(
+    index: IndexArgument,
+    kind: FromOption,
+    place: PlaceArgument = None,
+    embedder: EmbedderOption = "inat_features",
+    projection: Annotated[
+        Kind, typer.Option(help="How features are reduced before the search.")
+    ] = "lda",
+    dims: Annotated[int, typer.Option(min=2, max=4096, help="Width of what is searched.")] = DIMS,
+    factory: FactoryOption = AUTO,
+    split: SplitOption = None,
+    annotations: AnnotationsOption = None,
+    species: SpeciesOption = None,
+    taxon: TaxonOption = None,
+    country: CountryOption = None,
+    per_species: PerSpeciesOption = 50,
+    contact: ContactOption = "",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Build a new index from labelled photos. Stopped, the same command goes on from there."""
+    with _sentences():
+        if (index / MANIFEST).exists() and not (index / WORK).exists():
+            raise IndexRefused(
+                f"There is an index in {index} already: add to it with `fieldmark index add`, "
+                "or remove the folder."
+            )
+        check_factory(factory, dims)
+        options = source_options(
+            kind,
+            place,
+            split=split,
+            annotations=annotations,
+            species=species,
+            taxon=taxon,
+            country=country,
+            per_species=per_species,
+            contact=contact,
+        )
+        network = open_embedder(embedder, engine_settings(models, home))
+        recipe = Recipe(projection=projection, dims=dims, factory=factory)
+        growth = grow(index, network, kind, options, recipe)
+    _report(index, growth)
+
+
+@index_app.command()
+def add(
+    index: IndexArgument,
+    kind: FromOption,
+    place: PlaceArgument = None,
+    split: SplitOption = None,
+    annotations: AnnotationsOption = None,
+    species: SpeciesOption = None,
+    taxon: TaxonOption = None,
+    country: CountryOption = None,
+    per_species: PerSpeciesOption = 50,
+    contact: ContactOption = "",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Add labelled photos to an index; a running bot searches them with its next photo."""
+    with _sentences():
+        manifest = SpeciesIndex.open(index, touch=False).manifest
+        options = source_options(
+            kind,
+            place,
+            split=split,
+            annotations=annotations,
+            species=species,
+            taxon=taxon,
+            country=country,
+            per_species=per_species,
+            contact=contact,
+        )
+        network = open_embedder(manifest.embedder.partition("@")[0], engine_settings(models, home))
+        growth = grow(index, network, kind, options, None)
+    _report(index, growth)
+
+
+@index_app.command()
+def remove(
+    index: IndexArgument,
+    name: Annotated[str, typer.Argument(help="Scientific name, such as 'Parus major'.")],
+    kingdom: Annotated[
+        str | None, typer.Option(help="Where animals and plants share the name.")
+    ] = None,
+) -> None:
+    """Take a species out of an index."""
+    with _sentences():
+        found = [
+            taxon
+            for taxon in SpeciesIndex.open(index, touch=False).taxa
+            if fold(taxon.scientific_name) == fold(name)
+            and kingdom in (None, taxon.ancestor("kingdom"))
+        ]
+        if not found:
+            raise fail(f"There are no photos of {name} in {index}; check the name.")
+        if len({taxon.ancestor("kingdom") for taxon in found}) > 1:
+            kingdoms = ", ".join(str(taxon.ancestor("kingdom")) for taxon in found)
+            raise refuse(f"{name} is the name of several: say which with --kingdom ({kingdoms}).")
+        writer = IndexWriter(index)
+        removed = sum(writer.remove(taxon) for taxon in found)
+    typer.echo(f"{removed:,} photos of {name} are out of every search, and of the disk with the ")
+    typer.echo(f"next `fieldmark index compact {index}`.")
+
+
+@index_app.command()
+def compact(index: IndexArgument) -> None:
+    """Merge an index's segments into one, and drop what was removed."""
+    with _sentences():
+        rows = IndexWriter(index, threads=cores()).compact()
+    typer.echo(f"{index} holds {rows:,} photos in one segment.")
+
+
+@index_app.command()
+def info(
+    index: IndexArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
+) -> None:
+    """Say what an index holds and what made it."""
+    with _sentences():
+        record = as_record(SpeciesIndex.open(index, touch=False))
+    if as_json:
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    for key, value in record.items():
+        if key == "segments":
+            for segment in value:
+                typer.echo(f"segment      {json.dumps(segment)}")
+        else:
+            typer.echo(f"{key:<12} {value:,}" if isinstance(value, int) else f"{key:<12} {value}")
+
+
+@index_app.command()
+def verify(index: IndexArgument) -> None:
+    """Read every file of an index and compare it with what was written."""
+    with _sentences():
+        found = verify_index(index)
+    typer.echo(f"{index} is as it was written: {len(found):,} photos of {len(found.taxa):,} taxa.")
+
+
+def as_record(index: SpeciesIndex) -> dict[str, Any]:
+    """Return what ``info`` says of an index, as JSON values; sizes are in bytes."""
+    manifest = index.manifest
+    return {
+        "folder": str(index.folder),
+        "generation": manifest.generation,
+        "embedder": manifest.embedder,
+        "projection": index.projection.kind,
+        "dims": manifest.dims,
+        "metric": manifest.metric,
+        "factory": manifest.factory,
+        "vote": dict(manifest.vote),
+        "taxa": len(index.taxa),
+        "photos": len(index),
+        "removed": sum(segment.rows for segment in manifest.segments) - len(index),
+        "bytes": sum(file.size for s in manifest.segments for file in s.files.values())
+        + manifest.projection.size,
+        "segments": [
+            {
+                "id": segment.id,
+                "rows": segment.rows,
+                "taxa": segment.taxa,
+                "removed_taxa": len(segment.removed),
+                "factory": segment.factory,
+                "bytes": sum(file.size for file in segment.files.values()),
+            }
+            for segment in manifest.segments
+        ],
+    }
+
+
+def _report(folder: Path, growth: Growth) -> None:
+    added, index = growth.added, growth.index
+    typer.echo(
+        f"{added.rows:,} photos added, {added.duplicates:,} were there already; "
+        f"{folder} holds {len(index):,} photos of {len(index.taxa):,} taxa."
+    )
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Turn what people may have done wrong into one sentence and an exit status."""
+    try:
+        yield
+    except SourceMissing as error:
+        raise refuse(str(error)) from error
+    except (EngineError, SourceError, SpoolError) as error:
+        raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(f"{error.filename or 'A file'} cannot be used: {error.strerror}.") from error
+    except KeyboardInterrupt as error:
+        _note("Stopped. The same command goes on from here.")
+        raise typer.Exit(_INTERRUPTED) from error
+
+
+def _note(sentence: str) -> None:
+    typer.echo(sentence, err=True)

@@ -1,0 +1,280 @@
+"""From photos to rows of an index: decode, embed, keep, project, add."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from engine import PhotoRejected, Taxon, TaxonTable
+from engine.decode import Photo, decode
+from engine.index import SpeciesIndex
+from engine.index_lock import folder_locked
+from engine.index_manifest import MANIFEST, IndexRefused
+from engine.index_writer import Added, IndexWriter
+from engine.projection import MOST_ROWS, Kind, Projection, fit_projection
+from engine.segment import Reference
+from engine.vote import VoteSettings
+from tools.index_source import SourceKind, open_chosen
+from tools.index_spool import Rejected, Spool, SpoolError
+from tools.sources import Source, SourcePhoto
+
+WORK = "work"
+"""Where an index keeps what is on its way into it."""
+
+_BATCH = 16
+_SEED = 2026
+
+
+class Embeds(Protocol):
+    """What makes feature vectors: an ``engine.embedder.Embedder``."""
+
+    @property
+    def identity(self) -> str:
+        """What made the vectors."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many features a photo has."""
+        ...
+
+    def embed(self, photos: Sequence[Photo]) -> NDArray[np.float32]:
+        """Return ``(n, width)`` features."""
+        ...
+
+
+class Done:
+    """The identities that need not be read again: in the spool, or in the index already."""
+
+    def __init__(self, spool: Spool, index: SpeciesIndex | None) -> None:
+        self._spool = spool
+        self._index = index
+
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._spool.done or (
+            self._index is not None and isinstance(identity, str) and self._index.holds(identity)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """What was added, and the index as it is now."""
+
+    added: Added
+    index: SpeciesIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``."""
+
+    projection: Kind
+    dims: int
+    factory: str
+
+
+def grow(
+    folder: Path,
+    embedder: Embeds,
+    kind: SourceKind,
+    options: dict[str, Any],
+    recipe: Recipe | None,
+) -> Growth:
+    """Embed the photos of a source and add them; ``recipe`` is for an index that is not yet.
+
+    Tells on standard error how it goes on, and what was left out.
+
+    Raises:
+        EngineError: the index cannot be used or made; ``str`` says why.
+        SourceError: the source cannot be used, or went away.
+        SpoolError: the work folder holds something else, or a file of it is damaged.
+    """
+    work = folder / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    with folder_locked(work):
+        job = {
+            "task": "add" if recipe is None else "build",
+            "from": kind.value,
+            **options,
+            "embedder": embedder.identity,
+        }
+        spool = Spool(work, job, embedder.width)
+        index = None
+        if (folder / MANIFEST).exists():
+            index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
+        taxa = TaxonTable.load()
+        source = open_chosen(kind, options, work / "source", taxa)
+        with _shown(source) as advance:
+            embed_photos(source, embedder, spool, index, advance)
+        _report_source(source, spool)
+        _report_unknown(spool, taxa)
+        if index is None and recipe is not None:
+            create_index(folder, spool, embedder, recipe)
+            index = SpeciesIndex.open(folder)
+        if index is None:
+            raise IndexRefused(f"There is no index in {folder} any more: build it again.")
+        writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
+        added = add_spooled(writer, spool, index.projection)
+    return Growth(added=added, index=index.refreshed())
+
+
+def embed_photos(
+    source: Source,
+    embedder: Embeds,
+    spool: Spool,
+    index: SpeciesIndex | None,
+    advance: Callable[[], None],
+) -> None:
+    """Embed every photo of ``source`` that is not done yet, into ``spool``.
+
+    Whatever ends it early, what was embedded until then is kept.
+
+    Raises:
+        SourceError: the source went away.
+    """
+    batch: list[tuple[SourcePhoto, Photo]] = []
+    try:
+        for item in source.photos(Done(spool, index)):
+            try:
+                batch.append((item, decode(item.data)))
+            except PhotoRejected as error:
+                spool.reject(_rejected(item, error.reason))
+            if len(batch) == _BATCH:
+                _embed_batch(batch, embedder, spool)
+            advance()
+        _embed_batch(batch, embedder, spool)
+    finally:
+        spool.flush()
+
+
+def create_index(folder: Path, spool: Spool, embedder: Embeds, recipe: Recipe) -> None:
+    """Make an empty index with a projection fitted to what is in ``spool``.
+
+    Raises:
+        EngineError: no projection or index can be made of it; ``str`` says why.
+        SpoolError: a file of the spool is damaged.
+    """
+    if not spool.rows:
+        raise SpoolError("Not one photo could be used, so there is no index.")
+    features, labels = _sample(spool)
+    IndexWriter.create(
+        folder,
+        embedder=embedder.identity,
+        projection=fit_projection(features, labels, kind=recipe.projection, dims=recipe.dims),
+        vote_settings=VoteSettings(),
+        factory=recipe.factory,
+    )
+
+
+def add_spooled(writer: IndexWriter, spool: Spool, projection: Projection) -> Added:
+    """Add all photos of ``spool`` to an index, and remove the spool.
+
+    Raises:
+        EngineError: the index refused them or could not be written; ``str`` says why.
+        SpoolError: a file of the spool is damaged.
+    """
+    vectors = np.empty((spool.rows, projection.dims), np.float32)
+    end = 0
+    for features in spool.features():
+        vectors[end : end + len(features)] = projection.apply(features)
+        end += len(features)
+    added = writer.add(vectors, spool.references())
+    spool.discard()
+    return added
+
+
+def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool: Spool) -> None:
+    if not batch:
+        return
+    features = embedder.embed([photo for _, photo in batch])
+    useful: NDArray[np.bool_] = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
+    references = [_reference(item) for item, _ in batch]
+    spool.put(features[useful], list(itertools.compress(references, useful)))
+    for item, _ in itertools.compress(batch, ~useful):
+        spool.reject(_rejected(item, "The network gives no features for it."))
+    batch.clear()
+
+
+def _rejected(item: SourcePhoto, reason: str) -> Rejected:
+    name = f"{item.taxon.scientific_name}, {item.url or item.identity}"
+    return Rejected(identity=item.identity, name=name, reason=reason)
+
+
+def _reference(item: SourcePhoto) -> Reference:
+    return Reference(
+        taxon=item.taxon,
+        source=item.source,
+        licence=item.licence,
+        attribution=item.attribution,
+        url=item.url,
+        identity=item.identity,
+    )
+
+
+def _sample(spool: Spool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the features and labels of at most ``MOST_ROWS`` photos, chosen at random."""
+    labels = _number([reference.taxon for reference in spool.references()])
+    chosen = np.ones(spool.rows, bool)
+    if spool.rows > MOST_ROWS:
+        chosen[:] = False
+        rng = np.random.default_rng(_SEED)
+        chosen[rng.choice(spool.rows, MOST_ROWS, replace=False)] = True
+    parts = []
+    start = 0
+    for features in spool.features():
+        parts.append(features[chosen[start : start + len(features)]])
+        start += len(features)
+    return np.concatenate(parts), labels[chosen]
+
+
+def _number(taxa: Iterable[Taxon]) -> NDArray[np.int64]:
+    numbers: dict[Taxon, int] = {}
+    return np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
+
+
+@contextmanager
+def _shown(source: Source) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error, which moves as ``source`` does when it is told to."""
+    columns = (TextColumn("Embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=source.total)
+        yield lambda: progress.update(task, completed=source.seen, total=source.total)
+
+
+def _report_source(source: Source, spool: Spool) -> None:
+    for note in source.notes:
+        _note(note)
+    for reason, photos in source.skipped.most_common():
+        _note(f"Skipped {photos:,}: {reason}.")
+    for rejected in spool.rejected:
+        _note(f"Skipped {rejected.name}: {rejected.reason}")
+
+
+def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
+    names = {
+        reference.taxon.scientific_name
+        for reference in spool.references()
+        if reference.taxon not in taxa.named(reference.taxon.scientific_name)
+    }
+    if names:
+        _note(f"Not in the taxon table, so known by name alone: {', '.join(sorted(names))}.")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _note(sentence: str) -> None:
+    typer.echo(sentence, err=True)
