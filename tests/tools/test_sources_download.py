@@ -9,7 +9,8 @@ import pytest
 from urllib3.util import Retry
 
 from tests.photo_server import Fault, PhotoServer, jpeg, serving
-from tools.sources.download import HostLost, RemoteFile, Web
+from tools.sources.download import HostLost, Web
+from tools.sources.remote_file import RemoteFile
 from tools.sources.source import MAX_PHOTO_BYTES, PhotoSkipped, SourceError
 
 AT_ONCE = Retry(total=2, backoff_factor=0)

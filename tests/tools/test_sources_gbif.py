@@ -301,7 +301,7 @@ def test_an_interrupted_run_asks_for_nothing_twice(
     server.paths.clear()
     photos = gbif(server, tmp_path, taxa, taxon="5242").photos(set())
     done = {photo.identity for photo, _ in zip(photos, range(15), strict=False)}
-    photos.close()  # type: ignore[attr-defined]
+    photos.close()
     assert [query["taxonKey"] for query in asked(server, SEARCH)] == [["13"]]
     server.paths.clear()
     last = gbif(server, tmp_path, taxa, taxon="5242")
@@ -312,6 +312,20 @@ def test_an_interrupted_run_asks_for_nothing_twice(
     assert not {identity.partition(":")[2][len(server.url) :] for identity in done} & {
         *server.paths
     }
+
+
+def test_a_damaged_plan_ends_it_with_one_sentence(
+    server: PhotoServer, tmp_path: Path, taxa: TaxonTable
+) -> None:
+    server.files[SEARCH] = page([occurrence(n, medium(server, n)) for n in range(20)])
+    source = gbif(server, tmp_path, taxa)
+    assert len(list(source.photos(set()))) == 20
+    (path,) = tmp_path.glob("gbif-*.sqlite")
+    whole = path.read_bytes()
+    for damaged in (b"not SQLite", whole[:4096] + b"x" * (len(whole) - 4096)):
+        path.write_bytes(damaged)
+        with pytest.raises(SourceError, match="remove the file to choose anew"):
+            list(source.photos(set()))
 
 
 def test_a_photo_that_cannot_be_had_is_counted_and_the_rest_comes(

@@ -14,7 +14,7 @@ from urllib3.util import Retry
 from engine import TaxonTable
 from tests.photo_server import Fault, PhotoServer, jpeg, serving
 from tools.sources import Source, SourceError, SourcePhoto, open_source
-from tools.sources.inat_join import TaxonMatcher
+from tools.sources.inat_taxa import TaxonMatcher
 from tools.sources.sampling import chance, spread
 
 HEADERS = {

@@ -171,8 +171,8 @@ def _read_manifest(root: Path, split: str | None, taxa: TaxonTable) -> list[_Lis
 
 
 def _listed(root: Path, row: dict[str, str], taxa: TaxonTable) -> _Listed:
-    path = root / row["path"]
-    if not path.resolve().is_relative_to(root.resolve()):
+    path = Path(os.path.normpath(root / row["path"]))
+    if not path.is_relative_to(os.path.normpath(root)):
         return _Listed(path=path, reason="outside of the folder")
     name = scientific_name_of(row["scientific_name"])
     if name is None:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from tools.sources.download import RemoteFile, Web
+from tools.sources.download import Web
+from tools.sources.remote_file import RemoteFile
 from tools.sources.source import SourceError
 
 Position: TypeAlias = Callable[[int, int | None], None]

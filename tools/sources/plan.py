@@ -95,17 +95,22 @@ class Plan:
         )
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Write all of a block, or nothing.
+    def usable(self) -> Iterator[None]:
+        """Turn what goes wrong with the file into one sentence.
 
         Raises:
-            SourceError: the file cannot be written.
+            SourceError: the file is damaged, locked, or cannot be written.
         """
         try:
-            with self.connection:
-                yield self.connection
+            yield
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Write all of a block, or nothing."""
+        with self.connection:
+            yield self.connection
 
     def taken(self, step: str) -> bool:
         """Tell whether ``step`` was taken."""
@@ -203,6 +208,7 @@ class PlannedSource(Source):
         with (
             Web(contact=self._contact, patience=self._patience) as web,
             closing(Plan(self._work, self.name, self._wishes)) as plan,
+            plan.usable(),
         ):
             if not plan.taken(_CHOSEN):
                 self._choose(plan, web)
