@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, TypeVar
@@ -25,10 +26,11 @@ CONNECTIONS = 4
 PATIENCE = Retry(total=4, backoff_factor=1.0, backoff_max=30)
 TIMEOUT_S = (3.05, 10)
 
-_PHOTO_DEADLINE_S = 120.0
+_DEADLINE_S = 120.0
 _LONGEST_WAIT_S = 120.0
 _STRIKES = 3
 _CHUNK = 1 << 16
+_INTERRUPTED = "interrupted"
 _MAX_ANSWER_BYTES = 64 << 20
 # Worth another try; every other refusal is final.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -97,7 +99,7 @@ class Web:
             PhotoSkipped: it cannot be had.
             HostLost: nor can anything else from its server.
         """
-        return self._ask(url, None, lambda response: _body(response, MAX_PHOTO_BYTES))
+        return self._ask(url, None, partial(self._body, limit=MAX_PHOTO_BYTES))
 
     def json(self, url: str, parameters: Mapping[str, Any]) -> Any:
         """Fetch the JSON document at ``url``.
@@ -106,7 +108,7 @@ class Web:
             PhotoSkipped: the server refused the question.
             HostLost: the server does not answer.
         """
-        return self._ask(url, parameters, _document)
+        return self._ask(url, parameters, self._document)
 
     def open_at(self, url: str, start: int, validator: str | None) -> requests.Response:
         """Open the file at ``url`` from byte ``start`` on; the caller closes the answer.
@@ -157,13 +159,39 @@ class Web:
                     del self._strikes[host]
                 return result
 
+    def _body(self, response: requests.Response, limit: int) -> bytes:
+        """Read an answer whole, up to ``limit`` bytes, within two minutes."""
+        too_large = PhotoSkipped(f"larger than {limit >> 20} MiB")
+        length = response.headers.get("Content-Length", "")
+        if length.isascii() and length.isdigit() and int(length) > limit:
+            raise too_large
+        deadline = time.monotonic() + _DEADLINE_S
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > limit:
+                raise too_large
+            if self._stopped.is_set():
+                raise HostLost(_INTERRUPTED)
+            if time.monotonic() > deadline:
+                raise _TryAgain(f"{host_of(response.url)} is too slow")
+        return bytes(body)
+
+    def _document(self, response: requests.Response) -> Any:
+        body = self._body(response, _MAX_ANSWER_BYTES)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            host = host_of(response.url)
+            raise _TryAgain(f"{host} answered something that is not JSON") from error
+
     def _wait_for_turn(self, host: str) -> None:
         with self._lock:
             if host in self._lost:
                 raise HostLost(self._lost[host])
             wait_s = self._resume_at.get(host, 0.0) - time.monotonic()
         if (wait_s > 0 and self._stopped.wait(wait_s)) or self._stopped.is_set():
-            raise HostLost("interrupted")
+            raise HostLost(_INTERRUPTED)
 
     def _try_again(self, host: str, left: Retry, error: Exception) -> Retry:
         """Count the failure, and note when ``host`` may be asked again."""
@@ -210,31 +238,6 @@ def _retry_after_s(response: requests.Response) -> float | None:
         return None if text is None else PATIENCE.parse_retry_after(text)
     except InvalidHeader:
         return None
-
-
-def _body(response: requests.Response, limit: int) -> bytes:
-    """Read an answer whole, up to ``limit`` bytes, within two minutes."""
-    too_large = PhotoSkipped(f"larger than {limit >> 20} MiB")
-    length = response.headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and int(length) > limit:
-        raise too_large
-    deadline = time.monotonic() + _PHOTO_DEADLINE_S
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-        if time.monotonic() > deadline:
-            raise _TryAgain(f"{host_of(response.url)} is too slow")
-    return bytes(body)
-
-
-def _document(response: requests.Response) -> Any:
-    body = _body(response, _MAX_ANSWER_BYTES)
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise _TryAgain(f"{host_of(response.url)} answered something that is not JSON") from error
 
 
 def host_of(url: str) -> str:
