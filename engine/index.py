@@ -201,17 +201,18 @@ def vote_record(settings: VoteSettings) -> Mapping[str, object]:
 
 
 def verify_index(folder: Path) -> SpeciesIndex:
-    """Open the index in ``folder`` and hash every file of it anew.
+    """Hash every file of the index in ``folder`` anew, and open it.
 
     Raises:
-        IndexRefused: it cannot be opened, or a file is not as it was written.
+        IndexRefused: a file is not as it was written, or the index cannot be opened.
     """
-    index = SpeciesIndex.open(folder, touch=False)
-    check_content(folder / PROJECTION, index.manifest.projection)
-    for segment in index._segments:
+    manifest = read_manifest(folder)
+    check_content(folder / PROJECTION, manifest.projection)
+    for record in manifest.segments:
         for name in SEGMENT_FILES:
-            record = segment.record
             check_content(segment_folder(folder, record) / name, record.files[name])
+    index = SpeciesIndex.open(folder, touch=False)
+    for segment in index._segments:
         segment.check_references()
     return index
 

@@ -228,7 +228,7 @@ class Segment:
 def _open_vectors(path: Path, record: SegmentRecord, dims: int) -> faiss.Index:
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise _damaged(path) from error
     told = (index.ntotal, index.d, index.metric_type)
     if told != (record.rows, dims, faiss.METRIC_INNER_PRODUCT):
@@ -249,7 +249,7 @@ def _read_taxa(path: Path, record: SegmentRecord) -> tuple[Taxon, ...]:
 def _read_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise _damaged(path) from error
     if array.dtype != dtype or array.shape != shape:
         raise _damaged(path)
