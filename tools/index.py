@@ -157,8 +157,10 @@ def remove(
             raise refuse(f"{name} is the name of several: say which with --kingdom ({kingdoms}).")
         writer = IndexWriter(index)
         removed = sum(writer.remove(taxon) for taxon in found)
-    typer.echo(f"{removed:,} photos of {name} are out of every search, and of the disk with the ")
-    typer.echo(f"next `fieldmark index compact {index}`.")
+    typer.echo(
+        f"{removed:,} photos of {name} are out of every search; "
+        f"`fieldmark index compact {index}` takes them off the disk."
+    )
 
 
 @index_app.command()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,9 +113,15 @@ def grow(
         if (folder / MANIFEST).exists():
             index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
         taxa = TaxonTable.load()
-        source = open_chosen(kind, options, work / "source", taxa)
-        with _shown(source) as advance:
-            embed_photos(source, embedder, spool, index, advance)
+        with _Bar() as bar:
+            source = open_chosen(kind, options, work / "source", taxa, bar.show)
+            embed_photos(
+                source,
+                embedder,
+                spool,
+                index,
+                lambda: bar.show("Embedding", source.seen, source.total),
+            )
         _report_source(source, spool)
         _report_unknown(spool, taxa)
         if index is None and recipe is not None:
@@ -243,13 +248,23 @@ def _number(taxa: Iterable[Taxon]) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
 
 
-@contextmanager
-def _shown(source: Source) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error, which moves as ``source`` does when it is told to."""
-    columns = (TextColumn("Embedding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=source.total)
-        yield lambda: progress.update(task, completed=source.seen, total=source.total)
+class _Bar(Progress):
+    """A bar on standard error, for one thing after another."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self.add_task("Embedding", total=None)
+
+    def show(self, what: str, done: int, total: int | None) -> None:
+        """Show that ``what`` is ``done`` so far."""
+        self.update(self._task, description=what, completed=done, total=total)
 
 
 def _report_source(source: Source, spool: Spool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import TaxonTable
-from tools.sources import Source, SourceError, open_source
+from tools.sources import Progress, Source, open_source
 
 
 class SourceKind(StrEnum):
@@ -95,8 +95,12 @@ def source_options(
     return {**common, **({"tables": place} if place else {})}
 
 
-def open_chosen(kind: SourceKind, options: dict[str, Any], work: Path, taxa: TaxonTable) -> Source:
+def open_chosen(
+    kind: SourceKind, options: dict[str, Any], work: Path, taxa: TaxonTable, progress: Progress
+) -> Source:
     """Open the source; ``work`` is a folder where it may keep what it downloads.
+
+    ``progress`` is told what the source does before it gives its first photo.
 
     Raises:
         SourceError: it cannot be used.
@@ -104,7 +108,7 @@ def open_chosen(kind: SourceKind, options: dict[str, Any], work: Path, taxa: Tax
     paths = {name: Path(options[name]) for name in ("path", "annotations") if options.get(name)}
     options = {**options, **paths}
     if kind in (SourceKind.INAT_OPEN_DATA, SourceKind.GBIF):
-        options["work"] = work
+        options |= {"work": work, "progress": progress}
     return open_source(kind.value, taxa=taxa, **options)
 
 
@@ -114,21 +118,3 @@ def _read_names(path: Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise SourceMissing(f"{path} cannot be read: save it as UTF-8 text.") from error
     return [name for line in lines if (name := line.strip()) and not name.startswith("#")]
-
-
-__all__ = [
-    "AnnotationsOption",
-    "ContactOption",
-    "CountryOption",
-    "FromOption",
-    "PerSpeciesOption",
-    "PlaceArgument",
-    "SourceError",
-    "SourceKind",
-    "SourceMissing",
-    "SpeciesOption",
-    "SplitOption",
-    "TaxonOption",
-    "open_chosen",
-    "source_options",
-]

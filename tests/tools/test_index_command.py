@@ -55,12 +55,12 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> TinyEmbedder:
     return tiny
 
 
-def write_photos(root: Path, name: str, count: int, seed: int = 0) -> None:
+def write_photos(root: Path, name: str, count: int, seed: int = 0, suffix: str = "png") -> None:
     rng = np.random.default_rng([seed, *map(ord, name)])
     (root / name).mkdir(parents=True, exist_ok=True)
     for number in range(count):
         pixels = rng.normal(COLOURS[name], 25, (40, 40, 3)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(root / name / f"{seed}-{number}.png")
+        Image.fromarray(pixels).save(root / name / f"{seed}-{number}.{suffix}")
 
 
 @pytest.fixture
@@ -183,6 +183,19 @@ def test_a_folder_without_usable_photos_makes_no_index(
     assert result.exit_code == 1
     assert "Not one photo could be used" in result.stderr
     assert not (tmp_path / "index" / "manifest.json").exists()
+
+
+def test_photos_may_come_from_inaturalist_2021(tmp_path: Path, embedder: TinyEmbedder) -> None:
+    write_photos(tmp_path, "Noctua_novella", 3, suffix="jpg")
+    category = "00042_Animalia_Arthropoda_Insecta_Lepidoptera_Noctuidae_Noctua_novella"
+    (tmp_path / "train_mini").mkdir()
+    (tmp_path / "Noctua_novella").rename(tmp_path / "train_mini" / category)
+    result = run("build", tmp_path / "index", "--from", "inat2021", tmp_path / "train_mini",
+                 "--embedder", "tiny", "--projection", "pca", "--dims", "2")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    index = SpeciesIndex.open(tmp_path / "index")
+    assert names(index) == {"Noctua novella": 3}
+    assert index.taxa[0].ancestor("family") == "Noctuidae"
 
 
 def test_build_does_not_touch_an_index_that_is_there(built: Path, photos: Path) -> None:
