@@ -1,0 +1,154 @@
+"""Measure and fit an index's vote on the index's own photos, by cross-validation.
+
+Each photo is asked for when it was in neither the projection's fit nor the index. The
+search is exact and in numpy, for the thousands of photos that such fits are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.projection import DIMS, SHRINKAGE, Kind, Projection, fit_projection
+from engine.vote import Evidence, VoteSettings, fit_vote
+
+FOLDS = 5
+
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionChoice:
+    """How to fit a projection; see ``engine.projection.fit_projection``."""
+
+    kind: Kind = "lda"
+    dims: int = DIMS
+    rooted: bool | None = None
+    shrinkage: float = SHRINKAGE
+
+    def fit(self, features: Features, labels: Labels) -> Projection:
+        """Fit it to ``(n, width)`` features and ``(n,)`` species."""
+        return fit_projection(
+            features,
+            labels,
+            kind=self.kind,
+            dims=self.dims,
+            rooted=self.rooted,
+            shrinkage=self.shrinkage,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gallery:
+    """Projected photos in memory that answer as an index does, exactly.
+
+    ``vectors`` is ``(rows, dims)``, ``labels`` ``(rows,)``; ``species`` is one more than the
+    greatest label there may be. Species without a photo have a prototype of zeros.
+    """
+
+    vectors: Features
+    labels: Labels
+    species: int
+
+    def evidence(self, vectors: Features, neighbours: int) -> list[Evidence]:
+        """Search for each of the ``(n, dims)`` vectors, as one view of one individual each."""
+        sums = np.zeros((self.species, self.vectors.shape[1]), np.float32)
+        np.add.at(sums, self.labels, self.vectors)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        # Minus one is as far as a cosine goes: a species without a photo is never likely.
+        to_prototypes = vectors @ (sums / np.maximum(lengths, 1e-12)).T
+        photos = np.bincount(self.labels, minlength=self.species)
+        to_prototypes[:, photos == 0] = -1
+        cosines = vectors @ self.vectors.T
+        rows = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
+        return [
+            Evidence(
+                similarities=cosines[[i], rows[i]][None],
+                taxa=self.labels[rows[i]][None],
+                rows=rows[i][None],
+                prototype_similarities=to_prototypes[i][None],
+                photos_of_taxon=photos,
+            )
+            for i in range(len(vectors))
+        ]
+
+
+def photo_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
+    """Deal each species' photos to the folds in turn; -1 for the only photo of a species."""
+    rng = np.random.default_rng(seed)
+    fold = np.full(len(labels), -1)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        if len(members) > 1:
+            fold[members] = (np.arange(len(members)) + rng.integers(folds)) % folds
+    return fold
+
+
+def species_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
+    """Deal the species to the folds, those with many photos evenly; one fold per photo."""
+    rng = np.random.default_rng(seed)
+    species, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(species))
+    order = order[np.argsort(counts[order], kind="stable")]
+    fold = np.empty(len(species), np.int64)
+    fold[order] = np.arange(len(species)) % folds
+    return np.asarray(fold[members], np.int64)
+
+
+def out_of_fold(
+    features: Features,
+    labels: Labels,
+    choice: ProjectionChoice,
+    *,
+    neighbours: int,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> Iterator[tuple[Labels, list[Evidence]]]:
+    """Yield each fold's photos and what an index of the others finds for them.
+
+    ``labels`` are species from 0. The first of a pair are positions in ``features``.
+    """
+    fold = photo_folds(labels, folds, seed)
+    for asked_fold in range(folds):
+        asked, kept = np.flatnonzero(fold == asked_fold), fold != asked_fold
+        if not len(asked):
+            continue
+        projection = choice.fit(features[kept], labels[kept])
+        gallery = Gallery(
+            vectors=projection.apply(features[kept]),
+            labels=labels[kept],
+            species=int(labels.max()) + 1,
+        )
+        yield asked, gallery.evidence(projection.apply(features[asked]), neighbours)
+
+
+def fit_by_folds(
+    features: Features,
+    labels: Labels,
+    choice: ProjectionChoice | None = None,
+    settings: VoteSettings | None = None,
+) -> VoteSettings:
+    """Fit temperature and threshold when there are no photos but those of the index.
+
+    ``features`` is ``(n, width)`` as the embedder gives them and ``labels`` ``(n,)``, the
+    species as any integers.
+
+    Raises:
+        TooFewPhotos: a projection cannot be fitted to four fifths of them.
+        ValueError: too few photos of species with two or more.
+    """
+    settings = settings or VoteSettings()
+    _, labels = np.unique(labels, return_inverse=True)
+    evidence: list[Evidence] = []
+    truths: list[int] = []
+    folds = out_of_fold(
+        features, labels, choice or ProjectionChoice(), neighbours=settings.neighbours
+    )
+    for asked, found in folds:
+        evidence += found
+        truths += labels[asked].tolist()
+    return fit_vote(evidence, truths, settings)
