@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import EngineSettings
+from engine import EngineSettings, TaxonTable
 from engine.decode import Photo
 from engine.index import SpeciesIndex
 from tools.index import index_app
@@ -186,16 +186,18 @@ def test_a_folder_without_usable_photos_makes_no_index(
 
 
 def test_photos_may_come_from_inaturalist_2021(tmp_path: Path, embedder: TinyEmbedder) -> None:
-    write_photos(tmp_path, "Noctua_novella", 3, suffix="jpg")
-    category = "00042_Animalia_Arthropoda_Insecta_Lepidoptera_Noctuidae_Noctua_novella"
+    labels = TaxonTable.load().labels("inat2021")
+    (number,) = (n for n, t in enumerate(labels) if t and t.scientific_name == "Turdus merula")
+    category = f"{number:05d}_Animalia_Chordata_Aves_Passeriformes_Turdidae_Turdus_merula"
+    write_photos(tmp_path, "Turdus_merula", 3, suffix="jpg")
     (tmp_path / "train_mini").mkdir()
-    (tmp_path / "Noctua_novella").rename(tmp_path / "train_mini" / category)
+    (tmp_path / "Turdus_merula").rename(tmp_path / "train_mini" / category)
     result = run("build", tmp_path / "index", "--from", "inat2021", tmp_path / "train_mini",
                  "--embedder", "tiny", "--projection", "pca", "--dims", "2")  # fmt: skip
     assert result.exit_code == 0, result.output
     index = SpeciesIndex.open(tmp_path / "index")
-    assert names(index) == {"Noctua novella": 3}
-    assert index.taxa[0].ancestor("family") == "Noctuidae"
+    assert names(index) == {"Turdus merula": 3}
+    assert index.references([0])[0].source != "folder"
 
 
 def test_build_does_not_touch_an_index_that_is_there(built: Path, photos: Path) -> None:
