@@ -2,7 +2,8 @@
 
 For the n-th line of the writer's own modules that the change comes to, a copy of the index
 is made and a forked process makes the change and dies, without any clean-up, when it comes
-there. Line by line is finer than any list of steps, and needs no hook in the code.
+there. Line by line is finer than any list of steps, and needs no hook in the code. Cases in
+which the disk looks as it did a line before are dropped.
 """
 
 from __future__ import annotations
@@ -49,8 +50,11 @@ def die_at_line(number: int) -> None:
 
 
 def kill_everywhere(change: str, base: Path, cases: Path) -> int:
-    """Return how many lines there were; one case folder is left for each, and one more."""
-    number = 0
+    """Return how many lines there were; a case is left for each that changed what is on the disk.
+
+    The last case is that of the change made whole.
+    """
+    number, before = 0, look_of(base)
     while True:
         number += 1
         case = cases / f"{number:03d}"
@@ -66,6 +70,25 @@ def kill_everywhere(change: str, base: Path, cases: Path) -> int:
             return number - 1
         if status != KILLED:
             raise SystemExit(f"the writer ended with {status} at line {number}")
+        after = look_of(case)
+        if number > 1 and after == before:
+            shutil.rmtree(case)
+        before = after
+
+
+def look_of(folder: Path) -> list[tuple[str, int]]:
+    """Return the files of an index with their sizes, whatever its segments are called."""
+    segments = sorted(path.name for path in (folder / "segments").iterdir())
+    return sorted(
+        (
+            "/".join(
+                str(segments.index(part)) if part in segments else part
+                for part in path.relative_to(folder).parts
+            ),
+            path.stat().st_size,
+        )
+        for path in folder.rglob("*")
+    )
 
 
 if __name__ == "__main__":

