@@ -68,6 +68,7 @@ class EngineSection(Section):
     home: Path = Path(_HOME)
     models_dir: OptionalPath = None
     catalog: OptionalPath = None
+    index: OptionalPath = None
     runtime: Literal["auto", "openvino", "tensorflow"] = _ENGINE.runtime
     precision: Literal["f32", "bf16"] = _ENGINE.precision
     workers: int = Field(default=_ENGINE.workers, ge=1)
@@ -84,6 +85,7 @@ class EngineSection(Section):
         values["home"] = self.home.expanduser()
         values["models_dir"] = self.models_dir.expanduser() if self.models_dir else None
         values["catalog"] = self.catalog.expanduser() if self.catalog else None
+        values["index"] = self.index.expanduser() if self.index else None
         return EngineSettings(**values)
 
 

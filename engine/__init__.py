@@ -12,6 +12,7 @@ from engine.contracts import (
     ModelInfo,
     ModelUnavailable,
     PhotoRejected,
+    ReferencePhoto,
     Taxon,
     Verdict,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "ModelInfo",
     "ModelUnavailable",
     "PhotoRejected",
+    "ReferencePhoto",
     "Taxon",
     "TaxonTable",
     "Verdict",

@@ -50,6 +50,7 @@ class Classifier:
         self.entry = entry
         self.info = info
         self.taxa: tuple[Taxon, ...] = tuple(taxon for taxon in labels if taxon is not None)
+        self.labels = frozenset(self.taxa)
         self._network = network
 
     def classify(self, photos: Sequence[Photo]) -> Scores:

@@ -51,15 +51,27 @@ class Taxon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A species the photo may show. ``model`` names the network that says so.
+class ReferencePhoto:
+    """A labelled photo of the index that was near enough to decide, and whose it is."""
 
-    ``probability`` lies in (0, 1]; over one identification they sum to at most 1.
+    source: str
+    licence: str
+    attribution: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A species the photo may show.
+
+    ``probability`` lies in (0, 1]; over one identification they sum to at most 1. ``model``
+    names what says so; ``references`` are the nearest photos where the index had a say.
     """
 
     taxon: Taxon
     probability: float
     model: str
+    references: tuple[ReferencePhoto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Embedder:
     def __init__(self, module: Module, network: Network, features: int, precision: str) -> None:
         self.entry: ModelEntry = module.entry
         self.width = features
+        self.runtime = network.description
         self.identity = (
             f"{module.entry.name}@{module.checksum[:12]}/{module.entry.input_size}/{precision}"
         )

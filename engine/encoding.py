@@ -16,12 +16,15 @@ from engine.contracts import (
     ModelInfo,
     ModelUnavailable,
     PhotoRejected,
+    ReferencePhoto,
+    Taxon,
 )
 from engine.settings import EngineSettings
 
 _IDENTIFICATION = TypeAdapter(Identification)
 _MODELS = TypeAdapter(tuple[ModelInfo, ...])
 _SETTINGS = TypeAdapter(EngineSettings)
+_LESSON = TypeAdapter(tuple[Taxon, ReferencePhoto])
 
 
 def encode_settings(settings: EngineSettings) -> Message:
@@ -42,6 +45,27 @@ def encode_models(models: tuple[ModelInfo, ...]) -> Message:
 def decode_models(message: Message) -> tuple[ModelInfo, ...]:
     """Read what a worker hosts."""
     return _MODELS.validate_python(message.body["models"])
+
+
+def encode_lesson(photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> Message:
+    """Encode a labelled photo that the index is to learn."""
+    return Message({"learn": _LESSON.dump_python((taxon, reference), mode="json")}, (photo,))
+
+
+def decode_lesson(message: Message) -> tuple[Taxon, ReferencePhoto]:
+    """Read what the photo of a lesson shows, and whose it is."""
+    return _LESSON.validate_python(message.body["learn"])
+
+
+def decode_learnt(message: Message) -> bool:
+    """Read whether a lesson was new, or raise the error that the answer carries.
+
+    Raises:
+        EngineError: what the worker raised.
+    """
+    if "error" in message.body:
+        raise _decode_error(message.body["error"])
+    return bool(message.body["learnt"])
 
 
 def encode_identification(identification: Identification) -> Message:

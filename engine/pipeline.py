@@ -1,36 +1,59 @@
-"""One worker's work: decode -> classify -> roll up -> Identification."""
+"""One worker's work: decode -> classify, embed and search -> judge -> roll up."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from time import perf_counter
 
-from engine.classifier import Classifier, Scores
+from engine.classifier import Classifier
 from engine.contracts import (
-    Candidate,
+    EngineError,
     Group,
     Identification,
+    ModelInfo,
     ModelUnavailable,
     PhotoRejected,
-    Verdict,
+    ReferencePhoto,
+    Taxon,
 )
 from engine.decode import Photo, decode
+from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
+from engine.judge import ClassifierAnswer, judge
 from engine.rollup import roll_up
+from engine.segment import Reference
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
-_SMALLEST = 1e-4
+log = logging.getLogger(__name__)
 
 
 class Pipeline:
     """Everything a worker has open, and the way of a photo through it."""
 
     def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
         self._taxa = TaxonTable.load()
         hosted = host_models(settings, self._taxa)
         self._classifiers = hosted.classifiers
-        self.models = hosted.models
+        self._hosted = hosted.models
+        self._generic, self._generic_problem = _open_generic(settings)
+
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        """What the catalog lists, and the index."""
+        if self._generic is not None:
+            return (*self._hosted, self._generic.info)
+        index = ModelInfo(
+            name="index",
+            title="Index",
+            group=Group.GENERIC,
+            version="",
+            classes=0,
+            problem=self._generic_problem,
+        )
+        return (*self._hosted, index)
 
     def identify(
         self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
@@ -39,37 +62,70 @@ class Pipeline:
 
         Raises:
             PhotoRejected: one of the photos cannot be used.
-            ModelUnavailable: no network answers for ``group``.
+            ModelUnavailable: nothing on this machine answers for ``group``.
         """
         classifiers = self._classifiers_for(group)
         started = perf_counter()
         decoded = _decode_all(photos)
         decoded_at = perf_counter()
-        scores = {name: classifier.classify(decoded) for name, classifier in classifiers.items()}
-        answering = choose_group(scores)
-        classifier, verdict_of = classifiers[answering], scores[answering]
+        networks = {
+            name: ClassifierAnswer.of(classifier, classifier.classify(decoded))
+            for name, classifier in classifiers.items()
+        }
         classified_at = perf_counter()
-        known = _is_known(classifier, verdict_of, asked=group)
+        index = self._ask_index(decoded, group)
+        searched_at = perf_counter()
+        judgement = judge(group, networks, index)
         return Identification(
-            candidates=_candidates(classifier, verdict_of, limit),
-            verdict=self._verdict(classifier, verdict_of) if known else None,
-            group=answering,
-            known=known,
-            models=(classifier.info,),
+            candidates=judgement.candidates(limit, index),
+            verdict=roll_up(judgement.probabilities.items(), self._taxa.ancestor)
+            if judgement.known
+            else None,
+            group=judgement.group,
+            known=judgement.known,
+            models=judgement.models,
             timings_ms={
                 "decode": round((decoded_at - started) * 1000, 1),
                 "classify": round((classified_at - decoded_at) * 1000, 1),
+                "search": round((searched_at - classified_at) * 1000, 1),
                 "total": round((perf_counter() - started) * 1000, 1),
             },
             preview=decoded[0].preview() if preview else None,
-            notes=tuple(dict.fromkeys(note for photo in decoded for note in photo.notes)),
+            notes=(*_notes(decoded), *judgement.notes),
         )
 
+    def learn(self, photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> bool:
+        """Add a labelled photo to the index; return False where it was there already.
+
+        Raises:
+            PhotoRejected: the photo cannot be used.
+            ModelUnavailable: there is no index on this machine.
+            IndexWriteFailed: the index cannot be written.
+        """
+        if self._generic is None:
+            raise ModelUnavailable(Group.GENERIC, self._generic_problem or "")
+        row = Reference(
+            taxon=taxon,
+            source=reference.source,
+            licence=reference.licence,
+            attribution=reference.attribution,
+            url=reference.url,
+        )
+        return self._generic.learn(decode(photo), row)
+
+    def _ask_index(self, decoded: Sequence[Photo], group: Group) -> IndexAnswer | None:
+        if self._generic is None:
+            return None
+        self._generic.refresh()
+        return self._generic.classify(decoded, group)
+
     def _classifiers_for(self, group: Group) -> dict[Group, Classifier]:
-        if group is Group.AUTO and self._classifiers:
+        if group is Group.AUTO and (self._classifiers or self._generic):
             return self._classifiers
         if group in self._classifiers:
             return {group: self._classifiers[group]}
+        if self._generic is not None:
+            return {}
         raise ModelUnavailable(group, self._why_unavailable(group))
 
     def _why_unavailable(self, group: Group) -> str:
@@ -81,29 +137,15 @@ class Pipeline:
         available = ", ".join(g.value for g in self._classifiers)
         return f"I have no model for the group {group.value} here. I can look for: {available}."
 
-    def _verdict(self, classifier: Classifier, scores: Scores) -> Verdict | None:
-        return roll_up(
-            zip(classifier.taxa, scores.species.tolist(), strict=True), self._taxa.ancestor
-        )
 
-
-def choose_group(scores: dict[Group, Scores]) -> Group:
-    """Choose the group whose best species stands out most from its own ``background``.
-
-    On the training photos that finds the group of 99.8 % of birds and 97.2 % of insects;
-    the highest probability alone finds 98.7 and 97.4 % (docs/models.md).
-    """
-    return max(scores, key=lambda group: scores[group].best / scores[group].background)
-
-
-def _is_known(classifier: Classifier, scores: Scores, *, asked: Group) -> bool:
-    """Judge whether the photo shows something that the network knows.
-
-    More is asked of it where nobody said that the photo shows one of its group.
-    """
-    entry = classifier.entry
-    threshold = entry.auto_threshold if asked is Group.AUTO else entry.known_threshold
-    return scores.best >= max(threshold, scores.background)
+def _open_generic(settings: EngineSettings) -> tuple[GenericClassifier | None, str | None]:
+    if settings.index is None and not index_folder(settings).is_dir():
+        return None, "There is no index yet: make one with `fieldmark index build`."
+    try:
+        return GenericClassifier.open(settings), None
+    except EngineError as error:
+        log.warning("The index is not used: %s", error)
+        return None, str(error)
 
 
 def _decode_all(photos: Sequence[bytes]) -> list[Photo]:
@@ -116,14 +158,5 @@ def _decode_all(photos: Sequence[bytes]) -> list[Photo]:
     return decoded
 
 
-def _candidates(classifier: Classifier, scores: Scores, limit: int) -> tuple[Candidate, ...]:
-    likeliest = scores.species.argsort()[::-1][:limit]
-    return tuple(
-        Candidate(
-            taxon=classifier.taxa[index],
-            probability=float(scores.species[index]),
-            model=classifier.entry.name,
-        )
-        for index in likeliest
-        if scores.species[index] >= _SMALLEST
-    )
+def _notes(decoded: Sequence[Photo]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for photo in decoded for note in photo.notes))

@@ -8,8 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from engine.channel import Message
-from engine.contracts import Group, Identification, ModelInfo
-from engine.encoding import decode_answer, decode_models, encode_settings
+from engine.contracts import Group, Identification, ModelInfo, ReferencePhoto, Taxon
+from engine.encoding import (
+    decode_answer,
+    decode_learnt,
+    decode_models,
+    encode_lesson,
+    encode_settings,
+)
 from engine.pool import WorkerPool
 from engine.settings import EngineSettings
 
@@ -80,6 +86,21 @@ class Engine:
         identification = decode_answer(answer)
         timings = {"queue": round(queued_s * 1000, 1), **identification.timings_ms}
         return replace(identification, timings_ms=timings)
+
+    async def learn(self, photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> bool:
+        """Add a labelled photo to the index; every worker knows it from its next photo on.
+
+        Returns False where the photo was in the index already. Only its vector is kept.
+
+        Raises:
+            PhotoRejected: the photo cannot be used.
+            ModelUnavailable: there is no index on this machine.
+            EngineBusy: too many requests are waiting.
+            EngineTimeout: not done before the deadline.
+            EngineFailed: the index cannot be written, or the workers fail.
+        """
+        answer, _ = await self._pool.submit(encode_lesson(photo, taxon, reference))
+        return decode_learnt(answer)
 
     async def close(self, drain_s: float = 10.0) -> None:
         """Take nothing new, finish what runs within ``drain_s`` seconds, end the workers."""

@@ -20,6 +20,7 @@ class EngineSettings:
     of Hub modules, one folder each, used in place and never written to; None means those
     that ``fieldmark models pull`` put under ``home``. ``catalog`` is a file laid over
     the list of models that ships with the engine: it adds models or changes their keys.
+    ``index`` is the folder of the species index; None means ``index`` under ``home``.
 
     A request is given up ``deadline_s`` after it was handed in. A worker that has been at
     one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many
@@ -30,6 +31,7 @@ class EngineSettings:
     home: Path = field(default_factory=default_home)
     models_dir: Path | None = None
     catalog: Path | None = None
+    index: Path | None = None
     runtime: Literal["auto", "openvino", "tensorflow"] = "auto"
     precision: Literal["f32", "bf16"] = "f32"
     workers: int = 1

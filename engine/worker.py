@@ -20,7 +20,13 @@ from PIL import Image
 
 from engine.channel import ChannelClosed, Message, read_message, write_message
 from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
-from engine.encoding import decode_settings, encode_error, encode_identification, encode_models
+from engine.encoding import (
+    decode_lesson,
+    decode_settings,
+    encode_error,
+    encode_identification,
+    encode_models,
+)
 from engine.pipeline import Pipeline
 
 log = logging.getLogger("engine.worker")
@@ -56,14 +62,7 @@ def _serve(stream: BinaryIO) -> None:
 def answer(pipeline: Pipeline, request: Message) -> Message:
     """Run one request; every failure becomes an answer."""
     try:
-        return encode_identification(
-            pipeline.identify(
-                request.blobs,
-                Group(request.body["group"]),
-                limit=request.body["limit"],
-                preview=request.body["preview"],
-            )
-        )
+        return _carry_out(pipeline, request)
     except EngineError as error:
         if error.__cause__ is not None:
             log.info("%s (%r)", error, error.__cause__)
@@ -72,6 +71,19 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
     except Exception:
         log.exception("A request failed.")
         return encode_error(EngineFailed("Something went wrong while I looked at this photo."))
+
+
+def _carry_out(pipeline: Pipeline, request: Message) -> Message:
+    if "learn" in request.body:
+        return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
+    return encode_identification(
+        pipeline.identify(
+            request.blobs,
+            Group(request.body["group"]),
+            limit=request.body["limit"],
+            preview=request.body["preview"],
+        )
+    )
 
 
 def _warm_up(pipeline: Pipeline) -> None:

@@ -9,6 +9,7 @@ from tools.calibrate import calibrate
 from tools.demo import demo
 from tools.evaluate import evaluate
 from tools.identify import identify
+from tools.index import index_app
 from tools.models import models_app
 from tools.study import study
 from tools.taxon_table import taxa_app
@@ -24,6 +25,7 @@ app.command()(calibrate)
 app.command()(study)
 app.command()(demo)
 app.add_typer(bench_app, name="bench")
+app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")
 app.add_typer(taxa_app, name="taxa")
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from bot.app import FieldmarkBot
 from bot.config import DiscordSection, Settings, StoreSection, load
 from engine import Engine, EngineError, EngineSettings, TaxonTable
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail
+from tools.engine_options import HomeOption, IndexOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
 
 _READY_WITHIN_S = 30.0
@@ -32,10 +32,11 @@ class _NoModels(EngineError):
 def demo(
     models: ModelsOption = None,
     home: HomeOption = None,
+    index: IndexOption = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0: any.")] = 8420,
 ) -> None:
     """Try the bot on this machine: prints the address of a page to chat in."""
-    settings = engine_settings(models, home)
+    settings = engine_settings(models, home, index=index)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(_run(settings, port))

@@ -28,6 +28,15 @@ HomeOption = Annotated[
         file_okay=False,
     ),
 ]
+IndexOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        help="Folder of the species index. Default: the config, else index under home.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
@@ -41,7 +50,10 @@ _RUNTIMES: tuple[Runtime, ...] = ("auto", "openvino", "tensorflow")
 
 
 def engine_settings(
-    models: Path | None = None, home: Path | None = None, runtime: str | None = None
+    models: Path | None = None,
+    home: Path | None = None,
+    runtime: str | None = None,
+    index: Path | None = None,
 ) -> EngineSettings:
     """Return the engine's settings from config and environment, with a command's options on top.
 
@@ -55,6 +67,8 @@ def engine_settings(
         settings = replace(settings, models_dir=models)
     if home is not None:
         settings = replace(settings, home=home)
+    if index is not None:
+        settings = replace(settings, index=index)
     if runtime is not None:
         settings = replace(settings, runtime=check_runtime(runtime))
     return settings

@@ -15,8 +15,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from engine import Engine, EngineError, EngineSettings, Group, Identification, TaxonTable
+from engine.generic import index_folder
+from engine.index import SpeciesIndex
 from tools.engine_options import (
     HomeOption,
+    IndexOption,
     ModelsOption,
     RuntimeOption,
     check_runtime,
@@ -42,10 +45,11 @@ def evaluate(
     as_json_: Annotated[bool, typer.Option("--json", help="JSON in place of tables.")] = False,
     models: ModelsOption = None,
     home: HomeOption = None,
+    index: IndexOption = None,
     runtime: RuntimeOption = None,
 ) -> None:
     """Measure top-1, top-5 and calibration on labelled photos."""
-    settings = engine_settings(models, home, runtime)
+    settings = engine_settings(models, home, runtime, index)
     other = replace(settings, runtime=check_runtime(against)) if against else None
     try:
         chosen = _choose(read_manifest(photos, split, TaxonTable.load()), group)
@@ -53,7 +57,7 @@ def evaluate(
         raise refuse(str(error)) from error
     try:
         answered, hosted = asyncio.run(_answer(settings, chosen, group, "Identifying"))
-        report = _report(answered, hosted)
+        report = _report(answered, hosted, _species_of(settings, hosted))
         if other:
             second, _ = asyncio.run(_answer(other, chosen, group, f"With {against}"))
             report["agreement"] = {"with": against, **agreement(answered, second)}
@@ -92,12 +96,28 @@ async def _answer(
     return answered, hosted
 
 
-def _report(answered: Sequence[Answered], hosted: Mapping[str, str]) -> dict[str, Any]:
-    known = [a for a in answered if a.photo.label_set in hosted]
+def _species_of(settings: EngineSettings, hosted: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of the species that the index holds; none where it is not used."""
+    if "index" not in hosted:
+        return frozenset()
+    index = SpeciesIndex.open(index_folder(settings), touch=False)
+    return frozenset(taxon.scientific_name for taxon in index.taxa)
+
+
+def _report(
+    answered: Sequence[Answered], hosted: Mapping[str, str], indexed: frozenset[str]
+) -> dict[str, Any]:
+    """Score by group. A species is known where a network has a label for it, or the index it."""
+    known = [
+        a for a in answered if a.photo.label_set in hosted or a.photo.scientific_name in indexed
+    ]
+    unknown = [
+        a for a in answered if a.photo.label_set is None and a.photo.scientific_name not in indexed
+    ]
     groups: dict[str, Any] = {}
     for name in sorted({a.photo.group for a in answered}):
         inside = [a for a in known if a.photo.group == name]
-        others = [a for a in answered if a.photo.group == name and a.photo.label_set is None]
+        others = [a for a in unknown if a.photo.group == name]
         groups[name] = {
             "known_species": as_json(accuracy(inside)) if inside else None,
             "unknown_species": as_json(outside(others)) if others else None,

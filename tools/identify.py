@@ -14,7 +14,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from engine import Candidate, Engine, EngineError, Group, Identification, Verdict
-from tools.engine_options import HomeOption, ModelsOption, RuntimeOption, engine_settings, fail
+from tools.engine_options import (
+    HomeOption,
+    IndexOption,
+    ModelsOption,
+    RuntimeOption,
+    engine_settings,
+    fail,
+)
 
 MAX_BYTES = 25 * 1024 * 1024
 _BAR_CELLS = 10
@@ -29,10 +36,11 @@ def identify(
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a photo.")] = False,
     models: ModelsOption = None,
     home: HomeOption = None,
+    index: IndexOption = None,
     runtime: RuntimeOption = None,
 ) -> None:
     """Name the species in photos."""
-    settings = engine_settings(models, home, runtime)
+    settings = engine_settings(models, home, runtime, index)
     console = Console()
 
     async def run() -> bool:
@@ -144,8 +152,8 @@ def _show(console: Console, path: Path, outcome: Outcome) -> None:
             f"GBIF {taxon.gbif_key}" if taxon.gbif_key else "",
         )
     console.print(table)
-    model = outcome.models[0]
-    told = [str(outcome.group), model.title, f"{outcome.timings_ms['total']:.0f} ms"]
+    models = " + ".join(model.title for model in outcome.models)
+    told = [str(outcome.group), models, f"{outcome.timings_ms['total']:.0f} ms"]
     console.print(f"[dim]{escape(' · '.join([*told, *outcome.notes]))}[/]\n", soft_wrap=True)
 
 

@@ -32,6 +32,12 @@ class LabelledPhoto:
     label_set: str | None
     taxon: Taxon | None
 
+    def shows(self, taxon: Taxon) -> bool:
+        """Tell whether ``taxon`` is the truth: its label's taxon, or else by its name."""
+        if self.taxon is not None:
+            return taxon == self.taxon
+        return taxon.scientific_name == self.scientific_name
+
 
 def read_manifest(folder: Path, split: str, taxa: TaxonTable) -> list[LabelledPhoto]:
     """Read the photos of one split, each file once.

@@ -25,7 +25,7 @@ class Answered:
     def rank(self) -> int | None:
         """The place of the truth among the candidates, from 0; None where it is not there."""
         for place, candidate in enumerate(self.answer.candidates):
-            if candidate.taxon == self.photo.taxon:
+            if self.photo.shows(candidate.taxon):
                 return place
         return None
 
@@ -107,9 +107,9 @@ def expected_calibration_error(outcomes: Sequence[tuple[float, bool]]) -> float:
 def confusions(answered: Sequence[Answered], most: int = 10) -> list[Confusion]:
     """List the species most often taken for another one, worst first."""
     counts = Counter(
-        (a.photo.taxon.scientific_name, a.answer.candidates[0].taxon.scientific_name)
+        (a.photo.scientific_name, a.answer.candidates[0].taxon.scientific_name)
         for a in answered
-        if a.photo.taxon is not None and a.answer.candidates and a.rank != 0
+        if a.answer.candidates and a.rank != 0
     )
     return [
         Confusion(taxon=taxon, taken_for=taken_for, photos=photos)

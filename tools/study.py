@@ -1,7 +1,7 @@
 """``fieldmark study``: the comparisons behind two choices in the engine.
 
 How a photo is prepared (``engine.decode.Photo.resized``) and which network answers for
-``auto`` (``engine.pipeline.choose_group``), each against what else it could have been.
+``auto`` (``engine.mixing.route``), each against what else it could have been.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from engine import Group, TaxonTable
 from engine.classifier import Classifier, Scores
 from engine.decode import Photo, decode
 from engine.hosting import host_models
-from engine.pipeline import choose_group
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 
@@ -118,7 +117,9 @@ def _compare_routes(
         for photo in track(decoded, "Choosing groups", console=Console(stderr=True))
     ]
     rules: dict[str, Callable[[dict[Group, Scores]], Group]] = {
-        "best species against background": choose_group,
+        "best species against background": lambda s: max(
+            s, key=lambda group: s[group].best / s[group].background
+        ),
         "best species": lambda s: max(s, key=lambda group: s[group].best),
         "least background": lambda s: min(s, key=lambda group: s[group].background),
     }

@@ -149,7 +149,7 @@ async def test_a_module_that_openvino_refuses_is_served_by_tensorflow(
     async with Engine(EngineSettings(home=tmp_path / "home", models_dir=folder)) as engine:
         runtimes = {m.name: m.runtime for m in engine.models()}
         answer = await engine.identify([photo(RED)], Group.PLANT)
-    assert runtimes == {"birds": None, "insects": None, "plants": "tensorflow"}
+    assert runtimes == {"birds": None, "insects": None, "plants": "tensorflow", "index": None}
     assert answer.candidates[0].taxon.scientific_name == "Betula lenta"
 
 

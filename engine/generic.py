@@ -1,0 +1,147 @@
+"""The generic classifier: the species whose reference photos lie nearest to a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.contracts import Group, ModelInfo, ReferencePhoto, Taxon
+from engine.decode import Photo
+from engine.embedder import Embedder, open_embedder
+from engine.groups import group_of
+from engine.index import SpeciesIndex
+from engine.index_writer import IndexWriter
+from engine.segment import Reference
+from engine.settings import EngineSettings
+from engine.vote import Evidence, vote
+
+_REFERENCES_OF_A_TAXON = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexAnswer:
+    """What the index says of one individual.
+
+    ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
+    hold. ``references`` are the photos that decided, by taxon, the weightiest first.
+    """
+
+    info: ModelInfo
+    probabilities: dict[Taxon, float]
+    references: dict[Taxon, tuple[ReferencePhoto, ...]]
+    known: bool
+
+
+def index_folder(settings: EngineSettings) -> Path:
+    """Return where the index is: where the settings say, else under ``home``."""
+    return settings.index or settings.home / "index"
+
+
+class GenericClassifier:
+    """An embedder and the index that was made with it."""
+
+    def __init__(self, embedder: Embedder, index: SpeciesIndex) -> None:
+        self.embedder = embedder
+        self.index = index
+
+    @classmethod
+    def open(cls, settings: EngineSettings) -> GenericClassifier:
+        """Open the index of the settings, and the embedder that it names.
+
+        Raises:
+            IndexRefused: there is no index, or it cannot be used.
+            EngineError: its embedder cannot be opened, or is not the one that made it.
+        """
+        folder = index_folder(settings)
+        name, _, _ = SpeciesIndex.open(folder, touch=False).manifest.embedder.partition("@")
+        embedder = open_embedder(name, settings)
+        return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the index holds now."""
+        return ModelInfo(
+            name="index",
+            title=f"Index of {len(self.index.taxa):,} species ({self.embedder.entry.title})",
+            group=Group.GENERIC,
+            version=f"generation {self.index.generation}",
+            classes=len(self.index.taxa),
+            runtime=self.embedder.runtime,
+        )
+
+    def refresh(self) -> None:
+        """Take up what was added to the index since the last photo.
+
+        Raises:
+            IndexRefused: what is there now cannot be used.
+        """
+        self.index = self.index.refreshed()
+
+    def learn(self, photo: Photo, reference: Reference) -> bool:
+        """Add a labelled photo to the index; return False where it was there already.
+
+        Every worker of this machine sees it with its next photo.
+
+        Raises:
+            IndexRefused: the index was damaged in the meantime.
+            IndexWriteFailed: the disk is full or cannot be written.
+        """
+        vectors = self.index.projection.apply(self.embedder.embed([photo]))
+        writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
+        return writer.add(vectors, [reference]).rows > 0
+
+    def classify(self, photos: Sequence[Photo], group: Group) -> IndexAnswer:
+        """Ask the index for one individual, from all of its photos.
+
+        ``group`` restricts the answer to taxa of that group; auto and generic do not.
+        """
+        index = self.index
+        said = vote(
+            find_evidence(index, index.projection.apply(self.embedder.embed(photos))),
+            index.vote_settings,
+            among=_of_group(index, group),
+        )
+        names = [index.taxa[position] for position in said.taxa]
+        return IndexAnswer(
+            info=self.info,
+            probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
+            references=self._references(said.rows.tolist()),
+            known=said.known,
+        )
+
+    def _references(self, rows: Sequence[int]) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
+        """Look up the photos that decided, a few of each taxon."""
+        by_taxon: dict[Taxon, tuple[ReferencePhoto, ...]] = {}
+        for reference in self.index.references(rows):
+            shown = by_taxon.get(reference.taxon, ())
+            if len(shown) < _REFERENCES_OF_A_TAXON:
+                photo = ReferencePhoto(
+                    source=reference.source,
+                    licence=reference.licence,
+                    attribution=reference.attribution,
+                    url=reference.url,
+                )
+                by_taxon[reference.taxon] = (*shown, photo)
+        return by_taxon
+
+
+def find_evidence(index: SpeciesIndex, vectors: NDArray[np.float32]) -> Evidence:
+    """Search the index for one individual's ``(n, dims)`` vectors, one of each view."""
+    found = index.search(vectors, index.vote_settings.neighbours)
+    return Evidence(
+        similarities=found.similarities,
+        taxa=found.taxa,
+        rows=found.rows,
+        prototype_similarities=vectors @ index.prototypes.T,
+        photos_of_taxon=index.photos_of_taxon,
+    )
+
+
+def _of_group(index: SpeciesIndex, group: Group) -> NDArray[np.bool_] | None:
+    if group in (Group.AUTO, Group.GENERIC):
+        return None
+    return np.array([group_of(taxon) is group for taxon in index.taxa], bool)

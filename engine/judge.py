@@ -1,0 +1,120 @@
+"""From what each model says of an individual to one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.classifier import Classifier, Scores
+from engine.contracts import Candidate, Group, ModelInfo, Taxon
+from engine.generic import IndexAnswer
+from engine.mixing import mix, of_group, route
+
+_SMALLEST = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierAnswer:
+    """What one network says, by taxon."""
+
+    classifier: Classifier
+    scores: Scores
+    probabilities: dict[Taxon, float]
+
+    @classmethod
+    def of(cls, classifier: Classifier, scores: Scores) -> ClassifierAnswer:
+        """Name the labels that have any probability to speak of."""
+        likely = (scores.species >= _SMALLEST).nonzero()[0].tolist()
+        probabilities = {classifier.taxa[i]: float(scores.species[i]) for i in likely}
+        return cls(classifier=classifier, scores=scores, probabilities=probabilities)
+
+    @property
+    def standing(self) -> float:
+        """How far the best species stands out from ``background``.
+
+        On the training photos the greatest standing finds the group of 99.8 % of birds and
+        97.2 % of insects; the greatest probability alone, of 98.7 and 97.4 % (docs/models.md).
+        """
+        return self.scores.best / self.scores.background
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """One answer: probabilities by taxon, of which group, from which models."""
+
+    group: Group
+    probabilities: dict[Taxon, float]
+    known: bool
+    models: tuple[ModelInfo, ...]
+    notes: tuple[str, ...] = ()
+
+    def candidates(self, limit: int, index: IndexAnswer | None) -> tuple[Candidate, ...]:
+        """Return the likeliest taxa, with the reference photos that speak for them."""
+        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])[:limit]
+        references = index.references if index is not None else {}
+        model = "+".join(model.name for model in self.models)
+        return tuple(
+            Candidate(
+                taxon=taxon,
+                probability=min(1.0, p),
+                model=model,
+                references=references.get(taxon, ()),
+            )
+            for taxon, p in ranked
+            if p >= _SMALLEST
+        )
+
+
+def judge(
+    asked: Group, networks: Mapping[Group, ClassifierAnswer], index: IndexAnswer | None
+) -> Judgement:
+    """Join the answers to what was asked: at least one of the two has something to say."""
+    group = asked
+    if asked is Group.AUTO:
+        standings = {group: answer.standing for group, answer in networks.items()}
+        group = route(standings, index.probabilities if index is not None else None)
+    network = networks.get(group)
+    if network is None:
+        if index is None:
+            raise ValueError(f"Nothing was asked that could answer for {group}.")
+        return _by_index(group, index)
+    if index is None:
+        return Judgement(
+            group=group,
+            probabilities=network.probabilities,
+            known=_is_known(network, network.scores.best, asked),
+            models=(network.classifier.info,),
+        )
+    mixture = mix(
+        network.probabilities,
+        of_group(index.probabilities, group),
+        network.classifier.labels,
+    )
+    return Judgement(
+        group=group,
+        probabilities=mixture,
+        known=_is_known(network, max(mixture.values(), default=0.0), asked),
+        models=(network.classifier.info, index.info),
+    )
+
+
+def _by_index(group: Group, index: IndexAnswer) -> Judgement:
+    probabilities = of_group(index.probabilities, group)
+    notes = () if group is Group.GENERIC else (f"No {group.value} model here: from the index.",)
+    return Judgement(
+        group=group,
+        probabilities=probabilities,
+        known=index.known and bool(probabilities),
+        models=(index.info,),
+        notes=notes,
+    )
+
+
+def _is_known(network: ClassifierAnswer, best: float, asked: Group) -> bool:
+    """Judge whether the photo shows something that is known.
+
+    More is asked of it where nobody said that the photo shows one of the network's group.
+    """
+    entry = network.classifier.entry
+    threshold = entry.auto_threshold if asked is Group.AUTO else entry.known_threshold
+    return best >= max(threshold, network.scores.background)

@@ -1,0 +1,80 @@
+"""Two opinions become one: nothing is lost, nothing sums to more than 1."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import Ancestor, Group, Taxon
+from engine.mixing import mix, of_group, route
+
+
+def taxon(name: str, rank: str, ancestor: str) -> Taxon:
+    return Taxon(scientific_name=name, rank="species", lineage=(Ancestor(rank, ancestor),))
+
+
+ROBIN = taxon("Erithacus rubecula", "class", "Aves")
+WREN = taxon("Troglodytes troglodytes", "class", "Aves")
+OWL = taxon("Athene noctua", "class", "Aves")
+BEE = taxon("Apis mellifera", "class", "Insecta")
+FIR = taxon("Abies alba", "kingdom", "Plantae")
+FOX = taxon("Vulpes vulpes", "class", "Mammalia")
+EVERY = (ROBIN, WREN, OWL, BEE, FIR, FOX)
+LABELS = {ROBIN, WREN}
+
+
+def test_what_both_can_name_is_averaged() -> None:
+    pooled = mix({ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}, LABELS)
+    assert pooled == pytest.approx({ROBIN: 0.6, WREN: 0.4})
+
+
+def test_what_only_the_index_can_name_is_not_halved() -> None:
+    """The classifier says it has no label for this bird, the index that it is an owl."""
+    pooled = mix({ROBIN: 0.03, WREN: 0.02}, {OWL: 0.9, ROBIN: 0.1}, LABELS)
+    assert max(pooled, key=lambda t: pooled[t]) == OWL
+    assert pooled[OWL] > 0.85
+
+
+def test_a_sure_classifier_outweighs_a_vague_index() -> None:
+    pooled = mix({ROBIN: 0.98}, {OWL: 0.3, WREN: 0.1}, LABELS)
+    assert max(pooled, key=lambda t: pooled[t]) == ROBIN
+
+
+def test_an_index_without_the_labels_leaves_the_classifier_its_species() -> None:
+    pooled = mix({ROBIN: 0.9, WREN: 0.1}, {}, LABELS)
+    assert pooled[ROBIN] == pytest.approx(9 * pooled[WREN])
+
+
+def probabilities(taxa: tuple[Taxon, ...]) -> st.SearchStrategy[dict[Taxon, float]]:
+    weights = st.dictionaries(st.sampled_from(taxa), st.floats(1e-6, 1), max_size=len(taxa))
+    return st.builds(
+        lambda w, held: {t: held * x / sum(w.values()) for t, x in w.items()},
+        weights,
+        st.floats(0.01, 1),
+    )
+
+
+@given(probabilities((ROBIN, WREN)), probabilities(EVERY), st.floats(0, 1))
+def test_a_mixture_is_positive_and_sums_to_at_most_one(
+    classifier: dict[Taxon, float], index: dict[Taxon, float], share: float
+) -> None:
+    pooled = mix(classifier, index, LABELS, share=share)
+    assert set(pooled) <= set(classifier) | set(index)
+    assert all(p >= 0 for p in pooled.values())
+    assert sum(pooled.values()) <= 1 + 1e-9
+
+
+def test_a_group_is_a_part_of_the_tree() -> None:
+    index = {ROBIN: 0.3, BEE: 0.3, FIR: 0.2, FOX: 0.1}
+    assert of_group(index, Group.BIRD) == {ROBIN: 0.3}
+    assert of_group(index, Group.INSECT) == {BEE: 0.3}
+    assert of_group(index, Group.PLANT) == {FIR: 0.2}
+    assert of_group(index, Group.GENERIC) == index
+
+
+def test_the_group_that_stands_out_answers() -> None:
+    assert route({Group.BIRD: 9.0, Group.INSECT: 3.0}, None) is Group.BIRD
+    assert route({Group.BIRD: 5.0, Group.INSECT: 4.0}, {BEE: 0.8, ROBIN: 0.1}) is Group.INSECT
+    assert route({Group.BIRD: 5.0, Group.INSECT: 4.0}, {FOX: 0.9}) is Group.GENERIC
+    assert route({}, {FIR: 0.5, FOX: 0.2}) is Group.PLANT
