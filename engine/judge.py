@@ -29,13 +29,9 @@ class ClassifierAnswer:
         return cls(classifier=classifier, scores=scores, probabilities=probabilities)
 
     @property
-    def standing(self) -> float:
-        """How far the best species stands out from ``background``.
-
-        On the training photos the greatest standing finds the group of 99.8 % of birds and
-        97.2 % of insects; the greatest probability alone, of 98.7 and 97.4 % (docs/models.md).
-        """
-        return self.scores.best / self.scores.background
+    def seen(self) -> float:
+        """How probable the network finds that the photo shows any species of its labels."""
+        return 1 - self.scores.background
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +67,8 @@ def judge(
     """Join the answers to what was asked: at least one of the two has something to say."""
     group = asked
     if asked is Group.AUTO:
-        standings = {group: answer.standing for group, answer in networks.items()}
-        group = route(standings, index.probabilities if index is not None else None)
+        seen = {group: answer.seen for group, answer in networks.items()}
+        group = route(seen, index.probabilities if index is not None else None)
     network = networks.get(group)
     if network is None:
         if index is None:
@@ -90,10 +86,12 @@ def judge(
         of_group(index.probabilities, group),
         network.classifier.labels,
     )
+    best = max(mixture, key=lambda taxon: mixture[taxon], default=None)
+    labelled = best is None or best in network.classifier.labels
     return Judgement(
         group=group,
         probabilities=mixture,
-        known=_is_known(network, max(mixture.values(), default=0.0), asked),
+        known=_is_known(network, mixture[best], asked) if labelled and best else index.known,
         models=(network.classifier.info, index.info),
     )
 

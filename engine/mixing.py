@@ -2,9 +2,9 @@
 
 Both give a probability to species, and keep back what they give to anything else: the
 classifier its ``background``, the index what its neighbours leave open. A linear opinion
-pool (Stone 1961) of the two would halve every species that only one of them can name, so
-they are pooled twice: first on whether the classifier has a label for it at all, then,
-within and outside its labels, on the species.
+pool (Stone 1961) of the two would halve every species that the classifier has no label for,
+whatever it says. So only labelled species are pooled, and the others share, as the index has
+them, what the pool leaves.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from engine.groups import group_of
 
 Probabilities = Mapping[Taxon, float]
 
-CLASSIFIER_SHARE = 0.5
-"""How much the classifier's word counts against the index's."""
+CLASSIFIER_SHARE = 0.4
+"""How much the classifier's word counts against the index's (docs/models.md)."""
 
 
 def mix(
@@ -31,19 +31,17 @@ def mix(
 
     Either may sum to less than 1; so does the result.
     """
-    inside = {taxon: p for taxon, p in index.items() if taxon in labels}
-    outside = {taxon: p for taxon, p in index.items() if taxon not in labels}
-    held, seen = sum(classifier.values()), sum(inside.values())
-    labelled = share * held + (1 - share) * seen
-    pooled: dict[Taxon, float] = {}
-    weight = share if seen else 1.0
-    for probabilities, total, part in ((classifier, held, weight), (inside, seen, 1 - weight)):
-        for taxon, p in probabilities.items():
-            pooled[taxon] = pooled.get(taxon, 0.0) + labelled * part * p / total
-    # What the classifier leaves to its background is free for what it has no label for.
-    free = min(1.0, (1 - labelled) / max(1 - seen, 1e-9))
-    for taxon, p in outside.items():
-        pooled[taxon] = free * p
+    pooled = {taxon: share * p for taxon, p in classifier.items()}
+    seen = 0.0
+    for taxon, p in index.items():
+        if taxon in labels:
+            pooled[taxon] = pooled.get(taxon, 0.0) + (1 - share) * p
+            seen += p
+    # What both leave to other things is free for what the classifier has no label for.
+    free = min(1.0, max(0.0, 1 - sum(pooled.values())) / max(1 - seen, 1e-9))
+    for taxon, p in index.items():
+        if taxon not in labels:
+            pooled[taxon] = free * p
     return pooled
 
 
@@ -54,17 +52,19 @@ def of_group(index: Probabilities, group: Group) -> dict[Taxon, float]:
     return {taxon: p for taxon, p in index.items() if group_of(taxon) is group}
 
 
-def route(standings: Mapping[Group, float], index: Probabilities | None) -> Group:
+def route(seen: Mapping[Group, float], index: Probabilities | None) -> Group:
     """Choose the group that answers where nobody named one.
 
-    ``standings`` says, for each group that has a classifier, how far its best species
-    stands out from its own ``background``. The index adds, for every group, the
-    probability of all taxa of it. Both count the same.
+    ``seen`` says, for each group that has a classifier, how probable the classifier finds
+    that the photo shows anything of it: what it does not give to its ``background``. The
+    index says the same of every group, by the sum over its taxa. A group with both voices
+    has their mean (docs/models.md).
     """
-    total = sum(standings.values())
-    scores = {group: standing / total for group, standing in standings.items()}
-    if index is not None:
-        for taxon, p in index.items():
-            group = group_of(taxon)
-            scores[group] = scores.get(group, 0.0) + p
+    if index is None:
+        return max(seen, key=lambda group: seen[group])
+    scores = dict.fromkeys((*seen, *map(group_of, index)), 0.0)
+    for taxon, p in index.items():
+        scores[group_of(taxon)] += p
+    for group, share in seen.items():
+        scores[group] = (scores[group] + share) / 2
     return max(scores, key=lambda group: scores[group])

@@ -24,9 +24,9 @@ EVERY = (ROBIN, WREN, OWL, BEE, FIR, FOX)
 LABELS = {ROBIN, WREN}
 
 
-def test_what_both_can_name_is_averaged() -> None:
+def test_what_both_can_name_is_averaged_by_their_shares() -> None:
     pooled = mix({ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}, LABELS)
-    assert pooled == pytest.approx({ROBIN: 0.6, WREN: 0.4})
+    assert pooled == pytest.approx({ROBIN: 0.56, WREN: 0.44})
 
 
 def test_what_only_the_index_can_name_is_not_halved() -> None:
@@ -74,7 +74,8 @@ def test_a_group_is_a_part_of_the_tree() -> None:
 
 
 def test_the_group_that_stands_out_answers() -> None:
-    assert route({Group.BIRD: 9.0, Group.INSECT: 3.0}, None) is Group.BIRD
-    assert route({Group.BIRD: 5.0, Group.INSECT: 4.0}, {BEE: 0.8, ROBIN: 0.1}) is Group.INSECT
-    assert route({Group.BIRD: 5.0, Group.INSECT: 4.0}, {FOX: 0.9}) is Group.GENERIC
+    assert route({Group.BIRD: 0.9, Group.INSECT: 0.3}, None) is Group.BIRD
+    assert route({Group.BIRD: 0.5, Group.INSECT: 0.4}, {BEE: 0.8, ROBIN: 0.1}) is Group.INSECT
+    assert route({Group.BIRD: 0.5, Group.INSECT: 0.4}, {FOX: 0.9}) is Group.GENERIC
+    assert route({Group.BIRD: 0.9, Group.INSECT: 0.4}, {FOX: 0.3, ROBIN: 0.5}) is Group.BIRD
     assert route({}, {FIR: 0.5, FOX: 0.2}) is Group.PLANT
