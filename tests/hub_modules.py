@@ -25,13 +25,15 @@ class HubModules:
     ``birds`` is a TF2 SavedModel and ``insects`` a TF1 Hub module, which OpenVINO takes as
     they are; ``plants`` has an operation that OpenVINO refuses. ``noisy`` has the classes of
     ``birds`` and answers with random numbers, different in each runtime; ``logits`` has them
-    too and answers with numbers that are no probabilities.
+    too and answers with numbers that are no probabilities. ``colours`` makes feature vectors:
+    the colours of a photo's 4 x 4 squares.
     """
 
     folder: Path
     no_plants: Path
     noisy: Path
     logits: Path
+    colours: Path
 
     @property
     def birds(self) -> Path:
@@ -62,4 +64,5 @@ def hub_modules(tmp_path_factory: pytest.TempPathFactory) -> HubModules:
         no_plants=root / "no_plants",
         noisy=root / "noisy",
         logits=root / "logits",
+        colours=root / "colours",
     )

@@ -66,6 +66,18 @@ class Logits(Classifier):
         return self.logits(images)
 
 
+class Colours(tf.Module):
+    """A feature vector: the colours of a photo's 16 squares."""
+
+    @tf.function(input_signature=[tf.TensorSpec(PHOTOS, tf.float32, name="inputs")])
+    def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        squares = tf.nn.avg_pool2d(images, ksize=56, strides=56, padding="VALID")
+        return {"feature_vector": tf.reshape(squares, [-1, 48])}
+
+    def save(self, folder: Path) -> None:
+        tf.saved_model.save(self, str(folder), signatures={"serving_default": self.__call__})
+
+
 def save_tf1_hub(classes: int, folder: Path) -> None:
     """Write what tensorflow_hub's own exporter wrote: no tags, and a marker beside it."""
     kernel, bias = colour_weights(classes)
@@ -93,6 +105,7 @@ def main(root: Path) -> None:
     Refused(CLASSES["plants"]).save(root / "models" / "plants_V1")
     Noisy(CLASSES["birds"]).save(root / "noisy")
     Logits(CLASSES["birds"]).save(root / "logits")
+    Colours().save(root / "colours")
 
 
 if __name__ == "__main__":

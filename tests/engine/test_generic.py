@@ -1,0 +1,180 @@
+"""The species index in the engine: answers, mixes, filters by group, and grows while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from engine import (
+    Engine,
+    EngineSettings,
+    Group,
+    ModelUnavailable,
+    PhotoRejected,
+    ReferencePhoto,
+    Taxon,
+    TaxonTable,
+)
+from engine.decode import decode
+from engine.embedder import open_embedder
+from engine.index import Reference
+from engine.index_writer import IndexWriter
+from engine.projection import fit_projection
+from engine.vote import VoteSettings
+from tests.hub_modules import HubModules
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CATALOG = """
+[colours]
+title = "Colours"
+group = "generic"
+handle = "{folder}"
+input_size = 224
+features = 48
+licence = "CC0-1.0"
+source = "https://example.org/colours"
+version = "1"
+"""
+
+# Upper and lower half of each species' photos: a fox is orange above and white below.
+LOOKS = {
+    "Vulpes vulpes": ("orange", "white"),
+    "Erithacus rubecula": ("brown", "orangered"),
+    "Abies alba": ("darkgreen", "green"),
+    "Apis mellifera": ("gold", "black"),
+}
+NEW = ("Amanita muscaria", ("red", "beige"))
+CREDIT = ReferencePhoto(
+    source="folder", licence="CC BY 4.0", attribution="A. Walker", url="https://example.org/fox"
+)
+
+
+def picture(look: tuple[str, str], seed: int) -> bytes:
+    """Draw a species: its two colours, and noise of its own for each photo."""
+    upper, lower = (Image.new("RGB", (64, 32), colour) for colour in look)
+    pixels = np.vstack([np.asarray(upper), np.asarray(lower)]).astype(int)
+    pixels += np.random.default_rng(seed).integers(-30, 30, pixels.shape)
+    out = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def taxon(name: str) -> Taxon:
+    (found,) = TaxonTable.load().named(name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> EngineSettings:
+    """Make an index of four species with six photos each; two workers share it."""
+    folder = tmp_path_factory.mktemp("generic")
+    (folder / "catalog.toml").write_text(CATALOG.format(folder=hub_modules.colours))
+    settings = EngineSettings(
+        home=folder / "home",
+        catalog=folder / "catalog.toml",
+        index=folder / "index",
+        workers=2,
+        threads=1,
+    )
+    embedder = open_embedder("colours", settings)
+    photos = [(name, picture(look, i)) for name, look in LOOKS.items() for i in range(6)]
+    features = embedder.embed([decode(data) for _, data in photos])
+    labels = np.array([list(LOOKS).index(name) for name, _ in photos])
+    projection = fit_projection(features, labels, kind="pca", dims=16)
+    writer = IndexWriter.create(
+        folder / "index",
+        embedder=embedder.identity,
+        projection=projection,
+        vote_settings=VoteSettings(neighbours=5),
+    )
+    writer.add(
+        projection.apply(features),
+        [
+            Reference(taxon=taxon(name), **dataclasses.asdict(CREDIT), identity=str(number))
+            for number, (name, _) in enumerate(photos)
+        ],
+    )
+    return settings
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(settings: EngineSettings) -> AsyncIterator[Engine]:
+    async with Engine(settings) as engine:
+        yield engine
+
+
+async def test_the_index_answers_for_generic(engine: Engine) -> None:
+    answer = await engine.identify([picture(LOOKS["Vulpes vulpes"], 99)], Group.GENERIC)
+    assert answer.group is Group.GENERIC
+    assert answer.candidates[0].taxon == taxon("Vulpes vulpes")
+    assert answer.candidates[0].references[0] == CREDIT
+    assert answer.models[0].title == "Index of 4 species (Colours)"
+    assert sum(c.probability for c in answer.candidates) <= 1 + 1e-9
+
+
+async def test_auto_finds_the_group_by_lineage(engine: Engine) -> None:
+    for name, group in (
+        ("Erithacus rubecula", Group.BIRD),
+        ("Apis mellifera", Group.INSECT),
+        ("Abies alba", Group.PLANT),
+        ("Vulpes vulpes", Group.GENERIC),
+    ):
+        answer = await engine.identify([picture(LOOKS[name], 77)], Group.AUTO)
+        assert (answer.group, answer.candidates[0].taxon) == (group, taxon(name))
+
+
+async def test_a_group_without_a_network_falls_to_the_index_and_says_so(engine: Engine) -> None:
+    fox = picture(LOOKS["Vulpes vulpes"], 99)
+    answer = await engine.identify([fox], Group.PLANT)
+    assert [c.taxon for c in answer.candidates] == [taxon("Abies alba")]
+    assert answer.notes == ("No plant model here: from the index.",)
+
+
+async def test_a_photo_that_was_learnt_is_known_to_every_worker_at_once(engine: Engine) -> None:
+    name, look = NEW
+    for seed in range(3):
+        assert await engine.learn(picture(look, seed), taxon(name), replace(CREDIT, url=None))
+    answers = await asyncio.gather(
+        *(engine.identify([picture(look, 50 + i)], Group.GENERIC) for i in range(8))
+    )
+    assert {answer.candidates[0].taxon for answer in answers} == {taxon(name)}
+    assert {answer.models[0].title for answer in answers} == {"Index of 5 species (Colours)"}
+
+
+async def test_the_same_photo_is_learnt_once(engine: Engine) -> None:
+    photo = picture(LOOKS["Apis mellifera"], 1234)
+    assert await engine.learn(photo, taxon("Apis mellifera"), CREDIT)
+    assert not await engine.learn(photo, taxon("Apis mellifera"), CREDIT)
+
+
+async def test_what_is_no_photo_is_not_learnt(engine: Engine) -> None:
+    with pytest.raises(PhotoRejected):
+        await engine.learn(b"<html>", taxon("Apis mellifera"), CREDIT)
+
+
+async def test_without_an_index_there_is_nothing_to_teach(tmp_path: Path) -> None:
+    async with Engine(EngineSettings(home=tmp_path)) as engine:
+        with pytest.raises(ModelUnavailable, match="fieldmark index build"):
+            await engine.learn(picture(NEW[1], 0), taxon("Apis mellifera"), CREDIT)
+
+
+async def test_an_index_that_another_network_made_is_reported(
+    settings: EngineSettings, hub_modules: HubModules, tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(CATALOG.format(folder=hub_modules.birds).replace("48", "965"))
+    async with Engine(replace(settings, catalog=catalog, home=tmp_path / "home")) as engine:
+        problems = {m.name: m.problem or "" for m in engine.models()}
+        with pytest.raises(ModelUnavailable):
+            await engine.identify([picture(NEW[1], 0)], Group.GENERIC)
+    assert "colours@" in problems["index"]
