@@ -19,7 +19,8 @@ from engine.projection import DIMS, Kind
 from engine.segment_builder import AUTO, check_factory
 from engine.taxa import fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
-from tools.index_growth import WORK, Growth, Recipe, cores, grow
+from tools.index_fit import Recipe
+from tools.index_growth import WORK, Growth, cores, grow, note
 from tools.index_source import (
     AnnotationsOption,
     ContactOption,
@@ -249,9 +250,5 @@ def _sentences() -> Iterator[None]:
     except OSError as error:
         raise fail(f"{error.filename or 'A file'} cannot be used: {error.strerror}.") from error
     except KeyboardInterrupt as error:
-        _note("Stopped. The same command goes on from here.")
+        note("Stopped. The same command goes on from here.")
         raise typer.Exit(_INTERRUPTED) from error
-
-
-def _note(sentence: str) -> None:
-    typer.echo(sentence, err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,24 +15,23 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engine import PhotoRejected, Taxon, TaxonTable
+from engine import PhotoRejected, TaxonTable
 from engine.decode import Photo, decode
 from engine.index import SpeciesIndex
 from engine.index_lock import folder_locked
 from engine.index_manifest import MANIFEST, IndexRefused
 from engine.index_writer import Added, IndexWriter
-from engine.projection import MOST_ROWS, Kind, Projection, fit_projection
+from engine.projection import Projection
 from engine.segment import Reference
-from engine.vote import VoteSettings
+from tools.index_fit import Recipe, create_index
 from tools.index_source import SourceKind, open_chosen
-from tools.index_spool import Rejected, Spool, SpoolError
+from tools.index_spool import Rejected, Spool
 from tools.sources import Source, SourcePhoto
 
 WORK = "work"
 """Where an index keeps what is on its way into it."""
 
 _BATCH = 16
-_SEED = 2026
 
 
 class Embeds(Protocol):
@@ -72,15 +71,6 @@ class Growth:
 
     added: Added
     index: SpeciesIndex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``."""
-
-    projection: Kind
-    dims: int
-    factory: str
 
 
 def grow(
@@ -125,7 +115,7 @@ def grow(
         _report_source(source, spool)
         _report_unknown(spool, taxa)
         if index is None and recipe is not None:
-            create_index(folder, spool, embedder, recipe)
+            note(create_index(folder, spool, embedder.identity, recipe))
             index = SpeciesIndex.open(folder)
         if index is None:
             raise IndexRefused(f"There is no index in {folder} any more: build it again.")
@@ -161,25 +151,6 @@ def embed_photos(
         _embed_batch(batch, embedder, spool)
     finally:
         spool.flush()
-
-
-def create_index(folder: Path, spool: Spool, embedder: Embeds, recipe: Recipe) -> None:
-    """Make an empty index with a projection fitted to what is in ``spool``.
-
-    Raises:
-        EngineError: no projection or index can be made of it; ``str`` says why.
-        SpoolError: a file of the spool is damaged.
-    """
-    if not spool.rows:
-        raise SpoolError("Not one photo could be used, so there is no index.")
-    features, labels = _sample(spool)
-    IndexWriter.create(
-        folder,
-        embedder=embedder.identity,
-        projection=fit_projection(features, labels, kind=recipe.projection, dims=recipe.dims),
-        vote_settings=VoteSettings(),
-        factory=recipe.factory,
-    )
 
 
 def add_spooled(writer: IndexWriter, spool: Spool, projection: Projection) -> Added:
@@ -227,27 +198,6 @@ def _reference(item: SourcePhoto) -> Reference:
     )
 
 
-def _sample(spool: Spool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the features and labels of at most ``MOST_ROWS`` photos, chosen at random."""
-    labels = _number([reference.taxon for reference in spool.references()])
-    chosen = np.ones(spool.rows, bool)
-    if spool.rows > MOST_ROWS:
-        chosen[:] = False
-        rng = np.random.default_rng(_SEED)
-        chosen[rng.choice(spool.rows, MOST_ROWS, replace=False)] = True
-    parts = []
-    start = 0
-    for features in spool.features():
-        parts.append(features[chosen[start : start + len(features)]])
-        start += len(features)
-    return np.concatenate(parts), labels[chosen]
-
-
-def _number(taxa: Iterable[Taxon]) -> NDArray[np.int64]:
-    numbers: dict[Taxon, int] = {}
-    return np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
-
-
 class _Bar(Progress):
     """A bar on standard error, for one thing after another."""
 
@@ -268,12 +218,12 @@ class _Bar(Progress):
 
 
 def _report_source(source: Source, spool: Spool) -> None:
-    for note in source.notes:
-        _note(note)
+    for sentence in source.notes:
+        note(sentence)
     for reason, photos in source.skipped.most_common():
-        _note(f"Skipped {photos:,}: {reason}.")
+        note(f"Skipped {photos:,}: {reason}.")
     for rejected in spool.rejected:
-        _note(f"Skipped {rejected.name}: {rejected.reason}")
+        note(f"Skipped {rejected.name}: {rejected.reason}")
 
 
 def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
@@ -283,7 +233,7 @@ def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
         if reference.taxon not in taxa.named(reference.taxon.scientific_name)
     }
     if names:
-        _note(f"Not in the taxon table, so known by name alone: {', '.join(sorted(names))}.")
+        note(f"Not in the taxon table, so known by name alone: {', '.join(sorted(names))}.")
 
 
 def cores() -> int:
@@ -291,5 +241,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _note(sentence: str) -> None:
+def note(sentence: str) -> None:
+    """Say a sentence on standard error: standard output is for results."""
     typer.echo(sentence, err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from engine import EngineSettings, TaxonTable
 from engine.decode import Photo
 from engine.index import SpeciesIndex
+from engine.vote import VoteSettings
 from tools.index import index_app
 
 IDENTITY = "tiny@0123456789ab/24/f32"
@@ -107,6 +109,22 @@ def test_build_makes_an_index_that_finds_the_species(
     assert {index.taxa[taxon].scientific_name for taxon in found.taxa[0]} == {"Turdus merula"}
     assert index.references(found.rows[0])[0].source == "folder"
     assert not (built / "work").exists()
+
+
+def test_build_fits_the_vote_to_the_photos(built: Path) -> None:
+    fitted = SpeciesIndex.open(built).vote_settings
+    assert fitted.known_threshold != VoteSettings().known_threshold
+    assert json.loads(run("info", built, "--json").stdout)["vote"] == asdict(fitted)
+
+
+def test_an_index_of_two_photos_has_the_vote_that_others_have(
+    tmp_path: Path, embedder: TinyEmbedder
+) -> None:
+    write_photos(tmp_path / "two", "Parus_major", 2)
+    result = build(tmp_path / "index", tmp_path / "two")
+    assert result.exit_code == 0, result.output
+    assert "default numbers" in result.stderr
+    assert SpeciesIndex.open(tmp_path / "index").vote_settings == VoteSettings()
 
 
 def test_build_says_what_it_did(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> None:

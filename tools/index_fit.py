@@ -1,0 +1,101 @@
+"""What a new index is fitted to its own photos: the projection, and the numbers of the vote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import Taxon
+from engine.index_writer import IndexWriter
+from engine.projection import MOST_ROWS, Kind, TooFewPhotos, fit_projection
+from engine.vote import VoteSettings
+from tools.crossvalidation import ProjectionChoice, fit_by_folds
+from tools.index_spool import Spool, SpoolError
+
+VOTE_PHOTOS = 10_000
+"""The vote is fitted to whole species with at most so many photos together."""
+
+_SEED = 2026
+
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``."""
+
+    projection: Kind
+    dims: int
+    factory: str
+
+
+def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> str:
+    """Make an empty index, fitted to what is in ``spool``; return how, in a sentence.
+
+    ``embedder`` is the identity of what made the features.
+
+    Raises:
+        EngineError: no projection or index can be made of it; ``str`` says why.
+        SpoolError: not one photo could be used, or a file of the spool is damaged.
+    """
+    if not spool.rows:
+        raise SpoolError("Not one photo could be used, so there is no index.")
+    features, labels = _sample(spool)
+    projection = fit_projection(features, labels, kind=recipe.projection, dims=recipe.dims)
+    settings, said = _fit_vote(features, labels, recipe)
+    IndexWriter.create(
+        folder,
+        embedder=embedder,
+        projection=projection,
+        vote_settings=settings,
+        factory=recipe.factory,
+    )
+    return f"The projection ({recipe.projection}) has {projection.dims} dimensions. {said}"
+
+
+def _fit_vote(features: Features, labels: Labels, recipe: Recipe) -> tuple[VoteSettings, str]:
+    """Fit the vote by cross-validation, or keep the defaults where there are too few photos."""
+    chosen = _whole_species(labels)
+    choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims)
+    try:
+        settings = fit_by_folds(features[chosen], labels[chosen], choice)
+    except (TooFewPhotos, ValueError) as error:
+        return VoteSettings(), f"The vote has its default numbers: {str(error).rstrip('.')}."
+    return settings, (
+        f"The vote is fitted to {len(chosen):,} photos by cross-validation: temperature "
+        f"{settings.temperature}, known from {settings.known_threshold}."
+    )
+
+
+def _whole_species(labels: Labels) -> NDArray[np.int64]:
+    """Return the places of the photos of as many species, chosen at random, as are allowed."""
+    species, members, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(_SEED).permutation(len(species))
+    taken = order[np.cumsum(counts[order]) <= VOTE_PHOTOS]
+    return np.flatnonzero(np.isin(members, taken))
+
+
+def _sample(spool: Spool) -> tuple[Features, Labels]:
+    """Return the features and labels of at most ``MOST_ROWS`` photos, chosen at random."""
+    labels = _number(reference.taxon for reference in spool.references())
+    chosen = np.ones(spool.rows, bool)
+    if spool.rows > MOST_ROWS:
+        chosen[:] = False
+        rng = np.random.default_rng(_SEED)
+        chosen[rng.choice(spool.rows, MOST_ROWS, replace=False)] = True
+    parts = []
+    start = 0
+    for features in spool.features():
+        parts.append(features[chosen[start : start + len(features)]])
+        start += len(features)
+    return np.concatenate(parts), labels[chosen]
+
+
+def _number(taxa: Iterable[Taxon]) -> Labels:
+    numbers: dict[Taxon, int] = {}
+    return np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
