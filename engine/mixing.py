@@ -19,6 +19,10 @@ Probabilities = Mapping[Taxon, float]
 CLASSIFIER_SHARE = 0.4
 """How much the classifier's word counts against the index's (docs/models.md)."""
 
+SHARPNESS = 1.6
+"""A linear pool of calibrated opinions is less sure than it may be (Ranjan and Gneiting 2010),
+so its probabilities are raised to this power, and the rest likewise (docs/models.md)."""
+
 
 def mix(
     classifier: Probabilities,
@@ -26,6 +30,7 @@ def mix(
     labels: Collection[Taxon],
     *,
     share: float = CLASSIFIER_SHARE,
+    sharpness: float = SHARPNESS,
 ) -> dict[Taxon, float]:
     """Pool a classifier's probabilities of its ``labels`` with the index's of any taxa.
 
@@ -42,7 +47,14 @@ def mix(
     for taxon, p in index.items():
         if taxon not in labels:
             pooled[taxon] = free * p
-    return pooled
+    return _sharpen(pooled, sharpness)
+
+
+def _sharpen(probabilities: Probabilities, power: float) -> dict[Taxon, float]:
+    rest = max(0.0, 1 - sum(probabilities.values()))
+    raised = {taxon: p**power for taxon, p in probabilities.items()}
+    total = sum(raised.values()) + rest**power
+    return {taxon: p / total for taxon, p in raised.items()} if total else {}
 
 
 def of_group(index: Probabilities, group: Group) -> dict[Taxon, float]:

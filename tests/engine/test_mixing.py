@@ -25,7 +25,7 @@ LABELS = {ROBIN, WREN}
 
 
 def test_what_both_can_name_is_averaged_by_their_shares() -> None:
-    pooled = mix({ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}, LABELS)
+    pooled = mix({ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}, LABELS, sharpness=1)
     assert pooled == pytest.approx({ROBIN: 0.56, WREN: 0.44})
 
 
@@ -42,8 +42,17 @@ def test_a_sure_classifier_outweighs_a_vague_index() -> None:
 
 
 def test_an_index_without_the_labels_leaves_the_classifier_its_species() -> None:
-    pooled = mix({ROBIN: 0.9, WREN: 0.1}, {}, LABELS)
+    pooled = mix({ROBIN: 0.9, WREN: 0.1}, {}, LABELS, sharpness=1)
     assert pooled[ROBIN] == pytest.approx(9 * pooled[WREN])
+
+
+def test_a_pool_is_sharpened_without_a_change_of_order() -> None:
+    plain, sharp = (
+        mix({ROBIN: 0.7, WREN: 0.3}, {ROBIN: 0.6, WREN: 0.2}, LABELS, sharpness=power)
+        for power in (1, 1.6)
+    )
+    assert plain[ROBIN] < sharp[ROBIN] < 1
+    assert sharp[WREN] < plain[WREN]
 
 
 def probabilities(taxa: tuple[Taxon, ...]) -> st.SearchStrategy[dict[Taxon, float]]:
