@@ -3,7 +3,7 @@
 Fewer dimensions make the search cheap; the right ones make it better. The default is a
 linear discriminant analysis with much shrinkage, of features whose square roots were taken
 first: by cross-validation on three embedders it names 5 to 9 points more photos than a
-principal component analysis of the same features (docs/models.md, ``fieldmark study-vote``).
+principal component analysis of the same features (docs/models.md, ``fieldmark study vote``).
 It describes how photos of *any* one species differ among themselves, so a species that
 joins an index later needs no new fit.
 """

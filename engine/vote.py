@@ -3,7 +3,7 @@
 Half of the say goes to the neighbours, each weighted by ``exp(cosine / 0.05)``, and half to
 every species' *prototype*, the mean direction of all its photos, weighted in the same way.
 Neighbours see that a species has several looks; prototypes see past a stray photo and leave
-no species without a probability. Cross-validation chose the numbers (``fieldmark study-vote``,
+no species without a probability. Cross-validation chose the numbers (``fieldmark study vote``,
 docs/models.md); the temperature and the threshold are fitted to each index.
 
 All of it is a few lines of numpy, well under a millisecond for 10,000 species.

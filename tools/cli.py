@@ -11,7 +11,9 @@ from tools.evaluate import evaluate
 from tools.identify import identify
 from tools.index import index_app
 from tools.models import models_app
-from tools.study import study
+from tools.study_mixing import study_mixing
+from tools.study_networks import study_networks
+from tools.study_vote import study_vote
 from tools.taxon_table import taxa_app
 
 app = typer.Typer(
@@ -22,8 +24,14 @@ app = typer.Typer(
 app.command()(identify)
 app.command("eval")(evaluate)
 app.command()(calibrate)
-app.command()(study)
 app.command()(demo)
+study_app = typer.Typer(
+    help="Repeat the comparisons behind choices in the engine.", no_args_is_help=True
+)
+study_app.command("networks")(study_networks)
+study_app.command("vote")(study_vote)
+study_app.command("mixing")(study_mixing)
+app.add_typer(study_app, name="study")
 app.add_typer(bench_app, name="bench")
 app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")

@@ -65,6 +65,9 @@ class Done:
         )
 
 
+_NAMES_LISTED = 12
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
     """What was added, and the index as it is now."""
@@ -233,7 +236,9 @@ def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
         if reference.taxon not in taxa.named(reference.taxon.scientific_name)
     }
     if names:
-        note(f"Not in the taxon table, so known by name alone: {', '.join(sorted(names))}.")
+        named = sorted(names)[:_NAMES_LISTED]
+        rest = f" and {len(names) - len(named)} more" if len(names) > len(named) else ""
+        note(f"Not in the taxon table, so known by name alone: {', '.join(named)}{rest}.")
 
 
 def cores() -> int:

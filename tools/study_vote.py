@@ -1,4 +1,4 @@
-"""``fieldmark study-vote``: the comparisons behind the index's projection and vote.
+"""``fieldmark study vote``: the comparisons behind the index's projection and vote.
 
 Every number is of photos that were in neither the projection's fit nor the index, by
 cross-validation within one split (``tools.crossvalidation``), so that the split on which

@@ -1,4 +1,4 @@
-"""``fieldmark study-vote``, and the cross-validation that it and index fits are made of."""
+"""``fieldmark study vote``, and the cross-validation that it and index fits are made of."""
 
 from __future__ import annotations
 

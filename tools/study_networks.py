@@ -1,4 +1,4 @@
-"""``fieldmark study``: the comparisons behind two choices in the engine.
+"""``fieldmark study networks``: the comparisons behind two choices in the engine.
 
 How a photo is prepared (``engine.decode.Photo.resized``) and which network answers for
 ``auto`` (``engine.mixing.route``), each against what else it could have been.
@@ -60,7 +60,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
 }
 
 
-def study(
+def study_networks(
     photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,

@@ -1,0 +1,175 @@
+"""``fieldmark study mixing``: the comparisons behind ``engine.mixing``.
+
+How much a classifier's word should count against the index's, how far their pool must be
+sharpened to mean what it says, and how the group is chosen that answers for ``auto``. The
+index is cross-validated within one split: no photo is in the index it is asked of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from engine import EngineError, Group, Taxon, TaxonTable
+from engine.decode import decode
+from engine.embedder import open_embedder
+from engine.groups import group_of
+from engine.hosting import host_models
+from engine.judge import ClassifierAnswer
+from engine.mixing import mix, of_group, route
+from engine.vote import VoteSettings, fit_vote, vote
+from tools.crossvalidation import ProjectionChoice, out_of_fold
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.scoring import expected_calibration_error
+from tools.sources import SourceError, SourcePhoto, open_source
+
+SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)
+POWERS = (1.0, 1.3, 1.6, 2.0)
+
+Probabilities = dict[Taxon, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One photo: what it shows, and what each model says of it."""
+
+    truth: Taxon
+    networks: dict[Group, ClassifierAnswer]
+    index: Probabilities
+
+    @property
+    def group(self) -> Group:
+        """The group of what it shows."""
+        return group_of(self.truth)
+
+    def classified(self) -> Probabilities:
+        """What the network of its group says."""
+        return self.networks[self.group].probabilities
+
+    def mixed(self, **options: float) -> Probabilities:
+        """What the network of its group and the index say together."""
+        labels = self.networks[self.group].classifier.labels
+        return mix(self.classified(), of_group(self.index, self.group), labels, **options)
+
+    def first_of(self, probabilities: Probabilities) -> tuple[float, bool]:
+        """Return the greatest probability, and whether it is the truth's."""
+        if not probabilities:
+            return 0.0, False
+        best = max(probabilities, key=lambda taxon: probabilities[taxon])
+        return probabilities[best], best == self.truth
+
+
+def study_mixing(
+    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    embedder: Annotated[str, typer.Option(help="The catalog's name of an embedder.")],
+    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Compare shares of classifier and index, and ways to choose the group."""
+    taxa = TaxonTable.load()
+    settings = engine_settings(models, home)
+    try:
+        source = open_source("folder", taxa=taxa, path=photos, split=split)
+        labelled = list(source.photos(()))
+        opened = open_embedder(embedder, settings)
+    except (SourceError, EngineError) as error:
+        raise refuse(str(error)) from error
+    networks = host_models(settings, taxa).classifiers
+    features, answers = [], []
+    for photo in track(labelled, "Asking networks", console=Console(stderr=True)):
+        decoded = [decode(photo.data)]
+        features.append(opened.embed(decoded)[0])
+        answers.append(
+            {g: ClassifierAnswer.of(c, c.classify(decoded)) for g, c in networks.items()}
+        )
+    asked = _ask_index(labelled, np.stack(features), answers)
+    console = Console()
+    console.print(_compare_shares(asked, list(networks)))
+    console.print(_compare_powers(asked, list(networks)))
+    console.print(_compare_routes(asked))
+
+
+def _ask_index(
+    labelled: Sequence[SourcePhoto],
+    features: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    answers: Sequence[dict[Group, ClassifierAnswer]],
+) -> list[Asked]:
+    """Cross-validate the index; leave out the only photos of a species."""
+    species = list(dict.fromkeys(photo.taxon for photo in labelled))
+    place = {taxon: number for number, taxon in enumerate(species)}
+    labels = np.array([place[photo.taxon] for photo in labelled], np.int64)
+    folds = out_of_fold(features, labels, ProjectionChoice(), neighbours=VoteSettings().neighbours)
+    found = {
+        int(position): evidence
+        for positions, evidences in folds
+        for position, evidence in zip(positions, evidences, strict=True)
+    }
+    fitted = fit_vote(list(found.values()), [int(labels[position]) for position in found])
+    asked = []
+    for position, evidence in found.items():
+        said = vote(evidence, fitted)
+        named = [species[number] for number in said.taxa]
+        asked.append(
+            Asked(
+                truth=labelled[position].taxon,
+                networks=answers[position],
+                index=dict(zip(named, said.probabilities.tolist(), strict=True)),
+            )
+        )
+    return asked
+
+
+def _compare_shares(asked: Sequence[Asked], groups: Sequence[Group]) -> Table:
+    table = Table("top-1", *(group.value for group in groups))
+    ways: dict[str, Callable[[Asked], Probabilities]] = {
+        "classifier alone": Asked.classified,
+        "index alone": lambda a: of_group(a.index, a.group),
+    }
+    ways |= {f"classifier's share {share}": partial(Asked.mixed, share=share) for share in SHARES}
+    for name, way in ways.items():
+        row = []
+        for group in groups:
+            right = [a.first_of(way(a))[1] for a in asked if a.group is group]
+            row.append(f"{np.mean(right):.3f}")
+        table.add_row(name, *row)
+    return table
+
+
+def _compare_powers(asked: Sequence[Asked], groups: Sequence[Group]) -> Table:
+    table = Table("calibration error", *(group.value for group in groups))
+    for power in POWERS:
+        row = []
+        for group in groups:
+            outcomes = [a.first_of(a.mixed(sharpness=power)) for a in asked if a.group is group]
+            row.append(f"{expected_calibration_error(outcomes):.3f}")
+        table.add_row(f"sharpened by {power}", *row)
+    return table
+
+
+def _compare_routes(asked: Sequence[Asked]) -> Table:
+    groups = (Group.BIRD, Group.INSECT, Group.PLANT, Group.GENERIC)
+    table = Table("right group", *(group.value for group in groups))
+    ways: dict[str, Callable[[Asked], Group]] = {
+        "the index alone": lambda a: route({}, a.index),
+        "both (default)": lambda a: route({g: n.seen for g, n in a.networks.items()}, a.index),
+        "index and best species": lambda a: route(
+            {g: n.scores.best for g, n in a.networks.items()}, a.index
+        ),
+    }
+    for name, way in ways.items():
+        row = []
+        for group in groups:
+            right = [way(a) is group for a in asked if a.group is group]
+            row.append(f"{np.mean(right):.3f}" if right else "-")
+        table.add_row(name, *row)
+    return table
