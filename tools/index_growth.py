@@ -32,6 +32,7 @@ WORK = "work"
 """Where an index keeps what is on its way into it."""
 
 _BATCH = 16
+_NAMES_LISTED = 12
 
 
 class Embeds(Protocol):
@@ -63,9 +64,6 @@ class Done:
         return identity in self._spool.done or (
             self._index is not None and isinstance(identity, str) and self._index.holds(identity)
         )
-
-
-_NAMES_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
