@@ -16,13 +16,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot.app import FieldmarkBot
-from bot.config import DiscordSection, Settings, StoreSection, load
-from engine import Engine, EngineError, EngineSettings, TaxonTable
+from engine import Engine, EngineError, EngineSettings
 from tools.engine_options import HomeOption, IndexOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
-
-_READY_WITHIN_S = 30.0
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 
 class _NoModels(EngineError):
@@ -69,35 +66,14 @@ async def _serve(
     console: Console, sandbox: Sandbox, engine: Engine, folder: Path, stop: asyncio.Event
 ) -> None:
     """Run the bot in the sandbox until ``stop``, or until the bot ends by itself."""
-    bot = FieldmarkBot(
-        _bot_settings(folder),
-        engine,
-        TaxonTable.load(),
-        connector=sandbox.connector(),
-        guild_ready_timeout=0.05,
-    )
-    running = asyncio.create_task(bot.start(sandbox.token))
     stopping = asyncio.create_task(stop.wait())
-    try:
-        await sandbox.online(_READY_WITHIN_S)
+    async with sandboxed_bot(sandbox, engine, sandbox_settings(folder, gbif=True)) as running:
         console.print(
             f"\n  Open [bold]{sandbox.page_url}[/] and drop a photo into #photos, "
             "or type /identify.\n  Ctrl-C stops everything; nothing is kept.\n"
         )
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
-        await bot.close()
-        await asyncio.gather(running, stopping, return_exceptions=True)
-
-
-def _bot_settings(folder: Path) -> Settings:
-    return load().model_copy(
-        update={
-            "discord": DiscordSection(message_content=True),
-            "store": StoreSection(path=folder / "bot.sqlite"),
-        }
-    )
+    stopping.cancel()
 
 
 def _say_models(console: Console, engine: Engine) -> None:

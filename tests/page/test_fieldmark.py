@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,13 +11,12 @@ import pytest_asyncio
 from PIL import Image
 from playwright.async_api import FilePayload, expect
 
-from bot.app import FieldmarkBot
-from bot.config import GbifSection, Settings, StoreSection
-from engine import Engine, EngineSettings, TaxonTable
+from engine import Engine, EngineSettings
 from tests.hub_modules import HubModules
 from tests.page.conftest import OpenPage
 from tests.page.gestures import choose_app, drop, last_message, message_box, say, start_command
 from tools.sandbox import Sandbox
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,26 +37,12 @@ async def fieldmark(
 ) -> AsyncIterator[Sandbox]:
     """Run the whole bot, with tiny networks, in a sandbox."""
     folder = tmp_path_factory.mktemp("page")
-    settings = Settings(
-        store=StoreSection(path=folder / "bot.sqlite"), gbif=GbifSection(enabled=False)
-    )
-    engine = Engine(EngineSettings(home=folder / "home", models_dir=hub_modules.folder))
-    async with Sandbox() as sandbox:
-        bot = FieldmarkBot(
-            settings,
-            engine,
-            TaxonTable.load(),
-            connector=sandbox.connector(),
-            guild_ready_timeout=0.05,
-        )
-        running = asyncio.create_task(bot.start(sandbox.token))
-        try:
-            await sandbox.online()
-            await bot.wait_until_ready()
-            yield sandbox
-        finally:
-            await bot.close()
-            await running
+    engine = Engine(EngineSettings(home=folder / "home", models_dir=hub_modules.no_plants))
+    async with (
+        Sandbox() as sandbox,
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+    ):
+        yield sandbox
 
 
 async def test_a_dropped_photo_becomes_a_card_with_a_linked_species(

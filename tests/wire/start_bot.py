@@ -6,30 +6,20 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bot.app import FieldmarkBot
-from bot.config import Settings, StoreSection
-from engine import Engine, EngineSettings, TaxonTable
+from engine import Engine, EngineSettings
 from tools.sandbox import Sandbox
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 HEAVY = ("tensorflow", "tensorflow_hub", "openvino", "PIL", "numpy", "sklearn", "scipy")
 
 
 async def main(folder: Path) -> None:
-    settings = Settings(store=StoreSection(path=folder / "bot.sqlite"))
-    async with Sandbox() as sandbox:
-        bot = FieldmarkBot(
-            settings,
-            Engine(EngineSettings(home=folder)),
-            TaxonTable.load(),
-            connector=sandbox.connector(),
-            guild_ready_timeout=0.05,
-        )
-        running = asyncio.create_task(bot.start(sandbox.token))
-        await sandbox.online()
-        await bot.wait_until_ready()
+    engine = Engine(EngineSettings(home=folder))
+    async with (
+        Sandbox() as sandbox,
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+    ):
         print("ready", [name for name in HEAVY if name in sys.modules])  # noqa: T201
-        await bot.close()
-        await running
 
 
 if __name__ == "__main__":

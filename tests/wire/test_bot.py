@@ -21,12 +21,11 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from bot.app import FieldmarkBot
-from bot.config import DiscordSection, GbifSection, Settings, StoreSection
-from engine import Engine, EngineSettings, TaxonTable
+from engine import Engine, EngineSettings
 from tests.hub_modules import HubModules
 from tools.sandbox import Member, Sandbox
 from tools.sandbox.places import Channel
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,28 +77,12 @@ async def serve(
     models: Path, spec: Path | None, folder: Path
 ) -> AsyncIterator[tuple[Sandbox, Engine]]:
     """Run the bot in a sandbox, exactly as the demo does."""
-    settings = Settings(
-        discord=DiscordSection(message_content=True),
-        store=StoreSection(path=folder / "bot.sqlite"),
-        gbif=GbifSection(enabled=False),
-    )
     engine = Engine(EngineSettings(home=folder / "home", models_dir=models))
-    async with Sandbox(spec=spec) as sandbox:
-        bot = FieldmarkBot(
-            settings,
-            engine,
-            TaxonTable.load(),
-            connector=sandbox.connector(),
-            guild_ready_timeout=0.05,
-        )
-        running = asyncio.create_task(bot.start(sandbox.token))
-        try:
-            await sandbox.online()
-            await bot.wait_until_ready()
-            yield sandbox, engine
-        finally:
-            await bot.close()
-            await running
+    async with (
+        Sandbox(spec=spec) as sandbox,
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+    ):
+        yield sandbox, engine
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,13 +18,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bot.app import FieldmarkBot
-from bot.config import GbifSection, Settings, StoreSection
-from engine import Engine, EngineError, EngineSettings, Group, TaxonTable
+from engine import Engine, EngineError, EngineSettings, Group
 from engine.samples import bundled_photos
 from tools.bench.machine import describe_machine
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 _AT_ONCE = 16
 
@@ -95,20 +94,8 @@ async def _answers(settings: EngineSettings, runs: int) -> dict[str, Figures]:
 async def _post(engine: Engine, photo: bytes, runs: int) -> list[float]:
     """Post photos in the sandbox one after another and wait for each card."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            store=StoreSection(path=Path(folder) / "bot.sqlite"), gbif=GbifSection(enabled=False)
-        )
-        async with Sandbox() as sandbox:
-            bot = FieldmarkBot(
-                settings,
-                engine,
-                TaxonTable.load(),
-                connector=sandbox.connector(),
-                guild_ready_timeout=0.05,
-            )
-            running = asyncio.create_task(bot.start(sandbox.token))
-            await sandbox.online()
-            await bot.wait_until_ready()
+        settings = sandbox_settings(Path(folder))
+        async with Sandbox() as sandbox, sandboxed_bot(sandbox, engine, settings):
 
             async def post() -> None:
                 message = await sandbox.member.post(
@@ -118,10 +105,7 @@ async def _post(engine: Engine, photo: bytes, runs: int) -> list[float]:
                     lambda m: (m.get("message_reference") or {}).get("message_id") == message["id"]
                 )
 
-            seconds = await _time(post, runs)
-            await bot.close()
-            await running
-    return seconds
+            return await _time(post, runs)
 
 
 async def _time(action: Callable[[], Awaitable[None]], runs: int) -> list[float]:

@@ -12,31 +12,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.app import FieldmarkBot
-from bot.config import GbifSection, Settings, StoreSection
-from engine import Engine, EngineSettings, TaxonTable
+from engine import Engine, EngineSettings
 from tools.sandbox import Sandbox
+from tools.sandboxed import sandbox_settings, sandboxed_bot
 
 
 async def _start(folder: Path) -> float:
-    settings = Settings(
-        store=StoreSection(path=folder / "bot.sqlite"), gbif=GbifSection(enabled=False)
-    )
-    async with Sandbox() as sandbox:
-        bot = FieldmarkBot(
-            settings,
-            Engine(EngineSettings(home=folder)),
-            TaxonTable.load(),
-            connector=sandbox.connector(),
-            guild_ready_timeout=0.05,
-        )
-        running = asyncio.create_task(bot.start(sandbox.token))
-        await sandbox.online()
-        await bot.wait_until_ready()
-        ready = time.time()
-        await bot.close()
-        await running
-    return ready
+    engine = Engine(EngineSettings(home=folder))
+    async with (
+        Sandbox() as sandbox,
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+    ):
+        return time.time()
 
 
 if __name__ == "__main__":
