@@ -53,7 +53,7 @@ class StartingIdentifier:
         """Start the engine in the background. Calling it again does nothing."""
         if self._start is None:
             self._start = asyncio.create_task(self._engine.start(), name="engine start")
-            self._start.add_done_callback(_log_start)
+            self._start.add_done_callback(self._log_start)
 
     async def identify(
         self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
@@ -101,14 +101,14 @@ class StartingIdentifier:
         if handlers:
             await asyncio.wait(handlers, timeout=max(1.0, deadline - loop.time()))
 
-
-def _log_start(start: asyncio.Task[None]) -> None:
-    if start.cancelled():
-        return
-    error = start.exception()
-    if error is None:
-        log.info("The engine is ready.")
-    elif isinstance(error, EngineError):
-        log.error("The engine did not start: %s", error)
-    else:
-        log.error("The engine did not start.", exc_info=error)
+    def _log_start(self, start: asyncio.Task[None]) -> None:
+        if start.cancelled():
+            return
+        error = start.exception()
+        if error is None:
+            for model in self._engine.models():
+                log.info("%s: %s", model.title, model.problem or f"ready ({model.runtime})")
+        elif isinstance(error, EngineError):
+            log.error("The engine did not start: %s", error)
+        else:
+            log.error("The engine did not start.", exc_info=error)
