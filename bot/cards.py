@@ -190,20 +190,15 @@ def _undecided(identification: Identification) -> tuple[str, str, None, discord.
 
 
 def _unknown(identification: Identification) -> tuple[str, str, None, discord.Colour]:
-    among = PLURALS[identification.group] if identification.group in _GROUP_KINDS else None
-    title = (
-        f"I don't think this is among the {among} I know"
-        if among
-        else "I don't think this is in what I know"
-    )
-    lead = (
-        "A closer crop of a single animal or plant may help, or another `group`."
-        if among
-        else "A closer crop of a single animal or plant may help."
-    )
+    lead = "A closer crop of a single animal or plant may help."
+    if identification.group in _GROUP_KINDS:
+        lead = (
+            f"I looked among {PLURALS[identification.group]}. A closer crop of a single animal or"
+            " plant may help, or another `group`."
+        )
     if identification.candidates:
         lead += " If it has to be one I know, these come nearest:"
-    return title, lead, None, _UNKNOWN
+    return "I don't think this is in what I know", lead, None, _UNKNOWN
 
 
 def _candidate_line(candidate: Candidate) -> str:

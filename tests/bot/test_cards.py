@@ -95,7 +95,8 @@ def test_a_class_is_no_triumph() -> None:
 
 def test_a_photo_outside_of_what_is_known() -> None:
     embed = identification_card(identification(known=False, verdict=None))
-    assert embed.title == "I don't think this is among the birds I know"
+    assert embed.title == "I don't think this is in what I know"
+    assert "I looked among birds." in (embed.description or "")
     assert "closer crop" in (embed.description or "")
     assert "another `group`" in (embed.description or "")
     assert embed.url is None

@@ -105,7 +105,10 @@ class TextField {
     if (this.#picked) return { value: this.#picked.value };
     if (this.empty) return { problem: `“${this.option.name}” is required.` };
     if (this.source) {
-      const entry = this.source().find(({ label }) => label.toLowerCase() === this.text.toLowerCase());
+      const typed = this.text.toLowerCase();
+      const begun = this.source().filter(({ label }) => label.toLowerCase().startsWith(typed));
+      // As Discord does: a whole name, or the beginning of one only, is as good as a pick.
+      const entry = begun.find(({ label }) => label.toLowerCase() === typed) ?? (begun.length === 1 ? begun[0] : undefined);
       return entry ? { value: entry.value } : { problem: `“${this.text}” is not one of the values of “${this.option.name}”: choose from the list.` };
     }
     return checked(this.option, this.text);
