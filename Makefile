@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MODELS ?= $(wildcard ../shared/models)
 BIN    := .venv/bin
 
-.PHONY: setup demo test lint run
+.PHONY: setup demo test lint bench run
 
 setup: .venv/ready
 
@@ -24,6 +24,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/fieldmark bench bot $(if $(MODELS),--models $(MODELS))
 
 run: setup
 	$(BIN)/python -m bot
