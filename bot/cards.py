@@ -6,7 +6,6 @@ the evidence carries, and then shows the candidates with their probabilities.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import discord
 
 from bot.groups import PLURALS
 from bot.links import taxon_url
+from bot.markdown import cut, escape, italic_name, one_line
 from engine import Candidate, Group, Identification, ModelInfo, Taxon, Verdict
 
 MAX_CANDIDATES = 5
@@ -34,7 +34,6 @@ _UNKNOWN = discord.Colour(0x8A8F98)
 _SURE_FROM = 0.8
 _LIKELY_FROM = 0.5
 
-_ITALIC_RANKS = {"genus", "subgenus", "species", "subspecies", "variety", "form"}
 _KINDS = {
     "Aves": "a bird",
     "Insecta": "an insect",
@@ -54,9 +53,6 @@ _GROUP_KINDS = {
     Group.INSECT: "an insect",
     Group.PLANT: "a plant",
 }
-
-# Characters that would open a mention, an emoji or a link inside a name.
-_LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "@": "＠"})  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +90,7 @@ def identification_card(
     card = compose(identification, photos=photos, notes=notes)
     lines = [card.lead, *_spaced(card.candidates)]
     if spoiler:
-        lines = [_hidden(line) for line in (f"**{_escape(card.title)}**", *lines)]
+        lines = [_hidden(line) for line in (f"**{escape(card.title)}**", *lines)]
     if source_url is not None:
         lines += _spaced([f"[Go to the photo]({source_url})"])
     embed = discord.Embed(description=_fit(lines, _MAX_DESCRIPTION), colour=card.colour)
@@ -102,7 +98,7 @@ def identification_card(
         embed.title = "Behind the spoiler"
         embed.colour = _UNKNOWN
     else:
-        embed.title = _cut(_escape(card.title), _MAX_TITLE)
+        embed.title = cut(escape(card.title), _MAX_TITLE)
         embed.url = card.url
     return embed.set_footer(text=card.footer[:_MAX_FOOTER])
 
@@ -116,10 +112,10 @@ def identification_text(
 ) -> str:
     """Set an identification as a message's text, for channels without embeds."""
     card = compose(identification, photos=photos, notes=notes)
-    lines = [f"**{_escape(card.title)}**", card.lead, *card.candidates]
+    lines = [f"**{escape(card.title)}**", card.lead, *card.candidates]
     if spoiler:
         lines = [_hidden(line) for line in lines]
-    lines += [f"-# {_escape(line)}" for line in card.footer.splitlines()]
+    lines += [f"-# {escape(line)}" for line in card.footer.splitlines()]
     return _fit(lines, _MAX_CONTENT)
 
 
@@ -172,7 +168,7 @@ def _decided(verdict: Verdict, group: Group) -> tuple[str, str, str, discord.Col
         lead = f"{_scientific(taxon)}, {kind} · {sure}"
         return title, lead, taxon_url(taxon), _colour(verdict.probability)
     rank, name = taxon.rank, _scientific(taxon)
-    known_as = f" ({_escape(_clean(taxon.vernacular_name))})" if taxon.vernacular_name else ""
+    known_as = f" ({escape(_clean(taxon.vernacular_name))})" if taxon.vernacular_name else ""
     if taxon.scientific_name in _KINDS:
         title = f"{_sentence_case(_KINDS[taxon.scientific_name])}, but I can't tell which"
         lead = f"{sure} of the {rank} {name}{known_as}. A closer or sharper photo may tell more."
@@ -204,7 +200,7 @@ def _unknown(identification: Identification) -> tuple[str, str, None, discord.Co
 def _candidate_line(candidate: Candidate) -> str:
     taxon = candidate.taxon
     score = f"`{bar(candidate.probability)} {percent(candidate.probability):>5}`"
-    name = f"[{_escape(_display_name(taxon))}]({taxon_url(taxon)})"
+    name = f"[{escape(_display_name(taxon))}]({taxon_url(taxon)})"
     if taxon.vernacular_name:
         name += f" · {_scientific(taxon)}"
     return f"{score} {name}"
@@ -250,8 +246,8 @@ def _plain(taxon: Taxon) -> str:
 
 def _scientific(taxon: Taxon) -> str:
     """Set a scientific name, in italics where the codes of nomenclature ask for them."""
-    name = _escape(_clean(taxon.scientific_name))
-    return f"*{name}*" if taxon.rank in _ITALIC_RANKS else name
+    name = escape(_clean(taxon.scientific_name))
+    return italic_name(name, taxon.rank)
 
 
 def _sentence_case(text: str) -> str:
@@ -259,16 +255,7 @@ def _sentence_case(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Put a name on one line of bounded length, without control characters."""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    return _cut(" ".join(printable.split()), _MAX_NAME) or "?"
-
-
-def _escape(text: str) -> str:
-    """Make text show as itself in Markdown, inside a link's text too."""
-    literal = discord.utils.escape_markdown(text.translate(_LOOKALIKES), ignore_links=False)
-    # A bare address inside a link's text would stop the link from being one.
-    return re.sub(r"://", ":\u200b//", literal)
+    return one_line(text, _MAX_NAME) or "?"
 
 
 def _spaced(lines: Sequence[str]) -> list[str]:
@@ -278,10 +265,6 @@ def _spaced(lines: Sequence[str]) -> list[str]:
 
 def _hidden(line: str) -> str:
     return f"||{line}||" if line else line
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip("\\ ") + "…"
 
 
 def _fit(lines: Sequence[str], limit: int) -> str:

@@ -12,6 +12,7 @@ import discord
 
 from bot.gbif_answer import Match, TaxonInfo
 from bot.links import taxon_url
+from bot.markdown import cut, escape, italic_name, one_line
 from engine import Taxon
 
 CREDIT = "Data: GBIF.org / Catalogue of Life"
@@ -23,9 +24,6 @@ _MAX_NAME = 200
 _MAX_LISTED = 10
 _COLOUR = discord.Colour(0x4C9F38)
 _UNKNOWN = discord.Colour(0x8A8F98)
-_ITALIC_RANKS = frozenset(
-    {"genus", "subgenus", "species", "hybrid", "subspecies", "infraspecies", "variety", "form"}
-)
 _IUCN = {
     "EX": "Extinct",
     "EW": "Extinct in the wild",
@@ -38,8 +36,6 @@ _IUCN = {
     "DD": "Data deficient",
     "NE": "Not evaluated",
 }
-# Characters that would open a mention, a link or a timestamp inside a name.
-_OPENERS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "@": "＠"})  # noqa: RUF001
 
 
 def taxon_card(info: TaxonInfo) -> discord.Embed:
@@ -52,7 +48,7 @@ def taxon_card(info: TaxonInfo) -> discord.Embed:
         raise ValueError(f"Nothing is known of {info.asked!r} that a card could show.")
     taxon = info.taxon
     embed = discord.Embed(
-        title=_cut(_title(taxon, info.authorship), _MAX_TITLE), url=info.url, colour=_COLOUR
+        title=cut(_title(taxon, info.authorship), _MAX_TITLE), url=info.url, colour=_COLOUR
     )
     if info.match is Match.VARIANT:
         embed.description = f"Did you mean this? GBIF has no “{literal(info.asked)}”."
@@ -67,9 +63,9 @@ def taxon_card(info: TaxonInfo) -> discord.Embed:
         embed.add_field(name="IUCN Red List", value=f"{_IUCN[info.iucn]} ({info.iucn})")
     if info.accepted is not None:
         accepted = f"{_linked(info.accepted)} {literal(info.accepted_authorship or '')}"
-        embed.add_field(name="Accepted name", value=_cut(accepted, _MAX_FIELD), inline=False)
+        embed.add_field(name="Accepted name", value=cut(accepted, _MAX_FIELD), inline=False)
     if taxon.lineage:
-        embed.add_field(name="Lineage", value=_cut(_lineage(taxon), _MAX_FIELD), inline=False)
+        embed.add_field(name="Lineage", value=cut(_lineage(taxon), _MAX_FIELD), inline=False)
     embed.set_footer(text=CREDIT if info.local_because is None else _own(info.local_because))
     return embed
 
@@ -83,7 +79,7 @@ def choice_card(asked: str, taxa: Sequence[Taxon]) -> discord.Embed:
     if len(taxa) > _MAX_LISTED:
         lines.append(f"and {len(taxa) - _MAX_LISTED} more.")
     embed = discord.Embed(
-        title=_cut(f"“{literal(asked)}” is the name of {len(taxa)} taxa", _MAX_TITLE),
+        title=cut(f"“{literal(asked)}” is the name of {len(taxa)} taxa", _MAX_TITLE),
         description="\n".join(lines),
         colour=_COLOUR,
     )
@@ -119,10 +115,7 @@ def unknown_card(
 
 def literal(text: str) -> str:
     """Return ``text`` so that Discord shows it as it is, on one line and not too long."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    line = _cut(" ".join(printable.split()), _MAX_NAME).translate(_OPENERS)
-    # Discord makes a link of a bare address; a space of no width stops it.
-    return discord.utils.escape_markdown(line, ignore_links=False).replace("://", ":\u200b//")
+    return escape(one_line(text, _MAX_NAME))
 
 
 def _title(taxon: Taxon, authorship: str | None) -> str:
@@ -136,7 +129,7 @@ def _scientific(taxon: Taxon) -> str:
 
 def _styled(name: str, rank: str) -> str:
     """Set names of genera and below in italics, as biologists do."""
-    return f"*{literal(name)}*" if rank in _ITALIC_RANKS else literal(name)
+    return italic_name(literal(name), rank)
 
 
 def _vernacular(taxon: Taxon) -> str:
@@ -156,8 +149,4 @@ def _sentence_case(term: str) -> str:
 
 
 def _own(because: str) -> str:
-    return _cut(f"{OWN_TABLE}; {because}.", _MAX_FIELD)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip("\\") + "…"
+    return cut(f"{OWN_TABLE}; {because}.", _MAX_FIELD)

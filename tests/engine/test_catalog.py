@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -65,11 +64,6 @@ def test_labels_and_classes_go_together(tmp_path: Path, missing: str) -> None:
 def test_a_network_must_answer_something(tmp_path: Path) -> None:
     with pytest.raises(CatalogInvalid, match="has labels and classes, or features, or all three"):
         load_catalog(write(tmp_path, OWLS))
-
-
-def test_an_entry_survives_the_way_to_another_process() -> None:
-    entry = load_catalog()["birds"]
-    assert pickle.loads(pickle.dumps(entry)) == entry
 
 
 def test_a_users_file_changes_single_keys(tmp_path: Path) -> None:
