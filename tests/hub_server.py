@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import sys
 import tarfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from tests.loopback import on_loopback
 
 HANDLE_PATH = "/google/aiy/vision/classifier/birds_V1/1"
 STORAGE_PATH = "/storage/birds_V1.tar.gz"
@@ -111,25 +111,10 @@ class Request(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    """Takes a client that hangs up for granted: cut downloads are what is tested."""
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
-
-
 @contextmanager
 def serving(archive: bytes) -> Iterator[HubServer]:
     """Serve ``archive`` on a free port of loopback."""
     hub = HubServer(archive)
     handler = type("BoundRequest", (Request,), {"hub": hub})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        hub.address = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with on_loopback(handler) as hub.address:
+        yield hub

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
+
+from tests.loopback import on_loopback
 
 Query = dict[str, list[str]]
 
@@ -94,22 +95,11 @@ class _Request(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing when a client hangs up, as one does on a file that is too large."""
-
-
 @contextmanager
 def serving() -> Iterator[PhotoServer]:
     """Serve files on a free port of loopback."""
     photos = PhotoServer()
     handler = type("BoundRequest", (_Request,), {"photos": photos})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        photos.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield photos
-        finally:
-            server.shutdown()
-            thread.join()
+    with on_loopback(handler) as address:
+        photos.url = f"http://{address}"
+        yield photos
