@@ -63,8 +63,7 @@ def decode_learnt(message: Message) -> bool:
     Raises:
         EngineError: what the worker raised.
     """
-    if "error" in message.body:
-        raise _decode_error(message.body["error"])
+    _raise_error(message)
     return bool(message.body["learnt"])
 
 
@@ -91,17 +90,20 @@ def decode_answer(message: Message) -> Identification:
     Raises:
         EngineError: what the worker raised.
     """
-    if "error" in message.body:
-        raise _decode_error(message.body["error"])
+    _raise_error(message)
     identification = _IDENTIFICATION.validate_python(message.body["identification"])
     return replace(identification, preview=message.blobs[0] if message.blobs else None)
 
 
-def _decode_error(body: dict[str, Any]) -> EngineError:
+def _raise_error(message: Message) -> None:
+    """Raise the error that an answer carries, if it carries one."""
+    if "error" not in message.body:
+        return
+    body = message.body["error"]
     match body["kind"]:
         case "PhotoRejected":
-            return PhotoRejected(body["sentence"], position=body["position"])
+            raise PhotoRejected(body["sentence"], position=body["position"])
         case "ModelUnavailable":
-            return ModelUnavailable(Group(body["group"]), body["sentence"])
+            raise ModelUnavailable(Group(body["group"]), body["sentence"])
         case _:
-            return EngineFailed(body["sentence"])
+            raise EngineFailed(body["sentence"])

@@ -14,6 +14,7 @@ from engine.decode import Photo
 from engine.embedder import Embedder, open_embedder
 from engine.groups import group_of
 from engine.index import SpeciesIndex
+from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.segment import Reference
 from engine.settings import EngineSettings
@@ -47,6 +48,9 @@ class GenericClassifier:
     def __init__(self, embedder: Embedder, index: SpeciesIndex) -> None:
         self.embedder = embedder
         self.index = index
+        # Worked out once for each generation: 10,000 lineages take longer than the vote.
+        self._groups_of: SpeciesIndex | None = None
+        self._groups: NDArray[np.str_] = np.array([], str)
 
     @classmethod
     def open(cls, settings: EngineSettings) -> GenericClassifier:
@@ -57,8 +61,7 @@ class GenericClassifier:
             EngineError: its embedder cannot be opened, or is not the one that made it.
         """
         folder = index_folder(settings)
-        name, _, _ = SpeciesIndex.open(folder, touch=False).manifest.embedder.partition("@")
-        embedder = open_embedder(name, settings)
+        embedder = open_embedder(read_manifest(folder).embedder_name, settings)
         return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
 
     @property
@@ -103,7 +106,7 @@ class GenericClassifier:
         said = vote(
             find_evidence(index, index.projection.apply(self.embedder.embed(photos))),
             index.vote_settings,
-            among=_of_group(index, group),
+            among=self._of_group(group),
         )
         names = [index.taxa[position] for position in said.taxa]
         return IndexAnswer(
@@ -112,6 +115,15 @@ class GenericClassifier:
             references=self._references(said.rows.tolist()),
             known=said.known,
         )
+
+    def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
+        """Mark the index's taxa that are of ``group``; None is for all of them."""
+        if group in (Group.AUTO, Group.GENERIC):
+            return None
+        if self._groups_of is not self.index:
+            self._groups_of = self.index
+            self._groups = np.array([group_of(taxon).value for taxon in self.index.taxa], str)
+        return np.asarray(self._groups == group.value, bool)
 
     def _references(self, rows: Sequence[int]) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
         """Look up the photos that decided, a few of each taxon."""
@@ -139,9 +151,3 @@ def find_evidence(index: SpeciesIndex, vectors: NDArray[np.float32]) -> Evidence
         prototype_similarities=vectors @ index.prototypes.T,
         photos_of_taxon=index.photos_of_taxon,
     )
-
-
-def _of_group(index: SpeciesIndex, group: Group) -> NDArray[np.bool_] | None:
-    if group in (Group.AUTO, Group.GENERIC):
-        return None
-    return np.array([group_of(taxon) is group for taxon in index.taxa], bool)

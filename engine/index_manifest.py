@@ -80,6 +80,11 @@ class IndexManifest:
     projection: FileRecord
     segments: tuple[SegmentRecord, ...] = ()
 
+    @property
+    def embedder_name(self) -> str:
+        """What the catalog calls the embedder: its identity up to the ``@``."""
+        return self.embedder.partition("@")[0]
+
 
 _ADAPTER = TypeAdapter(IndexManifest)
 

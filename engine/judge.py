@@ -87,11 +87,12 @@ def judge(
         network.classifier.labels,
     )
     best = max(mixture, key=lambda taxon: mixture[taxon], default=None)
-    labelled = best is None or best in network.classifier.labels
     return Judgement(
         group=group,
         probabilities=mixture,
-        known=_is_known(network, mixture[best], asked) if labelled and best else index.known,
+        known=_is_known(network, mixture[best], asked)
+        if best in network.classifier.labels
+        else index.known,
         models=(network.classifier.info, index.info),
     )
 

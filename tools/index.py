@@ -13,7 +13,7 @@ import typer
 from engine import EngineError
 from engine.embedder import open_embedder
 from engine.index import SpeciesIndex, verify_index
-from engine.index_manifest import MANIFEST, IndexRefused
+from engine.index_manifest import MANIFEST, IndexRefused, read_manifest
 from engine.index_writer import IndexWriter
 from engine.projection import DIMS, Kind
 from engine.segment_builder import AUTO, check_factory
@@ -118,7 +118,7 @@ def add(
 ) -> None:
     """Add labelled photos to an index; a running bot searches them with its next photo."""
     with _sentences():
-        manifest = SpeciesIndex.open(index, touch=False).manifest
+        manifest = read_manifest(index)
         options = source_options(
             kind,
             place,
@@ -130,7 +130,7 @@ def add(
             per_species=per_species,
             contact=contact,
         )
-        network = open_embedder(manifest.embedder.partition("@")[0], engine_settings(models, home))
+        network = open_embedder(manifest.embedder_name, engine_settings(models, home))
         growth = grow(index, network, kind, options, None)
     _report(index, growth)
 
