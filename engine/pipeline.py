@@ -21,7 +21,7 @@ from engine.decode import Photo, decode
 from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer, judge
-from engine.rollup import roll_up
+from engine.rollup import CERTAINTY, roll_up
 from engine.segment import Reference
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
@@ -56,9 +56,17 @@ class Pipeline:
         return (*self._hosted, index)
 
     def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        certainty: float = CERTAINTY,
     ) -> Identification:
         """Identify one individual from one or several photos of it.
+
+        ``certainty`` is how probable the verdict must be.
 
         Raises:
             PhotoRejected: one of the photos cannot be used.
@@ -78,7 +86,9 @@ class Pipeline:
         judgement = judge(group, networks, index)
         return Identification(
             candidates=judgement.candidates(limit, index),
-            verdict=roll_up(judgement.probabilities.items(), self._taxa.ancestor)
+            verdict=roll_up(
+                judgement.probabilities.items(), self._taxa.ancestor, certainty=certainty
+            )
             if judgement.known
             else None,
             group=judgement.group,

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 from engine.contracts import Taxon, Verdict
 
-SURE = 0.7
+CERTAINTY = 0.7
+"""How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
+
 SHARE_OF_PARENT = 0.5
 
 
@@ -14,12 +16,12 @@ def roll_up(
     species: Iterable[tuple[Taxon, float]],
     ancestor: Callable[[Taxon, str], Taxon | None],
     *,
-    sure: float = SURE,
+    certainty: float = CERTAINTY,
 ) -> Verdict | None:
     """Sum probabilities up the lineages and return the deepest taxon that is sure enough.
 
-    A taxon qualifies when the species below it sum to at least ``sure`` and to at least
-    half of what its parent's sum to, as in Seek and iNaturalist's vision server. Returns
+    A taxon qualifies when the species below it sum to at least ``certainty`` and to at
+    least half of what its parent's sum to, as in Seek and iNaturalist's vision server. Returns
     None where not even a kingdom does.
 
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.
@@ -33,7 +35,7 @@ def roll_up(
             path = (*path, name)
             sums[path] = sums.get(path, 0.0) + probability
             lowest.setdefault(path, (taxon, rank))
-    deepest = _descend(sums, sure)
+    deepest = _descend(sums, certainty)
     if not deepest:
         return None
     member, rank = lowest[deepest]
@@ -44,14 +46,14 @@ def roll_up(
     return Verdict(taxon=sure_of, probability=min(1.0, sums[deepest]))
 
 
-def _descend(sums: dict[tuple[str, ...], float], sure: float) -> tuple[str, ...]:
+def _descend(sums: dict[tuple[str, ...], float], certainty: float) -> tuple[str, ...]:
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for path in sums:
         children.setdefault(path[:-1], []).append(path)
     here: tuple[str, ...] = ()
     while below := children.get(here):
         best = max(below, key=sums.__getitem__)
-        if sums[best] < max(sure, SHARE_OF_PARENT * sums.get(here, 0.0)):
+        if sums[best] < max(certainty, SHARE_OF_PARENT * sums.get(here, 0.0)):
             break
         here = best
     return here

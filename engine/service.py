@@ -17,6 +17,7 @@ from engine.encoding import (
     encode_settings,
 )
 from engine.pool import WorkerPool
+from engine.rollup import CERTAINTY
 from engine.settings import EngineSettings
 
 
@@ -67,12 +68,18 @@ class Engine:
         return frozenset(self._pool.pids)
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        certainty: float = CERTAINTY,
     ) -> Identification:
         """Identify one individual from one or several photos of it.
 
         ``limit`` is how many candidates to return; ``preview`` asks for a small JPEG of
-        the first photo. May be cancelled.
+        the first photo; ``certainty`` is how probable the verdict must be. May be cancelled.
 
         Raises:
             PhotoRejected: one of the photos cannot be used.
@@ -81,7 +88,13 @@ class Engine:
             EngineTimeout: no answer before the deadline.
             EngineFailed: the workers fail on this request or do not start.
         """
-        request = Message({"group": group.value, "limit": limit, "preview": preview}, tuple(photos))
+        asked = {
+            "group": group.value,
+            "limit": limit,
+            "preview": preview,
+            "certainty": certainty,
+        }
+        request = Message(asked, tuple(photos))
         answer, queued_s = await self._pool.submit(request)
         identification = decode_answer(answer)
         timings = {"queue": round(queued_s * 1000, 1), **identification.timings_ms}

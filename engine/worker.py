@@ -82,6 +82,7 @@ def _carry_out(pipeline: Pipeline, request: Message) -> Message:
             Group(request.body["group"]),
             limit=request.body["limit"],
             preview=request.body["preview"],
+            certainty=request.body["certainty"],
         )
     )
 

@@ -90,6 +90,18 @@ async def test_several_photos_are_views_of_one_individual(engine: Engine) -> Non
     assert {c.taxon for c in both.candidates} == alone
 
 
+async def test_more_certainty_gives_a_higher_taxon(engine: Engine) -> None:
+    photos = [photo(RED), photo(RED), photo(GREEN)]
+    lenient = await engine.identify(photos, Group.BIRD, certainty=0.5)
+    strict = await engine.identify(photos, Group.BIRD, certainty=0.9)
+    assert lenient.candidates == strict.candidates
+    assert lenient.verdict is not None
+    assert strict.verdict is not None
+    assert lenient.verdict.taxon.scientific_name == "Haemorhous cassinii"
+    assert (strict.verdict.taxon.rank, strict.verdict.taxon.scientific_name) == ("class", "Aves")
+    assert strict.verdict.probability >= 0.9 > lenient.verdict.probability
+
+
 async def test_auto_names_the_group_that_answered(engine: Engine) -> None:
     answer = await engine.identify([photo(BLUE)], Group.AUTO)
     assert answer.group in (Group.BIRD, Group.INSECT)

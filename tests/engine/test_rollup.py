@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Ancestor, Taxon
-from engine.rollup import SURE, roll_up
+from engine.rollup import CERTAINTY, roll_up
 
 LINEAGE = (
     ("kingdom", "Animalia"), ("class", "Aves"), ("family", "Passeridae"), ("genus", "Passer"),
@@ -76,11 +76,11 @@ def test_genera_of_one_name_in_two_kingdoms_stay_apart() -> None:
 
 
 def test_a_low_threshold_still_wants_half_of_the_parent() -> None:
-    found = roll_up([(HOUSE, 0.3), (ITALIAN, 0.31), (ROCK, 0.1)], ancestor, sure=0.25)
+    found = roll_up([(HOUSE, 0.3), (ITALIAN, 0.31), (ROCK, 0.1)], ancestor, certainty=0.25)
     assert found is not None
     assert found.taxon.scientific_name == "Passer italiae"
     split = [(HOUSE, 0.3), (species("Passer montanus", *LINEAGE), 0.3), (ITALIAN, 0.3)]
-    found = roll_up(split, ancestor, sure=0.25)
+    found = roll_up(split, ancestor, certainty=0.25)
     assert found is not None
     assert found.taxon.scientific_name == "Passer"
 
@@ -89,6 +89,6 @@ def test_a_low_threshold_still_wants_half_of_the_parent() -> None:
 def test_a_verdict_is_never_below_its_threshold(probabilities: list[float]) -> None:
     found = roll_up(zip(EVERY, probabilities, strict=True), ancestor)
     total = sum(probabilities)
-    assert (found is not None) == (total >= SURE)
+    assert (found is not None) == (total >= CERTAINTY)
     if found is not None:
-        assert SURE <= found.probability <= min(1.0, total) + 1e-9
+        assert CERTAINTY <= found.probability <= min(1.0, total) + 1e-9
