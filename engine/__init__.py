@@ -16,11 +16,14 @@ from engine.contracts import (
     Taxon,
     Verdict,
 )
+from engine.place import weigh_identification
+from engine.rollup import CERTAINTY
 from engine.service import Engine
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
 __all__ = [
+    "CERTAINTY",
     "Ancestor",
     "Candidate",
     "Engine",
@@ -38,4 +41,5 @@ __all__ = [
     "Taxon",
     "TaxonTable",
     "Verdict",
+    "weigh_identification",
 ]
