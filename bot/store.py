@@ -1,4 +1,4 @@
-"""What the bot remembers over a restart: command hash, watched channels, recent replies."""
+"""What the bot remembers over a restart: commands, channels, servers' wishes, recent replies."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ _MIGRATIONS = (
     CREATE INDEX reply_photo ON reply (photo_id);
     CREATE INDEX reply_expiry ON reply (expires_at);
     """,
+    """
+    CREATE TABLE guild_setting (
+        guild_id INTEGER PRIMARY KEY,
+        certainty REAL,
+        country TEXT
+    ) STRICT;
+    """,
 )
 
 
@@ -53,6 +60,18 @@ class WatchedChannel:
     channel_id: int
     guild_id: int
     group: Group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuildSettings:
+    """What a server has chosen; None is for what it has not.
+
+    ``certainty`` is how probable a verdict must be. ``country`` is the ISO 3166-1 alpha-2
+    code of where its photos are taken.
+    """
+
+    certainty: float | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +178,30 @@ class Store:
         return [
             WatchedChannel(channel_id=row[0], guild_id=row[1], group=Group(row[2])) for row in rows
         ]
+
+    async def settings_of(self, guild_id: int | None) -> GuildSettings:
+        """Return what a server has chosen; a direct message (None) has nothing."""
+        rows = await self._database.execute_fetchall(
+            "SELECT certainty, country FROM guild_setting WHERE guild_id = ?", (guild_id,)
+        )
+        chosen = (GuildSettings(certainty=row[0], country=row[1]) for row in rows)
+        return next(chosen, GuildSettings())
+
+    async def set_certainty(self, guild_id: int, certainty: float | None) -> None:
+        """Keep how probable a verdict must be in a server; None is the default."""
+        await self._database.execute(
+            "INSERT INTO guild_setting (guild_id, certainty) VALUES (?, ?)"
+            " ON CONFLICT (guild_id) DO UPDATE SET certainty = excluded.certainty",
+            (guild_id, certainty),
+        )
+
+    async def set_country(self, guild_id: int, country: str | None) -> None:
+        """Keep where a server's photos are taken; None is anywhere."""
+        await self._database.execute(
+            "INSERT INTO guild_setting (guild_id, country) VALUES (?, ?)"
+            " ON CONFLICT (guild_id) DO UPDATE SET country = excluded.country",
+            (guild_id, country),
+        )
 
     async def remember(self, reply: Reply) -> None:
         """Keep ``reply`` for a day, and drop those whose day is over."""

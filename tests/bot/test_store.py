@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.store import Reply, Store, StoreError, WatchedChannel
+from bot.store import GuildSettings, Reply, Store, StoreError, WatchedChannel
 from engine import Group
 
 DAY = 24 * 60 * 60
@@ -57,13 +57,44 @@ async def test_everything_survives_a_restart(path: Path, clock: Clock, store: St
     watched = WatchedChannel(channel_id=1, guild_id=2, group=Group.PLANT)
     await store.watch(watched)
     await store.set_commands_hash("abc")
+    await store.set_certainty(2, 0.9)
     await store.remember(reply(100))
     await store.close()
     again = await Store.open(path, now=clock)
     try:
         assert await again.watched_in(2) == [watched]
         assert await again.commands_hash() == "abc"
+        assert await again.settings_of(2) == GuildSettings(certainty=0.9)
         assert await again.replies_to(10) == [reply(100)]
+    finally:
+        await again.close()
+
+
+async def test_a_servers_choices_are_its_own_and_apart_from_each_other(store: Store) -> None:
+    await store.set_certainty(1, 0.8)
+    await store.set_country(1, "AT")
+    await store.set_country(2, "NZ")
+    assert await store.settings_of(1) == GuildSettings(certainty=0.8, country="AT")
+    assert await store.settings_of(2) == GuildSettings(country="NZ")
+    await store.set_country(1, None)
+    assert await store.settings_of(1) == GuildSettings(certainty=0.8)
+    assert await store.settings_of(3) == await store.settings_of(None) == GuildSettings()
+
+
+async def test_a_database_of_the_first_schema_is_brought_up_to_date(
+    path: Path, store: Store
+) -> None:
+    watched = WatchedChannel(channel_id=1, guild_id=2, group=Group.PLANT)
+    await store.watch(watched)
+    await store.close()
+    with sqlite3.connect(path) as old:
+        old.executescript("DROP TABLE guild_setting; PRAGMA user_version = 1;")
+    old.close()
+    again = await Store.open(path)
+    try:
+        assert await again.watched_in(2) == [watched]
+        await again.set_country(2, "AT")
+        assert await again.settings_of(2) == GuildSettings(country="AT")
     finally:
         await again.close()
 
