@@ -10,11 +10,15 @@ from typing import Any
 import discord
 
 from bot.cards import identification_card, identification_text
+from bot.country_option import ANYWHERE
 from bot.errors import sentence
 from bot.features.remove import RemoveButton
+from bot.headline import MAX_CANDIDATES
 from bot.identifier import Identifier
 from bot.intake import Photos
-from engine import Group, Identification, PhotoRejected
+from bot.place import CANDIDATES, Place, Places
+from bot.store import Store
+from engine import CERTAINTY, Group, Identification, PhotoRejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class Answer:
     photos: int = 1
     notes: tuple[str, ...] = ()
     spoiler: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +62,55 @@ class Rendered:
         }
 
 
-async def identify(
-    identifier: Identifier, reading: Awaitable[Photos], group: Group, *, preview: bool = False
-) -> Answer:
-    """Await the photos and identify them; turn any failure into its sentence."""
-    try:
-        photos = await reading
-        identification = await identifier.identify(photos.data, group, preview=preview)
-    except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-        return Answer(sentence=_explain(error))
-    return Answer(
-        identification=identification,
-        photos=len(photos.data),
-        notes=photos.notes,
-        spoiler=photos.spoiler,
-    )
+class Answerer:
+    """Identifies photos as the server wants it in which they were posted."""
+
+    def __init__(self, identifier: Identifier, store: Store, places: Places) -> None:
+        self._identifier = identifier
+        self._store = store
+        self._places = places
+
+    async def answer(
+        self,
+        reading: Awaitable[Photos],
+        group: Group,
+        *,
+        guild_id: int | None,
+        country: str | None = None,
+        preview: bool = False,
+    ) -> Answer:
+        """Await the photos and identify them; turn any failure into its sentence.
+
+        ``country`` goes before what the server has chosen; ``ANYWHERE`` is for no country.
+        """
+        try:
+            photos = await reading
+            chosen = await self._store.settings_of(guild_id)
+            country = country or chosen.country or ANYWHERE
+            certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
+            identification, place = await self._identify(
+                photos, group, None if country == ANYWHERE else country, certainty, preview
+            )
+        except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
+            return Answer(sentence=_explain(error))
+        return Answer(
+            identification=identification,
+            photos=len(photos.data),
+            notes=photos.notes,
+            spoiler=photos.spoiler,
+            place=place,
+        )
+
+    async def _identify(
+        self, photos: Photos, group: Group, country: str | None, certainty: float, preview: bool
+    ) -> tuple[Identification, Place | None]:
+        limit = MAX_CANDIDATES if country is None else CANDIDATES
+        identification = await self._identifier.identify(
+            photos.data, group, limit=limit, preview=preview, certainty=certainty
+        )
+        if country is None:
+            return identification, None
+        return await self._places.weigh(identification, country, certainty=certainty)
 
 
 def render(
@@ -99,6 +138,7 @@ def render(
             photos=answer.photos,
             notes=(*answer.notes, note),
             spoiler=answer.spoiler,
+            place=answer.place,
         )
         return Rendered(content=text, view=view)
     notes = answer.notes
@@ -110,6 +150,7 @@ def render(
         notes=notes,
         spoiler=answer.spoiler,
         source_url=source_url,
+        place=answer.place,
     )
     file = None
     if identification.preview is not None and permissions.attach_files:

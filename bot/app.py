@@ -14,6 +14,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answer import Answerer
 from bot.config import Settings
 from bot.errors import Tree
 from bot.feature import Feature
@@ -25,6 +26,7 @@ from bot.gbif import GbifClient
 from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
+from bot.place import Places
 from bot.store import Store
 from engine import TaxonTable
 
@@ -113,10 +115,9 @@ class FieldmarkBot(commands.AutoShardedBot):
 
     def _features(self, store: Store) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
+        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa))
         return (
-            identify.feature(
-                self, self._identifier, self._intake, store, message_content=message_content
-            ),
+            identify.feature(self, answerer, self._intake, store, message_content=message_content),
             gbif_feature.feature(self._taxa, self._gbif),
             settings_feature.feature(store, message_content=message_content),
         )

@@ -15,8 +15,7 @@ from typing import Any
 
 import discord
 
-from bot.answer import Answer, identify, render
-from bot.identifier import Identifier
+from bot.answer import Answer, Answerer, render
 from bot.intake import Intake
 from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
@@ -46,14 +45,14 @@ class Conversation:
     def __init__(
         self,
         client: discord.Client,
-        identifier: Identifier,
+        answerer: Answerer,
         intake: Intake,
         store: Store,
         *,
         message_content: bool,
     ) -> None:
         self._client = client
-        self._identifier = identifier
+        self._answerer = answerer
         self._intake = intake
         self._store = store
         self._asking = Asking(client, intake, store, message_content=message_content)
@@ -103,8 +102,10 @@ class Conversation:
         message = request.message
         with self._work(message.id, request.fingerprint, also=request.photo_id) as work:
             async with _typing(message.channel):
-                answer = await identify(
-                    self._identifier, self._intake.read(request.selection), request.group
+                answer = await self._answerer.answer(
+                    self._intake.read(request.selection),
+                    request.group,
+                    guild_id=_guild_id(message),
                 )
             work.sending = True
             sent = await self._send(message, answer)
@@ -164,7 +165,9 @@ class Conversation:
         if now == reply.fingerprint:
             return
         with self._work(message.id, now) as work:
-            answer = await identify(self._identifier, self._intake.read(selection), group)
+            answer = await self._answerer.answer(
+                self._intake.read(selection), group, guild_id=_guild_id(message)
+            )
             work.sending = True
             rendered = render(
                 answer,
@@ -231,6 +234,10 @@ async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
         except discord.HTTPException as error:
             log.info("No typing indicator: %s", error)
         yield
+
+
+def _guild_id(message: discord.Message) -> int | None:
+    return message.guild.id if message.guild is not None else None
 
 
 def _permissions(message: discord.Message) -> discord.Permissions:

@@ -17,7 +17,9 @@ from rapidfuzz import fuzz
 ENGLISH = "en-US"
 
 # What CLDR has of two letters and ISO 3166-1 has not: unions, outposts, placeholders.
-_NO_COUNTRIES = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
+_NO_COUNTRIES = frozenset(
+    ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
+)
 
 # Common English names of which CLDR's are no near spelling.
 _ALSO_CALLED = {
@@ -37,7 +39,9 @@ _ALSO_CALLED = {
     "usa": "US",
     "wales": "GB",
 }
-_WITH_ARTICLE = frozenset("AE BQ BS CF DO GB GM IM IO KM MV NL PH TF UM US".split())
+_WITH_ARTICLE = frozenset(
+    ["AE", "BQ", "BS", "CF", "DO", "GB", "GM", "IM", "IO", "KM", "MV", "NL", "PH", "TF", "UM", "US"]
+)
 
 _CLOSE_ENOUGH = 70
 _FEWEST_LETTERS = 3

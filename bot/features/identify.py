@@ -7,13 +7,13 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.answer import Answer, identify, render
+from bot.answer import Answer, Answerer, render
 from bot.conversation import Conversation
+from bot.country_option import CountryOrAnywhere
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
-from bot.identifier import Identifier
 from bot.intake import Intake, Photos, Selection
 from bot.request import fingerprint
 from bot.store import Reply, Store
@@ -22,20 +22,21 @@ from engine import Group
 
 def feature(
     client: discord.Client,
-    identifier: Identifier,
+    answerer: Answerer,
     intake: Intake,
     store: Store,
     *,
     message_content: bool,
 ) -> Feature:
     """Build the feature for ``client``."""
-    conversation = Conversation(client, identifier, intake, store, message_content=message_content)
+    conversation = Conversation(client, answerer, intake, store, message_content=message_content)
 
     @app_commands.command(name="identify", description="Name the species in a photo.")
     @app_commands.describe(
         photo="The photo, uploaded",
         url="Or a link to the photo",
         group="What is in the photo",
+        place="The country it was taken in",
         private="Show the answer to you alone",
     )
     @app_commands.choices(group=CHOICES)
@@ -44,6 +45,7 @@ def feature(
         photo: discord.Attachment | None = None,
         url: str | None = None,
         group: str = Group.AUTO.value,
+        place: CountryOrAnywhere | None = None,
         private: bool = False,
     ) -> None:
         if (photo is None) == (url is None):
@@ -52,7 +54,13 @@ def feature(
             )
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
-        answer = await identify(identifier, _read(intake, photo, url), Group(group), preview=True)
+        answer = await answerer.answer(
+            _read(intake, photo, url),
+            Group(group),
+            guild_id=interaction.guild_id,
+            country=place,
+            preview=True,
+        )
         await _respond(interaction, answer, asker_id=None if private else interaction.user.id)
 
     @app_commands.context_menu(name="Identify")
@@ -64,7 +72,9 @@ def feature(
             await tell(interaction, "I see no photo in that message: choose one that has a photo.")
             return
         await interaction.response.defer(thinking=True)
-        answer = await identify(identifier, intake.read(selection), Group.AUTO)
+        answer = await answerer.answer(
+            intake.read(selection), Group.AUTO, guild_id=interaction.guild_id
+        )
         asker_id = interaction.user.id
         reply_id = await _respond(
             interaction, answer, asker_id=asker_id, source_url=message.jump_url

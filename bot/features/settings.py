@@ -1,4 +1,7 @@
-"""/settings: which channels of a server are watched. Kept: channel, server and group ids."""
+"""/settings: watched channels, how sure a verdict must be, and where photos are taken.
+
+Kept: the ids of channel and server, with what was chosen for them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from typing import Any, TypeAlias, cast
 import discord
 from discord import app_commands
 
+from bot.countries import in_a_sentence
+from bot.country_option import CountryOption
 from bot.feature import Feature
 from bot.groups import CHOICES, PLURALS
-from bot.store import Store, WatchedChannel
-from engine import Group
+from bot.store import GuildSettings, Store, WatchedChannel
+from engine import CERTAINTY, Group
 
 _Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
@@ -18,6 +23,14 @@ _INTENT_OFF = (
     "This bot runs without the Message Content intent, so Discord does not show it the photos"
     " of a channel: whoever runs it can turn the intent on in the developer portal and set"
     " `message_content = true`. Mentions, `/identify` and Apps > Identify work without it."
+)
+_CERTAINTY_MEANS = (
+    "Where I am less sure of the species I name the genus, the family or a higher taxon"
+    " instead, and list the species below it."
+)
+_PLACE_MEANS = (
+    "Species that GBIF has no record of there are held less likely, and marked; none is left"
+    " out. `/identify place:` names another place for one photo, or `anywhere`."
 )
 _NEEDED = ("view_channel", "send_messages", "embed_links", "read_message_history")
 
@@ -102,10 +115,34 @@ def feature(store: Store, *, message_content: bool) -> Feature:
         state = "I no longer watch" if was_watched else "I was not watching"
         await _say(interaction, f"{state} {channel.mention}.")
 
-    @settings.command(description="Show which channels are watched.")
+    @settings.command(description="Choose how sure I must be before I name a species.")
+    @app_commands.describe(percent="From 50 to 95; leave it out for the default")
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def certainty(
+        interaction: discord.Interaction[Any],
+        percent: app_commands.Range[int, 50, 95] | None = None,
+    ) -> None:
+        await interaction.response.defer(ephemeral=True)
+        chosen = None if percent is None else percent / 100
+        await store.set_certainty(interaction.guild_id or 0, chosen)
+        await _say(interaction, f"{_certainty(chosen)} {_CERTAINTY_MEANS}")
+
+    @settings.command(description="Choose the country that the photos of this server are from.")
+    @app_commands.describe(country="The country; leave it out for anywhere")
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def place(
+        interaction: discord.Interaction[Any], country: CountryOption | None = None
+    ) -> None:
+        await interaction.response.defer(ephemeral=True)
+        await store.set_country(interaction.guild_id or 0, country)
+        text = _place(country)
+        await _say(interaction, f"{text} {_PLACE_MEANS}" if country is not None else text)
+
+    @settings.command(description="Show what is chosen, and which channels are watched.")
     @app_commands.checks.has_permissions(manage_guild=True)
     async def show(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer(ephemeral=True)
+        chosen = await store.settings_of(interaction.guild_id)
         watched = await store.watched_in(interaction.guild_id or 0)
         lines = [f"<#{channel.channel_id}>: {PLURALS[channel.group]}" for channel in watched]
         head = (
@@ -115,9 +152,24 @@ def feature(store: Store, *, message_content: bool) -> Feature:
         shown, left = lines[:40], len(lines[40:])
         tail = [f"... and {left} more."] if left else []
         notes = [] if message_content else [_INTENT_OFF]
-        await _say(interaction, "\n".join([head, *shown, *tail, *notes]))
+        await _say(interaction, "\n".join([*_described(chosen), head, *shown, *tail, *notes]))
 
     return Feature(commands=(settings,))
+
+
+def _described(chosen: GuildSettings) -> list[str]:
+    return [_certainty(chosen.certainty), _place(chosen.country)]
+
+
+def _certainty(chosen: float | None) -> str:
+    certainty, default = (CERTAINTY, " (the default)") if chosen is None else (chosen, "")
+    return f"A species is named from {certainty:.0%}".replace("%", " %") + f"{default}."
+
+
+def _place(country: str | None) -> str:
+    if country is None:
+        return "Photos may be from anywhere; `/settings place` names a country."
+    return f"Photos are taken to be from {in_a_sentence(country)}."
 
 
 def _missing(channel: _Channel) -> list[str]:

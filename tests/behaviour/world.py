@@ -14,6 +14,7 @@ from bot.config import Settings
 from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
 from engine import (
+    CERTAINTY,
     Ancestor,
     Candidate,
     EngineError,
@@ -73,6 +74,7 @@ class CannedEngine:
     error: Exception | None = None
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
+    certainties: list[float] = field(default_factory=list)
     closed: int = 0
     held_by: simcord.Env | None = None
     starting_in: simcord.Env | None = None
@@ -92,9 +94,16 @@ class CannedEngine:
             raise self.start_error
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        certainty: float = CERTAINTY,
     ) -> Identification:
         self.asked.append((tuple(photos), group))
+        self.certainties.append(certainty)
         if self.held_by is not None:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:

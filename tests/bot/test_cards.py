@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cards import bar, identification_card, identification_text, percent
+from bot.cards import bar, identification_card, identification_text
+from bot.headline import percent
+from bot.place import Place
 from engine import Ancestor, Candidate, Group, Identification, ModelInfo, Taxon, Verdict
 
 MODEL = ModelInfo(
@@ -82,6 +84,81 @@ def test_a_genus() -> None:
     lead = (embed.description or "").splitlines()[0]
     assert lead == "**91 %** sure of the genus *Larus* (gulls); the species is open."
     assert "1.2 s" in (embed.footer.text or "")
+
+
+def lookalikes(*names: str | None, lineage: tuple[Ancestor, ...] = AVES) -> tuple[Candidate, ...]:
+    """Return candidates of the genus Passer with these English names, ever less likely."""
+    return tuple(
+        Candidate(
+            taxon=Taxon(
+                scientific_name=f"Passer {number}",
+                rank="species",
+                lineage=(*lineage, Ancestor("genus", "Passer")),
+                vernacular_name=name,
+            ),
+            probability=0.52 / (number + 1),
+            model="birds",
+        )
+        for number, name in enumerate(names)
+    )
+
+
+PASSER = Verdict(taxon=Taxon(scientific_name="Passer", rank="genus", lineage=AVES), probability=0.9)
+INSECTA = (Ancestor("kingdom", "Animalia"), Ancestor("class", "Insecta"))
+
+
+def test_a_genus_leads_to_its_likeliest_species() -> None:
+    embed = identification_card(
+        identification(
+            verdict=PASSER, candidates=lookalikes("House Sparrow", "Eurasian Tree-Sparrow")
+        )
+    )
+    assert embed.title == "A sparrow of the genus Passer"
+    lead, _, first, second = (embed.description or "").splitlines()
+    assert lead == "**90 %** sure of the genus *Passer*; most likely House Sparrow, 52 %."
+    assert "House Sparrow" in first
+    assert "Eurasian Tree-Sparrow" in second
+
+
+@pytest.mark.parametrize(
+    ("names", "lineage", "kind"),
+    [
+        (("Barn Owl", "Little Owl"), AVES, "An owl"),
+        (("House Sparrow", "Rock Petronia"), AVES, "A bird"),
+        (("House Sparrow", None), AVES, "A bird"),
+        (("House Sparrow",), AVES, "A bird"),
+        (("-", "- -"), AVES, "A bird"),
+        (("Painted Lady", "American Lady"), INSECTA, "An insect"),
+    ],
+)
+def test_a_kind_is_named_by_what_the_species_share(
+    names: tuple[str | None, ...], lineage: tuple[Ancestor, ...], kind: str
+) -> None:
+    verdict = replace(PASSER, taxon=replace(PASSER.taxon, lineage=lineage))
+    embed = identification_card(
+        identification(verdict=verdict, candidates=lookalikes(*names, lineage=lineage))
+    )
+    assert embed.title == f"{kind} of the genus Passer"
+
+
+def test_what_was_never_recorded_in_a_place_is_marked() -> None:
+    place = Place(name="Côte d’Ivoire", unrecorded=frozenset({ROBIN}))
+    embed = identification_card(identification(), place=place)
+    lead, _, robin, nightingale = (embed.description or "").splitlines()
+    assert lead.endswith("**93 %** sure, though never recorded in Côte d’Ivoire")
+    assert robin.endswith(" · not recorded in Côte d’Ivoire")
+    assert "recorded" not in nightingale
+    assert "Taken to be from Côte d’Ivoire. Records: GBIF.org" in (embed.footer.text or "")
+    assert "not recorded in Côte d’Ivoire" in identification_text(identification(), place=place)
+
+
+def test_a_place_that_could_not_be_looked_up_is_said() -> None:
+    place = Place(name="Austria", problem="GBIF could not be reached")
+    embed = identification_card(identification(), place=place)
+    assert "recorded" not in (embed.description or "")
+    assert "That it is from Austria was not taken into account: GBIF could not be reached." in (
+        embed.footer.text or ""
+    )
 
 
 def test_a_class_is_no_triumph() -> None:

@@ -1,0 +1,206 @@
+"""The first lines of a card: what an identification comes to, in words that say how sure it is.
+
+Pure functions of their arguments. What is a title is plain text, everything else Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
+
+from bot.groups import PLURALS
+from bot.links import taxon_url
+from bot.markdown import escape, italic_name, one_line
+from bot.place import Place
+from engine import Ancestor, Candidate, Group, Identification, Taxon, Verdict
+
+MAX_CANDIDATES = 5
+HIDDEN = discord.Colour(0x8A8F98)
+"""The colour of a card that says nothing of how sure it is."""
+
+_MAX_NAME = 80
+_WORTH_A_LINE = 0.01
+
+_SURE = discord.Colour(0x2E9E5B)
+_LIKELY = discord.Colour(0xE0A526)
+_OPEN = discord.Colour(0xD9722E)
+
+_SURE_FROM = 0.8
+_LIKELY_FROM = 0.5
+
+_KINDS = {
+    "Aves": "a bird",
+    "Insecta": "an insect",
+    "Arachnida": "an arachnid",
+    "Mammalia": "a mammal",
+    "Reptilia": "a reptile",
+    "Squamata": "a reptile",
+    "Amphibia": "an amphibian",
+    "Actinopterygii": "a fish",
+    "Mollusca": "a mollusc",
+    "Plantae": "a plant",
+    "Fungi": "a fungus",
+    "Animalia": "an animal",
+}
+_NAMED_AFTER_KIN = frozenset({"Aves", "Mammalia"})
+_SPECIES_RANKS = frozenset({"species", "subspecies", "variety", "form", "hybrid"})
+_GROUP_KINDS = {
+    Group.BIRD: "a bird",
+    Group.INSECT: "an insect",
+    Group.PLANT: "a plant",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """What a card leads with. ``title`` is plain, ``lead`` is Markdown."""
+
+    title: str
+    lead: str
+    colour: discord.Colour
+    url: str | None = None
+
+
+def headline(identification: Identification, place: Place | None = None) -> Headline:
+    """Say what an identification comes to."""
+    verdict = identification.verdict
+    if not identification.known:
+        return _unknown(identification)
+    if verdict is None:
+        return _undecided(identification)
+    if verdict.taxon.rank in _SPECIES_RANKS:
+        return _species(verdict, identification.group, place)
+    return _higher_taxon(verdict, identification)
+
+
+def worth_a_line(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that a card has room for and that are not next to impossible."""
+    return [c for c in candidates if c.probability >= _WORTH_A_LINE][:MAX_CANDIDATES]
+
+
+def percent(probability: float) -> str:
+    """Write a probability as whole percent; neither certainty nor impossibility is claimed.
+
+    >>> [percent(p) for p in (0.004, 0.5, 0.996)]
+    ['<1 %', '50 %', '>99 %']
+    """
+    if probability < 0.01:
+        return "<1 %"
+    if probability >= 0.995:
+        return ">99 %"
+    return f"{probability * 100:.0f} %"
+
+
+def _species(verdict: Verdict, group: Group, place: Place | None) -> Headline:
+    taxon = verdict.taxon
+    lead = f"{scientific(taxon)}, {_kind(taxon, group)} · **{percent(verdict.probability)}** sure"
+    if place is not None and taxon in place.unrecorded:
+        lead += f", though never recorded in {escape(place.name)}"
+    return Headline(
+        title=display_name(taxon),
+        lead=lead,
+        url=taxon_url(taxon),
+        colour=_colour(verdict.probability),
+    )
+
+
+def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
+    taxon = verdict.taxon
+    known_as = f" ({escape(_clean(taxon.vernacular_name))})" if taxon.vernacular_name else ""
+    lead = f"**{percent(verdict.probability)}** sure of the {taxon.rank} {scientific(taxon)}"
+    if taxon.scientific_name in _KINDS:
+        return Headline(
+            title=f"{_sentence_case(_KINDS[taxon.scientific_name])}, but I can't tell which",
+            lead=f"{lead}{known_as}. A closer or sharper photo may tell more.",
+            url=taxon_url(taxon),
+            colour=_OPEN,
+        )
+    below = _below(taxon, identification.candidates)
+    kind = _shared_noun(below) or _kind(taxon, identification.group)
+    return Headline(
+        title=_sentence_case(f"{kind} of the {taxon.rank} {_clean(taxon.scientific_name)}"),
+        lead=f"{lead}{known_as}; {_most_likely(below)}.",
+        url=taxon_url(taxon),
+        colour=_LIKELY if verdict.probability >= _LIKELY_FROM else _OPEN,
+    )
+
+
+def _below(taxon: Taxon, candidates: Sequence[Candidate]) -> list[Candidate]:
+    step = Ancestor(taxon.rank, taxon.scientific_name)
+    return [c for c in worth_a_line(candidates) if step in c.taxon.lineage]
+
+
+def _most_likely(below: Sequence[Candidate]) -> str:
+    if not below:
+        return "the species is open"
+    first = below[0]
+    return f"most likely {escape(display_name(first.taxon))}, {percent(first.probability)}"
+
+
+def _shared_noun(below: Sequence[Candidate]) -> str | None:
+    """Name what the likely species have in common: "a sparrow" for House and Tree Sparrow.
+
+    Only birds and mammals are named after their kin throughout; butterflies are ladies and
+    question marks.
+    """
+    likely = [c.taxon for c in below]
+    if not all(t.ancestor("class") in _NAMED_AFTER_KIN for t in likely):
+        return None
+    names = (_clean(t.vernacular_name or "").replace("-", " ").strip() for t in likely)
+    nouns = {name.rpartition(" ")[2].lower() for name in names}
+    if len(likely) < 2 or len(nouns) != 1 or not (noun := nouns.pop()).isalpha():
+        return None
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _undecided(identification: Identification) -> Headline:
+    lead = "No answer stands out. A closer or sharper photo may settle it; these come nearest:"
+    if not identification.candidates:
+        lead = "No answer stands out. A closer or sharper photo may settle it."
+    return Headline(title="I can't tell from this photo", lead=lead, colour=_OPEN)
+
+
+def _unknown(identification: Identification) -> Headline:
+    lead = "A closer crop of a single animal or plant may help."
+    if identification.group in _GROUP_KINDS:
+        lead = (
+            f"I looked among {PLURALS[identification.group]}. A closer crop of a single animal or"
+            " plant may help, or another `group`."
+        )
+    if identification.candidates:
+        lead += " If it has to be one I know, these come nearest:"
+    return Headline(title="I don't think this is in what I know", lead=lead, colour=HIDDEN)
+
+
+def _colour(probability: float) -> discord.Colour:
+    if probability >= _SURE_FROM:
+        return _SURE
+    return _LIKELY if probability >= _LIKELY_FROM else _OPEN
+
+
+def _kind(taxon: Taxon, group: Group) -> str:
+    """Say what sort of organism a taxon is, by the nearest ancestor that has an everyday word."""
+    names = [taxon.scientific_name, *(ancestor.name for ancestor in reversed(taxon.lineage))]
+    known = next((_KINDS[name] for name in names if name in _KINDS), None)
+    return known or _GROUP_KINDS.get(group, "an organism")
+
+
+def display_name(taxon: Taxon) -> str:
+    """Return the name that people know a taxon by, as plain text."""
+    return _sentence_case(_clean(taxon.vernacular_name or taxon.scientific_name))
+
+
+def scientific(taxon: Taxon) -> str:
+    """Set a scientific name, in italics where the codes of nomenclature ask for them."""
+    name = escape(_clean(taxon.scientific_name))
+    return italic_name(name, taxon.rank)
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _clean(text: str) -> str:
+    return one_line(text, _MAX_NAME) or "?"

@@ -1,0 +1,85 @@
+"""Take into account where a photo was taken, by what GBIF has recorded there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.countries import in_a_sentence
+from bot.gbif import GbifUnavailable
+from engine import Identification, Taxon, TaxonTable, weigh_identification
+
+log = logging.getLogger(__name__)
+
+CANDIDATES = 300
+"""How many candidates a place is weighed among. Some tens are not enough: where a network is
+unsure, one photo in twenty has more than a tenth of its probability beyond the first 20."""
+
+_LOOKED_UP = 20
+
+
+class Records(Protocol):
+    """Who knows what occurs where; ``GbifClient`` is one."""
+
+    async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
+        """Count the occurrences of each taxon in a country by its ISO 3166-1 alpha-2 code.
+
+        Taxa that cannot be looked up are left out.
+
+        Raises:
+            GbifUnavailable: the counts cannot be had now.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What the card says of a place: its name in a sentence, and what was never recorded there.
+
+    ``problem`` is why it was not taken into account, None where it was.
+    """
+
+    name: str
+    unrecorded: frozenset[Taxon] = frozenset()
+    problem: str | None = None
+
+
+class Places:
+    """Weighs identifications by the country that their photos were taken in.
+
+    Args:
+        records: who is asked; None where nobody may be.
+        taxa: the local table, for the higher taxa of a new verdict.
+        deadline_s: how long an answer may wait for the records.
+    """
+
+    def __init__(
+        self, records: Records | None, taxa: TaxonTable, *, deadline_s: float = 3.0
+    ) -> None:
+        self._records = records
+        self._taxa = taxa
+        self._deadline_s = deadline_s
+
+    async def weigh(
+        self, identification: Identification, country: str, *, certainty: float
+    ) -> tuple[Identification, Place]:
+        """Return the identification as it is in ``country``, or as it was and why."""
+        name = in_a_sentence(country)
+        asked = [candidate.taxon for candidate in identification.candidates[:_LOOKED_UP]]
+        if self._records is None:
+            return identification, Place(name=name, problem="asking GBIF is switched off here")
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                records = await self._records.recorded_in(asked, country)
+        except (GbifUnavailable, TimeoutError) as error:
+            log.warning("A place was not taken into account: %s", error or "GBIF was too slow.")
+            return identification, Place(name=name, problem="GBIF could not be reached")
+        if not records:
+            return identification, Place(name=name, problem="GBIF knows none of these names")
+        weighed = weigh_identification(
+            identification, records, self._taxa.ancestor, certainty=certainty
+        )
+        unrecorded = frozenset(taxon for taxon, count in records.items() if count == 0)
+        return weighed, Place(name=name, unrecorded=unrecorded)
