@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.countries import in_a_sentence
-from bot.gbif import GbifUnavailable
+from bot.gbif_errors import GbifUnavailable
 from engine import Identification, Taxon, TaxonTable, weigh_identification
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ CANDIDATES = 300
 unsure, one photo in twenty has more than a tenth of its probability beyond the first 20."""
 
 _LOOKED_UP = 20
+_WORTH_LOOKING_UP = 0.001
 
 
 class Records(Protocol):
@@ -67,7 +68,11 @@ class Places:
     ) -> tuple[Identification, Place]:
         """Return the identification as it is in ``country``, or as it was and why."""
         name = in_a_sentence(country)
-        asked = [candidate.taxon for candidate in identification.candidates[:_LOOKED_UP]]
+        asked = [
+            candidate.taxon
+            for candidate in identification.candidates[:_LOOKED_UP]
+            if candidate.probability >= _WORTH_LOOKING_UP
+        ]
         if self._records is None:
             return identification, Place(name=name, problem="asking GBIF is switched off here")
         try:
