@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from engine import Engine, EngineError, EngineSettings, Group, Identification, TaxonTable
+from engine import (
+    CERTAINTY,
+    Engine,
+    EngineError,
+    EngineSettings,
+    Group,
+    Identification,
+    Taxon,
+    TaxonTable,
+    Verdict,
+)
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
 from tools.engine_options import (
@@ -30,6 +40,10 @@ from tools.engine_options import (
 from tools.identify import identify_all
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import Answered, accuracy, agreement, as_json, confusions, outside
+from tools.verdict_scores import Judged, score_verdicts, verdict_tables, verdicts_at
+
+_EVERY_CANDIDATE = 10_000
+_Kept = TypeVar("_Kept")
 
 
 def evaluate(
@@ -42,32 +56,96 @@ def evaluate(
         str | None,
         typer.Option(help="Run a second time with this runtime and compare.", metavar="RUNTIME"),
     ] = None,
+    verdict: Annotated[
+        bool, typer.Option("--verdict", help="Score the verdicts, at whatever rank, instead.")
+    ] = False,
+    certainty: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.01, max=1, help="With --verdict, how sure it must be; may be given repeatedly."
+        ),
+    ] = None,
     as_json_: Annotated[bool, typer.Option("--json", help="JSON in place of tables.")] = False,
     models: ModelsOption = None,
     home: HomeOption = None,
     index: IndexOption = None,
     runtime: RuntimeOption = None,
 ) -> None:
-    """Measure top-1, top-5 and calibration on labelled photos."""
+    """Measure top-1, top-5 and calibration on labelled photos, or how good the verdicts are."""
     settings = engine_settings(models, home, runtime, index)
-    other = replace(settings, runtime=check_runtime(against)) if against else None
+    if verdict and against:
+        raise refuse("--against compares first answers and not verdicts: leave out one of the two.")
+    taxa = TaxonTable.load()
     try:
-        chosen = _choose(read_manifest(photos, split, TaxonTable.load()), group)
+        chosen = _choose(read_manifest(photos, split, taxa), group)
     except ManifestInvalid as error:
         raise refuse(str(error)) from error
     try:
-        answered, hosted = asyncio.run(_answer(settings, chosen, group, "Identifying"))
-        report = _report(answered, hosted, _species_of(settings, hosted))
-        if other:
-            second, _ = asyncio.run(_answer(other, chosen, group, f"With {against}"))
-            report["agreement"] = {"with": against, **agreement(answered, second)}
+        if verdict:
+            report = _verdicts(settings, chosen, group, certainty or [CERTAINTY], taxa)
+        else:
+            report = _answers(settings, chosen, group, against)
     except EngineError as error:
         raise fail(str(error)) from error
     report = {"photos": str(photos), "split": split, "group": group.value, **report}
     if as_json_:
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    elif verdict:
+        _show_verdicts(report)
     else:
         _show(report)
+
+
+def _answers(
+    settings: EngineSettings, chosen: Sequence[LabelledPhoto], group: Group, against: str | None
+) -> dict[str, Any]:
+    """Report on the candidates, and on how far another runtime agrees."""
+
+    def keep(photo: LabelledPhoto, answer: Identification) -> Answered:
+        return Answered(photo=photo, answer=answer)
+
+    other = replace(settings, runtime=check_runtime(against)) if against else None
+    answered, hosted = asyncio.run(_identify(settings, chosen, group, keep))
+    report = _report(answered, hosted, _indexed(settings, hosted))
+    if other:
+        second, _ = asyncio.run(_identify(other, chosen, group, keep, title=f"With {against}"))
+        report["agreement"] = {"with": against, **agreement(answered, second)}
+    return report
+
+
+def _verdicts(
+    settings: EngineSettings,
+    chosen: Sequence[LabelledPhoto],
+    group: Group,
+    certainties: Sequence[float],
+    taxa: TaxonTable,
+) -> dict[str, Any]:
+    """Report on the verdicts, each photo being looked at once for all certainties."""
+
+    def keep(
+        photo: LabelledPhoto, answer: Identification
+    ) -> tuple[LabelledPhoto, tuple[Verdict | None, ...]]:
+        return photo, verdicts_at(answer, certainties, taxa.ancestor)
+
+    identifying = _identify(
+        settings, chosen, group, keep, limit=_EVERY_CANDIDATE, certainty=certainties[0]
+    )
+    answered, hosted = asyncio.run(identifying)
+    indexed = _indexed(settings, hosted)
+    judged = [
+        Judged(photo=photo, truth=_truth(photo, hosted, indexed), verdicts=verdicts)
+        for photo, verdicts in answered
+        if _is_known(photo, hosted, indexed) or _is_unknown(photo, indexed)
+    ]
+    return {"models": dict(hosted), "verdicts": score_verdicts(judged, certainties)}
+
+
+def _truth(
+    photo: LabelledPhoto, hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
+) -> Taxon | None:
+    if not _is_known(photo, hosted, indexed):
+        return None
+    return photo.taxon or indexed[photo.scientific_name]
 
 
 def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:
@@ -76,44 +154,60 @@ def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:
     return [photo for photo in photos if photo.group == GROUP_FOLDERS[group]]
 
 
-async def _answer(
-    settings: EngineSettings, photos: Sequence[LabelledPhoto], group: Group, title: str
-) -> tuple[list[Answered], dict[str, str]]:
-    """Identify every photo; return the answers, and the runtime of each label set's network."""
-    answered = []
+async def _identify(
+    settings: EngineSettings,
+    photos: Sequence[LabelledPhoto],
+    group: Group,
+    keep: Callable[[LabelledPhoto, Identification], _Kept],
+    *,
+    title: str = "Identifying",
+    limit: int = 5,
+    certainty: float = CERTAINTY,
+) -> tuple[list[_Kept], dict[str, str]]:
+    """Identify every photo; return what ``keep`` makes of the answers, and the runtimes used."""
+    kept = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=len(photos))
         async with Engine(settings) as engine:
-            outcomes = identify_all(engine, [photo.path for photo in photos], group, 5)
+            paths = [photo.path for photo in photos]
+            outcomes = identify_all(engine, paths, group, limit, certainty=certainty)
             position = 0
             async for path, outcome in outcomes:
                 if not isinstance(outcome, Identification):
                     raise EngineError(f"{path}: {outcome}")
-                answered.append(Answered(photo=photos[position], answer=outcome))
+                kept.append(keep(photos[position], outcome))
                 position += 1
                 progress.advance(task)
             hosted = {m.name: m.runtime for m in engine.models() if m.runtime is not None}
-    return answered, hosted
+    return kept, hosted
 
 
-def _species_of(settings: EngineSettings, hosted: Mapping[str, str]) -> frozenset[str]:
-    """Return the names of the species that the index holds; none where it is not used."""
+def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, Taxon]:
+    """Return the species that the index holds, by name; none where it is not used."""
     if "index" not in hosted:
-        return frozenset()
+        return {}
     index = SpeciesIndex.open(index_folder(settings), touch=False)
-    return frozenset(taxon.scientific_name for taxon in index.taxa)
+    return {taxon.scientific_name: taxon for taxon in index.taxa}
+
+
+def _is_known(
+    photo: LabelledPhoto, hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
+) -> bool:
+    """Tell whether a network that is here has a label for the species, or the index holds it."""
+    return photo.label_set in hosted or photo.scientific_name in indexed
+
+
+def _is_unknown(photo: LabelledPhoto, indexed: Mapping[str, Taxon]) -> bool:
+    """Tell whether no network has a label for the species, be it here or not, nor the index."""
+    return photo.label_set is None and photo.scientific_name not in indexed
 
 
 def _report(
-    answered: Sequence[Answered], hosted: Mapping[str, str], indexed: frozenset[str]
+    answered: Sequence[Answered], hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
 ) -> dict[str, Any]:
-    """Score by group. A species is known where a network has a label for it, or the index it."""
-    known = [
-        a for a in answered if a.photo.label_set in hosted or a.photo.scientific_name in indexed
-    ]
-    unknown = [
-        a for a in answered if a.photo.label_set is None and a.photo.scientific_name not in indexed
-    ]
+    """Score by group."""
+    known = [a for a in answered if _is_known(a.photo, hosted, indexed)]
+    unknown = [a for a in answered if _is_unknown(a.photo, indexed)]
     groups: dict[str, Any] = {}
     for name in sorted({a.photo.group for a in answered}):
         inside = [a for a in known if a.photo.group == name]
@@ -141,10 +235,21 @@ def _right_group(known: Sequence[Answered]) -> dict[str, float]:
     return shares
 
 
+def _show_verdicts(report: dict[str, Any]) -> None:
+    console = Console()
+    console.print(_heading(report))
+    for table in verdict_tables(report["verdicts"]):
+        console.print(table)
+
+
+def _heading(report: dict[str, Any]) -> str:
+    served = ", ".join(f"{name} ({runtime})" for name, runtime in report["models"].items())
+    return f"{report['split']} photos of {report['photos']}, models: {served}"
+
+
 def _show(report: dict[str, Any]) -> None:
     console = Console()
-    served = ", ".join(f"{name} ({runtime})" for name, runtime in report["models"].items())
-    console.print(f"{report['split']} photos of {report['photos']}, models: {served}")
+    console.print(_heading(report))
     known = Table("group", "photos", "top-1", "top-5", "SE", "ECE", "said unknown")
     unknown = Table("group", "photos of unknown species", "said unknown")
     for name, group in report["groups"].items():

@@ -13,7 +13,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from engine import Candidate, Engine, EngineError, Group, Identification, Verdict
+from engine import (
+    CERTAINTY,
+    Candidate,
+    Engine,
+    EngineError,
+    Group,
+    Identification,
+    Verdict,
+)
 from tools.engine_options import (
     HomeOption,
     IndexOption,
@@ -63,7 +71,13 @@ def identify(
 
 
 async def identify_all(
-    engine: Engine, photos: Sequence[Path], group: Group, limit: int, *, at_once: int = 4
+    engine: Engine,
+    photos: Sequence[Path],
+    group: Group,
+    limit: int,
+    *,
+    certainty: float = CERTAINTY,
+    at_once: int = 4,
 ) -> AsyncIterator[tuple[Path, Outcome]]:
     """Yield each photo's outcome in the order given; a failed photo's is a sentence."""
     gate = asyncio.Semaphore(at_once)
@@ -71,7 +85,9 @@ async def identify_all(
     async def one(path: Path) -> Outcome:
         async with gate:
             try:
-                return await engine.identify([read_photo(path)], group, limit=limit)
+                return await engine.identify(
+                    [read_photo(path)], group, limit=limit, certainty=certainty
+                )
             except (EngineError, PhotoUnreadable) as error:
                 return str(error)
 

@@ -11,11 +11,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from engine import Ancestor, Taxon
 from engine.classifier import sharpen
 from tests.hub_modules import HubModules
 from tools.calibrate import fit_temperature, fit_threshold
 from tools.cli import app
 from tools.scoring import expected_calibration_error
+from tools.verdict_scores import is_right
 
 COLUMNS = ["path", "split", "group", "scientific_name", "label_set", "label_index"]
 # What each photo shows, and what its label says: one green bird is labelled wrongly.
@@ -79,6 +81,78 @@ def test_two_runtimes_are_compared(hub_modules: HubModules, photos: Path) -> Non
         "top1_agreement": 1.0,
         "greatest_difference": 0.0,
     }
+
+
+def test_verdicts_are_scored_at_each_certainty(hub_modules: HubModules, photos: Path) -> None:
+    options = ["--verdict", "--certainty", "0.7", "--certainty", "1"]
+    result = run(hub_modules, photos, "eval", *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    lenient, strict = json.loads(result.stdout)["verdicts"]
+    assert lenient["certainty"] == 0.7
+    assert lenient["groups"]["birds"]["known_species"] == {
+        "photos": 3,
+        "right": 0.6667,
+        "wrong": 0.3333,
+        "none": 0.0,
+        "right_if_any": 0.6667,
+        "species_level": 1.0,
+    }
+    nothing = {"photos": 1, "species_level": 0.0, "none": 1.0}
+    assert lenient["groups"]["negatives"]["unknown_species"] == nothing
+    assert lenient["groups"]["all"]["known_species"]["photos"] == 4
+    assert lenient["groups"]["all"]["unknown_species"] is None
+    assert strict["groups"]["birds"]["known_species"]["species_level"] == 0
+
+
+def test_a_verdict_at_another_certainty_is_the_engines_own(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    both = run(
+        hub_modules, photos, "eval", "--verdict", "--json", "--certainty=0.7", "--certainty=0.98"
+    )
+    alone = run(hub_modules, photos, "eval", "--verdict", "--json", "--certainty=0.98")
+    assert json.loads(both.stdout)["verdicts"][1] == json.loads(alone.stdout)["verdicts"][0]
+
+
+def test_verdicts_as_tables(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--verdict")
+    assert result.exit_code == 0, result.stderr
+    assert "0.667 │ 0.333" in result.stdout
+    both = run(hub_modules, photos, "eval", "--verdict", "--against", "tensorflow")
+    assert both.exit_code == 2
+    assert "leave out one of the two" in both.stderr
+
+
+ROBIN = Taxon(
+    scientific_name="Erithacus rubecula",
+    rank="species",
+    lineage=(
+        Ancestor("kingdom", "Animalia"),
+        Ancestor("class", "Aves"),
+        Ancestor("genus", "Erithacus"),
+    ),
+)
+ANIMALIA = ROBIN.lineage[:1]
+
+
+@pytest.mark.parametrize(
+    ("rank", "name", "lineage", "right"),
+    [
+        ("species", "Erithacus rubecula", ROBIN.lineage, True),
+        ("genus", "Erithacus", ROBIN.lineage[:2], True),
+        ("class", "Aves", ANIMALIA, True),
+        ("kingdom", "Animalia", (), True),
+        ("species", "Luscinia luscinia", ROBIN.lineage, False),
+        ("genus", "Luscinia", ROBIN.lineage[:2], False),
+        ("genus", "Erithacus", (Ancestor("kingdom", "Plantae"),), False),
+        ("subspecies", "Erithacus rubecula melophilus", ROBIN.lineage, False),
+    ],
+)
+def test_a_verdict_is_right_at_any_rank_of_the_truth(
+    rank: str, name: str, lineage: tuple[Ancestor, ...], right: bool
+) -> None:
+    verdict = Taxon(scientific_name=name, rank=rank, lineage=lineage)
+    assert is_right(verdict, ROBIN) is right
 
 
 def test_a_missing_manifest_or_split_is_one_sentence(hub_modules: HubModules, photos: Path) -> None:
