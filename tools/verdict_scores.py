@@ -72,8 +72,8 @@ def verdicts_at(
 
 def is_right(verdict: Taxon, truth: Taxon) -> bool:
     """Tell whether a verdict is the truth or a higher taxon of it."""
-    if verdict.rank in SPECIES_RANKS:
-        return verdict.scientific_name == truth.scientific_name
+    if verdict.scientific_name == truth.scientific_name:
+        return verdict.rank == truth.rank
     same_kingdom = verdict.ancestor("kingdom") in (None, truth.ancestor("kingdom"))
     return same_kingdom and Ancestor(verdict.rank, verdict.scientific_name) in truth.lineage
 

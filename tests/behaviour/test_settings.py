@@ -1,4 +1,4 @@
-"""/settings: watched channels."""
+"""/settings: watched channels, and how sure a verdict must be. For places see test_place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import discord
 import pytest
 import simcord
 
-from engine import Group
+from engine import CERTAINTY, Group
 from tests.behaviour.world import JPEG, World
 
 PHOTO = [("IMG_1.jpg", JPEG)]
@@ -73,6 +73,36 @@ async def test_show_lists_what_is_watched(world: World, boss: simcord.MemberActo
     assert "No channel is watched" in await said(boss, world, "show")
     await said(boss, world, "watch", channel=world.channel, group="plant")
     assert f"{world.channel.mention}: plants" in await said(boss, world, "show")
+
+
+async def test_a_server_chooses_how_sure_a_verdict_must_be(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert "A species is named from 60 %." in await said(boss, world, "certainty", percent=60)
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    await world.alice.slash(world.channel, "identify", photo=PHOTO[0])
+    await world.alice.user.slash("identify", photo=PHOTO[0])
+    assert world.engine.certainties == [0.6, 0.6, CERTAINTY]
+    assert "A species is named from 60 %." in await said(boss, world, "show")
+
+
+async def test_the_default_certainty_comes_back(world: World, boss: simcord.MemberActor) -> None:
+    default = f"A species is named from {round(CERTAINTY * 100)} % (the default)."
+    assert default in await said(boss, world, "show")
+    await said(boss, world, "certainty", percent=95)
+    assert default in await said(boss, world, "certainty")
+    await world.alice.slash(world.channel, "identify", photo=PHOTO[0])
+    assert world.engine.certainties == [CERTAINTY]
+
+
+@with_content
+async def test_an_edited_request_is_redone_under_the_servers_settings(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    photo = await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    await said(boss, world, "certainty", percent=90)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    assert world.engine.certainties == [CERTAINTY, 0.9]
 
 
 @with_content

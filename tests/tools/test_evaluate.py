@@ -155,6 +155,16 @@ def test_a_verdict_is_right_at_any_rank_of_the_truth(
     assert is_right(verdict, ROBIN) is right
 
 
+def test_the_species_of_a_subspecies_is_right() -> None:
+    melophilus = Taxon(
+        scientific_name="Erithacus rubecula melophilus",
+        rank="subspecies",
+        lineage=(*ROBIN.lineage, Ancestor("species", "Erithacus rubecula")),
+    )
+    assert is_right(ROBIN, melophilus)
+    assert is_right(melophilus, melophilus)
+
+
 def test_a_missing_manifest_or_split_is_one_sentence(hub_modules: HubModules, photos: Path) -> None:
     nothing = run(hub_modules, photos, "eval", "--split", "valid")
     assert nothing.exit_code == 2
