@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from engine.contracts import Taxon, Verdict
 
-CERTAINTY = 0.7
+CERTAINTY = 0.85
 """How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
 
 SHARE_OF_PARENT = 0.5

@@ -210,3 +210,20 @@ async def test_the_real_bird_network_knows_a_chickadee_in_any_file(
     named = [a.candidates[0].taxon.scientific_name for a in answers]
     assert len(named) > 20
     assert set(named) == {CHICKADEE}
+
+
+async def test_a_second_photo_of_an_individual_corrects_the_first(
+    shared: Path, tmp_path: Path
+) -> None:
+    """The real bird network takes one photo of a bobolink for a starling, but not two."""
+    folder = shared / "photos/train/birds/Dolichonyx_oryzivorus"
+    unclear, clear = ((folder / name).read_bytes() for name in ("005.jpg", "023.jpg"))
+    settings = EngineSettings(home=tmp_path, models_dir=shared / "models")
+    async with Engine(settings) as engine:
+        first = await engine.identify([unclear], Group.BIRD)
+        both = await engine.identify([unclear, clear], Group.BIRD)
+        turned = await engine.identify([clear, unclear], Group.BIRD)
+    assert first.candidates[0].taxon.scientific_name == "Sturnus vulgaris"
+    assert both.candidates[0].taxon.scientific_name == "Dolichonyx oryzivorus"
+    assert [c.taxon for c in turned.candidates] == [c.taxon for c in both.candidates]
+    assert first.candidates[0].taxon in [c.taxon for c in both.candidates]

@@ -48,7 +48,7 @@ def ancestor(taxon: Taxon, rank: str) -> Taxon | None:
 def test_the_deepest_sure_taxon_is_the_verdict(
     probabilities: dict[Taxon, float], verdict: str, probability: float
 ) -> None:
-    found = roll_up(probabilities.items(), ancestor)
+    found = roll_up(probabilities.items(), ancestor, certainty=0.7)
     assert found is not None
     assert found.taxon.scientific_name == verdict
     assert found.probability == pytest.approx(probability)
