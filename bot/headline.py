@@ -22,6 +22,7 @@ HIDDEN = discord.Colour(0x8A8F98)
 
 _MAX_NAME = 80
 _WORTH_A_LINE = 0.01
+_NEARLY_ALL = 0.9
 
 _SURE = discord.Colour(0x2E9E5B)
 _LIKELY = discord.Colour(0xE0A526)
@@ -118,7 +119,7 @@ def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
             colour=_OPEN,
         )
     below = _below(taxon, identification.candidates)
-    kind = _shared_noun(below) or _kind(taxon, identification.group)
+    kind = _shared_noun(verdict, below) or _kind(taxon, identification.group)
     return Headline(
         title=_sentence_case(f"{kind} of the {taxon.rank} {_clean(taxon.scientific_name)}"),
         lead=f"{lead}{known_as}; {_most_likely(below)}.",
@@ -139,18 +140,20 @@ def _most_likely(below: Sequence[Candidate]) -> str:
     return f"most likely {escape(display_name(first.taxon))}, {percent(first.probability)}"
 
 
-def _shared_noun(below: Sequence[Candidate]) -> str | None:
+def _shared_noun(verdict: Verdict, below: Sequence[Candidate]) -> str | None:
     """Name what the likely species have in common: "a sparrow" for House and Tree Sparrow.
 
-    Only birds and mammals are named after their kin throughout; butterflies are ladies and
-    question marks.
+    Only where they are nearly all that the verdict rests on, and only for birds and mammals,
+    which are named after their kin throughout; butterflies are ladies and question marks.
     """
-    likely = [c.taxon for c in below]
-    if not all(t.ancestor("class") in _NAMED_AFTER_KIN for t in likely):
+    named_after_kin = _NAMED_AFTER_KIN.intersection(a.name for a in verdict.taxon.lineage)
+    weight = sum(candidate.probability for candidate in below)
+    if not named_after_kin or len(below) < 2 or weight < _NEARLY_ALL * verdict.probability:
         return None
-    names = (_clean(t.vernacular_name or "").replace("-", " ").strip() for t in likely)
+    names = (_clean(c.taxon.vernacular_name or "").replace("-", " ").strip() for c in below)
     nouns = {name.rpartition(" ")[2].lower() for name in names}
-    if len(likely) < 2 or len(nouns) != 1 or not (noun := nouns.pop()).isalpha():
+    noun = nouns.pop() if len(nouns) == 1 else ""
+    if not noun.isalpha():
         return None
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 

@@ -96,7 +96,7 @@ def lookalikes(*names: str | None, lineage: tuple[Ancestor, ...] = AVES) -> tupl
                 lineage=(*lineage, Ancestor("genus", "Passer")),
                 vernacular_name=name,
             ),
-            probability=0.52 / (number + 1),
+            probability=0.55 / (number + 1),
             model="birds",
         )
         for number, name in enumerate(names)
@@ -115,7 +115,7 @@ def test_a_genus_leads_to_its_likeliest_species() -> None:
     )
     assert embed.title == "A sparrow of the genus Passer"
     lead, _, first, second = (embed.description or "").splitlines()
-    assert lead == "**90 %** sure of the genus *Passer*; most likely House Sparrow, 52 %."
+    assert lead == "**90 %** sure of the genus *Passer*; most likely House Sparrow, 55 %."
     assert "House Sparrow" in first
     assert "Eurasian Tree-Sparrow" in second
 
@@ -139,6 +139,14 @@ def test_a_kind_is_named_by_what_the_species_share(
         identification(verdict=verdict, candidates=lookalikes(*names, lineage=lineage))
     )
     assert embed.title == f"{kind} of the genus Passer"
+
+
+def test_a_kind_is_not_named_by_a_part_of_what_the_verdict_rests_on() -> None:
+    few = replace(PASSER, probability=0.99)
+    embed = identification_card(
+        identification(verdict=few, candidates=lookalikes("House Sparrow", "Tree Sparrow"))
+    )
+    assert embed.title == "A bird of the genus Passer"
 
 
 def test_what_was_never_recorded_in_a_place_is_marked() -> None:
