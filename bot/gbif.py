@@ -57,6 +57,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_SHARE = 0.75
+_SHARE_IF_KEPT = 0.35
+"""Of a look-up's time, how much one question may take."""
+
 
 class GbifClient:
     """Look taxa up at GBIF.
@@ -86,6 +90,10 @@ class GbifClient:
         self._transport = GbifTransport(
             contact=contact, deadline_s=deadline_s, base_url=base_url, backoff_s=backoff_s
         )
+
+    def prepare(self) -> None:
+        """Get ready for a look-up that is likely to come."""
+        self._transport.prepare()
 
     def close(self) -> None:
         """Take no more look-ups. Those under way end by themselves, at their time-out."""
@@ -263,8 +271,11 @@ class GbifClient:
         kept = await self._kept(question, read)
         if kept is not None and kept[1].age_s < question.fresh_s:
             return Dated(kept[0])
+        # Less than a look-up has, so that an older answer can still be served in time.
+        within_s = self._deadline_s * (_SHARE if kept is None else _SHARE_IF_KEPT)
         try:
-            body = write(await self._transport.ask(question.service, question.call))
+            raw = await self._transport.ask(question.service, question.call, within_s=within_s)
+            body = write(raw)
             value = read(body)
         except GbifUnavailable as error:
             if kept is None or isinstance(error, GbifRefused):
