@@ -120,7 +120,7 @@ class FieldmarkBot(commands.AutoShardedBot):
             identify.feature(
                 self, self._identifier, self._intake, store, message_content=message_content
             ),
-            gbif_feature.feature(self._taxa, self._gbif),
+            gbif_feature.feature(self._taxa, self._gbif, self._identifier),
             settings_feature.feature(store, message_content=message_content),
         )
 
