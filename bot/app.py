@@ -27,6 +27,7 @@ from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
 from bot.store import Store
+from bot.taxon_lookup import Lookup
 from engine import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class FieldmarkBot(commands.AutoShardedBot):
             identify.feature(
                 self, self._identifier, self._intake, store, message_content=message_content
             ),
-            gbif_feature.feature(self._taxa, self._gbif, self._identifier),
+            gbif_feature.feature(Lookup(self._taxa, self._gbif, self._identifier)),
             settings_feature.feature(store, message_content=message_content),
         )
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MAX_NAME = 100
 
 _WITHIN_S = 4.0
-_AT_LEAST_S = 0.5
+_AT_LEAST = 0.1
 _MAX_OPTIONS = 25
 _MAX_OPTION_TEXT = 100
 _MAX_SUGGESTIONS = 5
@@ -71,14 +71,20 @@ class Lookup:
     """Answers names, from the local table first and GBIF second.
 
     Without a ``gbif`` client it answers from ``taxa`` alone, without a ``cartographer``
-    there are no maps.
+    there are no maps. What has not come after ``within_s`` seconds is left out.
     """
 
     def __init__(
-        self, taxa: TaxonTable, gbif: GbifClient | None, cartographer: Cartographer | None
+        self,
+        taxa: TaxonTable,
+        gbif: GbifClient | None,
+        cartographer: Cartographer | None = None,
+        *,
+        within_s: float = _WITHIN_S,
     ) -> None:
         self._taxa = taxa
         self._gbif = gbif
+        self._within_s = within_s
         self._profiler = None if gbif is None else Profiler(gbif, cartographer)
 
     async def by_name(
@@ -88,7 +94,7 @@ class Lookup:
         known = self._known(name, rank)
         if len(known) > 1:
             return self._choice(name, [TaxonInfo.local(taxon, OWN_TABLE) for taxon in known])
-        ends = asyncio.get_running_loop().time() + _WITHIN_S
+        ends = asyncio.get_running_loop().time() + self._within_s
         info, reason = await self._ask(name, rank, known)
         if info is not None and info.taxon is None and len(info.alternatives) == 1:
             (info,) = info.alternatives
@@ -112,7 +118,7 @@ class Lookup:
         key = value.removeprefix(_KEY)
         if key == value or self._gbif is None:
             return await self.by_name(value, languages=languages)
-        ends = asyncio.get_running_loop().time() + _WITHIN_S
+        ends = asyncio.get_running_loop().time() + self._within_s
         try:
             info = await self._gbif.look_up_key(key)
         except GbifUnavailable as error:
@@ -151,7 +157,7 @@ class Lookup:
         profile = TaxonProfile(info=info, iucn=info.iucn)
         if self._profiler is not None:
             # Even after the time is over, what is kept here may still be shown.
-            left = max(_AT_LEAST_S, ends - asyncio.get_running_loop().time())
+            left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
             profile = await self._profiler.profile(info, within_s=left)
         return Reply(
             embed=taxon_card(profile, languages=languages),

@@ -12,11 +12,8 @@ from discord import app_commands
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
-from bot.gbif import GbifClient
 from bot.gbif_facts import language
-from bot.identifier import Cartographer
 from bot.taxon_lookup import MAX_NAME, Lookup, Reply
-from engine import TaxonTable
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
 _MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"
@@ -80,11 +77,8 @@ def taxon_menu(lookup: Lookup) -> type[TaxonMenu]:
     return Menu
 
 
-def feature(
-    taxa: TaxonTable, gbif: GbifClient | None, cartographer: Cartographer | None = None
-) -> Feature:
-    """Build the feature. Without a ``gbif`` client it answers from ``taxa`` alone."""
-    lookup = Lookup(taxa, gbif, cartographer)
+def feature(lookup: Lookup) -> Feature:
+    """Build the feature, of which ``lookup`` gives the answers."""
     menu = taxon_menu(lookup)
 
     @app_commands.command(name="gbif", description="Look up a species or any other taxon.")
