@@ -31,6 +31,7 @@ _MAX_CONTENT = 2000
 _MAX_ALT = 1000
 _MAX_NAME = 200
 _MAX_LISTED = 10
+_MAX_LIST = 4000
 _HOUR_S = 3600.0
 _COLOUR = discord.Colour(0x4C9F38)
 _UNKNOWN = discord.Colour(0x8A8F98)
@@ -121,9 +122,9 @@ def as_text(embed: discord.Embed, note: str) -> str:
 
 def choice_card(asked: str, taxa: Sequence[TaxonInfo], *, source: str = OWN_TABLE) -> discord.Embed:
     """List the taxa that share the name ``asked``, each with its link and lineage."""
-    lines = [_choice_line(info) for info in taxa[:_MAX_LISTED]]
-    if len(taxa) > _MAX_LISTED:
-        lines.append(f"and {len(taxa) - _MAX_LISTED} more.")
+    lines = _whole_lines([_choice_line(info) for info in taxa[:_MAX_LISTED]], _MAX_LIST)
+    if len(taxa) > len(lines):
+        lines.append(f"and {len(taxa) - len(lines)} more.")
     embed = discord.Embed(
         title=cut(f"“{literal(asked)}” is the name of {len(taxa)} taxa", _MAX_TITLE),
         description="\n".join(lines),
