@@ -113,8 +113,11 @@ class Lookup:
             options=self._options([TaxonInfo.local(taxon, OWN_TABLE) for taxon in near]),
         )
 
-    async def by_choice(self, value: str, *, languages: Sequence[str] = ("en",)) -> Reply:
+    async def by_choice(
+        self, option: discord.SelectOption, *, languages: Sequence[str] = ("en",)
+    ) -> Reply:
         """Answer what was chosen below an earlier reply."""
+        value = option.value
         key = value.removeprefix(_KEY)
         if key == value or self._gbif is None:
             return await self.by_name(value, languages=languages)
@@ -123,9 +126,9 @@ class Lookup:
             info = await self._gbif.look_up_key(key)
         except GbifUnavailable as error:
             log.warning("A chosen taxon could not be looked up: %s", error)
-            return Reply(embed=unknown_card(key, (), reason=_UNREACHABLE))
+            return Reply(embed=unknown_card(option.label, (), reason=_UNREACHABLE))
         if info.taxon is None:
-            return Reply(embed=unknown_card(info.asked, ()))
+            return Reply(embed=unknown_card(option.label, ()))
         return await self._card(info, ends, languages)
 
     def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
         options = item.options if isinstance(item, discord.ui.Select) else ()
         return cls(int(match["asker"]), options)
 
-    async def answer(self, value: str, languages: Sequence[str]) -> Reply:
+    async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
         """Return what a chosen option stands for."""
         raise NotImplementedError
 
@@ -59,10 +59,10 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
             return
         await interaction.response.defer()
         private = interaction.message is not None and interaction.message.flags.ephemeral
-        (value,) = self.item.values
         for option in self.item.options:
-            option.default = option.value == value
-        reply = await self.answer(value, _languages(interaction, private=private))
+            option.default = option.value in self.item.values
+        (chosen,) = (option for option in self.item.options if option.default)
+        reply = await self.answer(chosen, _languages(interaction, private=private))
         menu = type(self)(self.asker_id, self.item.options)
         await _show(interaction, reply, menu, private=private)
 
@@ -71,8 +71,8 @@ def taxon_menu(lookup: Lookup) -> type[TaxonMenu]:
     """Make the menu whose choices ``lookup`` answers."""
 
     class Menu(TaxonMenu, template=_MENU_ID):
-        async def answer(self, value: str, languages: Sequence[str]) -> Reply:
-            return await lookup.by_choice(value, languages=languages)
+        async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
+            return await lookup.by_choice(option, languages=languages)
 
     return Menu
 

@@ -398,7 +398,8 @@ async def test_the_menu_of_namesakes_that_gbif_alone_knows(online: Room, gbif: F
     assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
     await online.alice.select(online.message, ["key:OTHER"])
     (card,) = online.message.embeds
-    assert card.title == "No such taxon found"
+    assert card.description is not None
+    assert "called “Passer domesticus Someone, 1999”" in card.description
 
 
 async def test_only_who_asked_and_moderators_may_choose(online: Room, gbif: FakeGbif) -> None:
