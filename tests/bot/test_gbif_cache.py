@@ -199,3 +199,15 @@ async def test_an_old_answer_is_served_in_time_when_gbif_is_silent(
     info = await client.look_up("Puma concolor")
     client.close()
     assert (info.source, info.stale_s) == ("gbif", 30 * DAY)
+
+
+async def test_what_was_typed_and_means_nothing_is_not_kept(
+    client: GbifClient, gbif: FakeGbif, tmp_path: Path
+) -> None:
+    gbif.route = lambda _: Prepared(b'{"diagnostics": {"matchType": "NONE"}}')
+    await client.look_up("my secret garden")
+    await client.look_up("my secret garden")
+    assert len(gbif.queries) == 2
+    database = sqlite3.connect(tmp_path / "sub" / "gbif.sqlite")
+    assert database.execute("SELECT count(*) FROM answer").fetchone() == (0,)
+    database.close()
