@@ -6,11 +6,10 @@ What is asked is in ``gbif_questions``, how in ``gbif_transport``, what is kept 
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bot import gbif_questions as questions
 from bot.gbif_answer import MATCH, Match, NameAnswer, TaxonInfo
@@ -34,7 +33,8 @@ from bot.gbif_facts import (
     VernacularNames,
     WorldTiles,
 )
-from bot.gbif_source import GbifSource
+from bot.gbif_records import CountryRecords
+from bot.gbif_source import GbifSource, ask_all
 from bot.gbif_transport import API, GbifTransport, deadline
 from engine import Taxon, TaxonTable
 
@@ -83,6 +83,7 @@ class GbifClient:
             contact=contact, deadline_s=deadline_s, base_url=base_url, backoff_s=backoff_s
         )
         self._source = GbifSource(self._transport, cache, deadline_s=deadline_s)
+        self._records = CountryRecords(self._source, self.look_up_taxon)
 
     def prepare(self) -> None:
         """Get ready for a look-up that is likely to come."""
@@ -160,11 +161,8 @@ class GbifClient:
         Raises:
             GbifUnavailable: A count could not be had before the deadline, nor was kept.
         """
-        distinct = tuple(dict.fromkeys(taxa))
         async with deadline(self._deadline_s):
-            counts = await _all(self._recorded_in(taxon, country.upper()) for taxon in distinct)
-        pairs = zip(distinct, counts, strict=True)
-        return {taxon: count for taxon, count in pairs if count is not None}
+            return await self._records.recorded_in(taxa, country.upper())
 
     async def occurrences(self, taxon: Taxon) -> Dated[Occurrences] | None:
         """Return how many occurrences GBIF holds and where most are; None without a key.
@@ -218,32 +216,11 @@ class GbifClient:
             *map(questions.basemap, (0, 1)),
             *(questions.density(key, half) for half in (0, 1)),
         ]
-        tiles = await _all(self._source.picture(question) for question in asked)
+        tiles = await ask_all(self._source.picture(question) for question in asked)
         base_west, base_east, west, east = (tile.value for tile in tiles)
         ages = [tile.stale_s for tile in tiles if tile.stale_s is not None]
         world = WorldTiles(basemap=(base_west, base_east), density=(west, east))
         return Dated(world, max(ages, default=None))
-
-    async def _recorded_in(self, taxon: Taxon, country: str) -> int | None:
-        """Count by the integer key; else, and before a 0 is believed, by today's accepted name.
-
-        An integer key may be that of a synonym, under which little or nothing is filed, and
-        a Catalogue of Life key of old may be no taxon's by now.
-        """
-        count = None
-        if taxon.gbif_key is not None:
-            count = await self._count(TaxonKey(str(taxon.gbif_key), BACKBONE), country)
-        if count:
-            return count
-        info = await self.look_up_taxon(taxon)
-        accepted = info.accepted or info.taxon
-        if info.source == "local" or accepted is None or accepted.col_key is None:
-            return count
-        return await self._count(TaxonKey(accepted.col_key, COL_XR), country)
-
-    async def _count(self, key: TaxonKey, country: str) -> int:
-        answer = await self._source.json(questions.occurrences_in(key, country), OCCURRENCES)
-        return answer.value.count
 
     async def _match(self, **parameters: str | None) -> Dated[NameAnswer]:
         # What was typed and means nothing is nobody's business tomorrow.
@@ -252,14 +229,3 @@ class GbifClient:
             MATCH,
             worth_keeping=lambda answer: answer.found_something,
         )
-
-
-async def _all(asking: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all to their end, so that what did come is kept, and raise the first failure."""
-    results = await asyncio.gather(*asking, return_exceptions=True)
-    answers = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        answers.append(result)
-    return answers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -47,16 +49,20 @@ class GbifSource:
         Raises:
             GbifUnavailable: no usable answer came in time, or was kept.
         """
-
-        def read(body: bytes) -> T:
-            try:
-                return shape.validate_json(body)
-            except ValidationError as error:
-                raise GbifNonsense("GBIF answered with something that is no answer.") from error
-
+        read = partial(_read, shape)
         return await self._answer(
             question, lambda raw: json.dumps(raw).encode(), read, worth_keeping
         )
+
+    async def fresh(self, question: Question, shape: TypeAdapter[T]) -> T | None:
+        """Return an answer that is kept and need not be asked for again, or None."""
+        kept = await self._kept(question, partial(_read, shape))
+        return kept[0] if kept is not None and kept[1].age_s < question.fresh_s else None
+
+    async def keep(self, question: Question, body: bytes) -> None:
+        """Keep an answer that came with another's."""
+        if self._cache is not None:
+            await self._cache.put(question.checklist, question.key, body)
 
     async def picture(self, question: Question) -> Dated[bytes]:
         """Return the answer as it is.
@@ -85,8 +91,8 @@ class GbifSource:
             if kept is None or isinstance(error, GbifRefused):
                 raise
             return Dated(kept[0], kept[1].age_s)
-        if self._cache is not None and worth_keeping(value):
-            await self._cache.put(question.checklist, question.key, body)
+        if worth_keeping(value):
+            await self.keep(question, body)
         return Dated(value)
 
     async def _kept(self, question: Question, read: Callable[[bytes], T]) -> tuple[T, Kept] | None:
@@ -98,3 +104,21 @@ class GbifSource:
         except GbifNonsense:
             # Kept by another version of this program, which read the answer otherwise.
             return None
+
+
+async def ask_all(asking: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all to their end, so that what did come is kept, and raise the first failure."""
+    results = await asyncio.gather(*asking, return_exceptions=True)
+    answers = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        answers.append(result)
+    return answers
+
+
+def _read(shape: TypeAdapter[T], body: bytes) -> T:
+    try:
+        return shape.validate_json(body)
+    except ValidationError as error:
+        raise GbifNonsense("GBIF answered with something that is no answer.") from error
