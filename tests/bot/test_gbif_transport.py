@@ -70,12 +70,12 @@ async def test_a_wait_that_gbif_names_is_kept(transport: GbifTransport, gbif: Fa
     assert await ask(transport) == {"count": 7}
 
 
-@pytest.mark.parametrize(
-    "retry_after", ["120", format_datetime(datetime.now(UTC) + timedelta(seconds=120))]
-)
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 async def test_a_wait_beyond_the_deadline_is_not_sat_out_and_nobody_asks_meanwhile(
-    transport: GbifTransport, gbif: FakeGbif, retry_after: str
+    transport: GbifTransport, gbif: FakeGbif, as_date: bool
 ) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    retry_after = date if as_date else "120"
     gbif.answers = [Prepared(b"", status=429, headers={"Retry-After": retry_after}), FINE]
     with pytest.raises(GbifBusy):
         await ask(transport)
