@@ -95,9 +95,8 @@ def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> 
         embed.add_field(name="IUCN Red List", value=red_list)
     for name, value in _wide_fields(profile, info.taxon, languages):
         embed.add_field(name=name, value=cut(value, _MAX_FIELD), inline=False)
-    if profile.world_map is not None:
-        embed.set_image(url=f"attachment://{MAP_FILE}")
-    return embed.set_footer(text=cut(_footer(profile), _MAX_FOOTER))
+    embed.set_footer(text=cut(_footer(profile), _MAX_FOOTER))
+    return embed if profile.world_map is None else _with_map(embed, map_description(profile))
 
 
 def map_description(profile: TaxonProfile) -> str:
@@ -160,6 +159,12 @@ def unknown_card(
 def literal(text: str) -> str:
     """Return ``text`` so that Discord shows it as it is, on one line and not too long."""
     return escape(one_line(text, _MAX_NAME))
+
+
+def _with_map(embed: discord.Embed, description: str) -> discord.Embed:
+    """Show the map with words for who does not see it, which ``set_image`` does not take."""
+    image = {"url": f"attachment://{MAP_FILE}", "description": description}
+    return discord.Embed.from_dict({**embed.to_dict(), "image": image})
 
 
 def _wide_fields(

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -20,6 +21,7 @@ from bot.config import Settings
 from bot.features.gbif import feature
 from bot.features.remove import RemoveButton
 from bot.gbif import GbifClient
+from bot.gbif_cache import GbifCache
 from bot.taxon_lookup import Lookup
 from engine import EngineFailed, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
@@ -448,6 +450,25 @@ async def test_gbif_down_means_an_answer_from_local_data_that_says_so(offline: R
     assert card.url == "https://www.gbif.org/species/8255548"
     assert any("Fringillidae" in (field.value or "") for field in card.fields)
     assert card.footer.text == ("From Fieldmark's own taxon table; GBIF could not be reached.")
+
+
+async def test_gbif_down_means_an_answer_that_was_kept_with_its_age(
+    taxa: TaxonTable, gbif: FakeGbif, tmp_path: Path
+) -> None:
+    today = 1_700_000_000.0
+    cache = GbifCache(tmp_path / "gbif.sqlite", now=lambda: today)
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, cache=cache, backoff_s=0)
+    async with room_with(taxa, client) as room:
+        gbif.route = sparrow
+        fresh = await room.look_up("house sparrow")
+        today += 100 * 86400
+        gbif.route = lambda _: Prepared(b"", status=500)
+        old = await room.look_up("house sparrow")
+        assert len(room.message.attachments) == 1
+    await cache.close()
+    assert old.to_dict()["fields"] == fresh.to_dict()["fields"]
+    assert old.footer.text is not None
+    assert "GBIF could not be reached: this is as of 100 days ago." in old.footer.text
 
 
 async def test_gbif_switched_off_is_said_too(taxa: TaxonTable) -> None:

@@ -184,7 +184,10 @@ def test_the_map_is_shown_credited_and_told_in_words() -> None:
     found = Occurrences(9, (CountryCount("NO", 9),))
     profile = TaxonProfile(info=ACCEPTED, world_map=b"png", occurrences=found)
     card = taxon_card(profile)
-    assert card.image.url == "attachment://map.png"
+    assert card.to_dict()["image"] == {
+        "url": "attachment://map.png",
+        "description": map_description(profile),
+    }
     assert card.footer.text == f"{CREDIT}\n{MAP_CREDIT}"
     assert map_description(profile) == (
         "A map of the world with dots, yellow to red, where Parus major was recorded."
