@@ -7,7 +7,6 @@ is shown literally: no Markdown, no mentions, no links of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import discord
 from babel import Locale
@@ -16,6 +15,7 @@ from bot.gbif_answer import Match, TaxonInfo
 from bot.gbif_facts import Occurrences
 from bot.links import taxon_url
 from bot.markdown import cut, escape, italic_name, one_line
+from bot.red_list import RED_LIST
 from bot.taxon_profile import TaxonProfile
 from engine import Taxon
 
@@ -39,30 +39,6 @@ _ENGLISH = Locale("en")
 _GBIF_TERRITORIES = {"XZ": "the high seas", "ZZ": "places unknown"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Category:
-    """A category of the Red List, as near to its own colour as Discord allows."""
-
-    words: str
-    square: str
-    colour: discord.Colour
-
-
-_IUCN = {
-    # One short of black, which Discord takes for no colour.
-    "EX": _Category("Extinct", "⬛", discord.Colour(0x010101)),
-    "EW": _Category("Extinct in the wild", "🟪", discord.Colour(0x542344)),
-    "RE": _Category("Regionally extinct", "🟪", discord.Colour(0x5A1C1A)),
-    "CR": _Category("Critically endangered", "🟥", discord.Colour(0xD81E05)),
-    "EN": _Category("Endangered", "🟧", discord.Colour(0xFC7F3F)),
-    "VU": _Category("Vulnerable", "🟨", discord.Colour(0xF9E814)),
-    "NT": _Category("Near threatened", "🟩", discord.Colour(0xCCE226)),
-    "LC": _Category("Least concern", "🟩", discord.Colour(0x60C659)),
-    "DD": _Category("Data deficient", "⬜", discord.Colour(0xD1D1C6)),
-    "NE": _Category("Not evaluated", "⬜", _COLOUR),
-}
-
-
 def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> discord.Embed:
     """Set what is known of a taxon as an embed.
 
@@ -75,11 +51,11 @@ def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> 
     info = profile.info
     if info.taxon is None:
         raise ValueError(f"Nothing is known of {info.asked!r} that a card could show.")
-    iucn = _IUCN.get(profile.iucn or "")
+    iucn = RED_LIST.get(profile.iucn or "")
     embed = discord.Embed(
         title=cut(_title(profile, info.taxon, languages), _MAX_TITLE),
         url=info.url,
-        colour=iucn.colour if iucn else _COLOUR,
+        colour=(iucn and iucn.colour) or _COLOUR,
     )
     if info.match is Match.VARIANT:
         embed.description = f"Did you mean this? GBIF has no “{literal(info.asked)}”."
