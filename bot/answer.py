@@ -84,13 +84,14 @@ class Answerer:
         ``country`` goes before what the server has chosen; ``ANYWHERE`` is for no country.
         """
         try:
-            photos = await reading
             chosen = await self._store.settings_of(guild_id)
-            country = country or chosen.country or ANYWHERE
+            country = country or chosen.country
+            country = None if country == ANYWHERE else country
             certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
-            identification, place = await self._identify(
-                photos, group, None if country == ANYWHERE else country, certainty, preview
-            )
+            if country is not None:
+                self._places.prepare()
+            photos = await reading
+            identification, place = await self._identify(photos, group, country, certainty, preview)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=_explain(error))
         return Answer(

@@ -29,6 +29,7 @@ from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
 from bot.place import Places
 from bot.store import Store
+from bot.taxon_lookup import Lookup
 from engine import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class FieldmarkBot(commands.AutoShardedBot):
         answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),
-            gbif_feature.feature(self._taxa, self._gbif),
+            gbif_feature.feature(Lookup(self._taxa, self._gbif, self._identifier)),
             settings_feature.feature(store, message_content=message_content),
         )
 

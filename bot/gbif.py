@@ -1,23 +1,19 @@
 """Ask GBIF about a taxon: its name, its occurrences, its other names, its map.
 
-Every answer is checked for its shape, kept under its checklist and question, and served
-from there while it is fresh; where GBIF gives none, an older one is served with its age.
+What is asked is in ``gbif_questions``, how in ``gbif_transport``, what is kept of it in
+``gbif_cache``, and what the answers mean in ``gbif_answer`` and ``gbif_facts``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TypeVar
 
 from bot import gbif_questions as questions
 from bot.gbif_answer import MATCH, Match, NameAnswer, TaxonInfo
-from bot.gbif_cache import GbifCache, Kept
+from bot.gbif_cache import GbifCache
 from bot.gbif_errors import (
     GbifBusy,
     GbifNonsense,
@@ -37,7 +33,8 @@ from bot.gbif_facts import (
     VernacularNames,
     WorldTiles,
 )
-from bot.gbif_questions import Question
+from bot.gbif_records import CountryRecords
+from bot.gbif_source import GbifSource, ask_all
 from bot.gbif_transport import API, GbifTransport, deadline
 from engine import Taxon, TaxonTable
 
@@ -82,10 +79,15 @@ class GbifClient:
     ) -> None:
         self._taxa = taxa
         self._deadline_s = deadline_s
-        self._cache = cache
         self._transport = GbifTransport(
             contact=contact, deadline_s=deadline_s, base_url=base_url, backoff_s=backoff_s
         )
+        self._source = GbifSource(self._transport, cache, deadline_s=deadline_s)
+        self._records = CountryRecords(self._source, self.look_up_taxon)
+
+    def prepare(self) -> None:
+        """Get ready for a look-up that is likely to come."""
+        self._transport.prepare()
 
     def close(self) -> None:
         """Take no more look-ups. Those under way end by themselves, at their time-out."""
@@ -159,11 +161,8 @@ class GbifClient:
         Raises:
             GbifUnavailable: A count could not be had before the deadline, nor was kept.
         """
-        distinct = tuple(dict.fromkeys(taxa))
         async with deadline(self._deadline_s):
-            counts = await _all(self._recorded_in(taxon, country.upper()) for taxon in distinct)
-        pairs = zip(distinct, counts, strict=True)
-        return {taxon: count for taxon, count in pairs if count is not None}
+            return await self._records.recorded_in(taxa, country.upper())
 
     async def occurrences(self, taxon: Taxon) -> Dated[Occurrences] | None:
         """Return how many occurrences GBIF holds and where most are; None without a key.
@@ -174,7 +173,7 @@ class GbifClient:
         key = TaxonKey.of(taxon)
         if key is None:
             return None
-        answer = await self._json(questions.occurrences(key), OCCURRENCES)
+        answer = await self._source.json(questions.occurrences(key), OCCURRENCES)
         return Dated(answer.value.occurrences(), answer.stale_s)
 
     async def vernacular_names(self, taxon: Taxon) -> Dated[VernacularNames] | None:
@@ -187,7 +186,7 @@ class GbifClient:
         """
         if taxon.gbif_key is None:
             return None
-        answer = await self._json(questions.vernacular_names(taxon.gbif_key), VERNACULARS)
+        answer = await self._source.json(questions.vernacular_names(taxon.gbif_key), VERNACULARS)
         return Dated(answer.value.names(), answer.stale_s)
 
     async def iucn(self, taxon: Taxon) -> Dated[str] | None:
@@ -199,7 +198,7 @@ class GbifClient:
         if taxon.gbif_key is None:
             return None
         try:
-            answer = await self._json(questions.iucn(taxon.gbif_key), IUCN)
+            answer = await self._source.json(questions.iucn(taxon.gbif_key), IUCN)
         except GbifNotFound:
             return None
         return Dated(answer.value.code, answer.stale_s)
@@ -217,80 +216,16 @@ class GbifClient:
             *map(questions.basemap, (0, 1)),
             *(questions.density(key, half) for half in (0, 1)),
         ]
-        tiles = await _all(self._answer(question, bytes, bytes) for question in asked)
+        tiles = await ask_all(self._source.picture(question) for question in asked)
         base_west, base_east, west, east = (tile.value for tile in tiles)
         ages = [tile.stale_s for tile in tiles if tile.stale_s is not None]
         world = WorldTiles(basemap=(base_west, base_east), density=(west, east))
         return Dated(world, max(ages, default=None))
 
-    async def _recorded_in(self, taxon: Taxon, country: str) -> int | None:
-        """Count by the integer key; else, and before a 0 is believed, by today's accepted name.
-
-        An integer key may be that of a synonym, under which little or nothing is filed, and
-        a Catalogue of Life key of old may be no taxon's by now.
-        """
-        count = None
-        if taxon.gbif_key is not None:
-            count = await self._count(TaxonKey(str(taxon.gbif_key), BACKBONE), country)
-        if count:
-            return count
-        info = await self.look_up_taxon(taxon)
-        accepted = info.accepted or info.taxon
-        if info.source == "local" or accepted is None or accepted.col_key is None:
-            return count
-        return await self._count(TaxonKey(accepted.col_key, COL_XR), country)
-
-    async def _count(self, key: TaxonKey, country: str) -> int:
-        answer = await self._json(questions.occurrences_in(key, country), OCCURRENCES)
-        return answer.value.count
-
     async def _match(self, **parameters: str | None) -> Dated[NameAnswer]:
-        return await self._json(questions.match(**parameters), MATCH)
-
-    async def _json(self, question: Question, shape: TypeAdapter[T]) -> Dated[T]:
-        def read(body: bytes) -> T:
-            try:
-                return shape.validate_json(body)
-            except ValidationError as error:
-                raise GbifNonsense("GBIF answered with something that is no answer.") from error
-
-        return await self._answer(question, lambda raw: json.dumps(raw).encode(), read)
-
-    async def _answer(
-        self, question: Question, write: Callable[[Any], bytes], read: Callable[[bytes], T]
-    ) -> Dated[T]:
-        """Answer from the cache while that is fresh, else from GBIF, else from the cache again."""
-        kept = await self._kept(question, read)
-        if kept is not None and kept[1].age_s < question.fresh_s:
-            return Dated(kept[0])
-        try:
-            body = write(await self._transport.ask(question.service, question.call))
-            value = read(body)
-        except GbifUnavailable as error:
-            if kept is None or isinstance(error, GbifRefused):
-                raise
-            return Dated(kept[0], kept[1].age_s)
-        if self._cache is not None:
-            await self._cache.put(question.checklist, question.key, body)
-        return Dated(value)
-
-    async def _kept(self, question: Question, read: Callable[[bytes], T]) -> tuple[T, Kept] | None:
-        if self._cache is None:
-            return None
-        kept = await self._cache.get(question.checklist, question.key)
-        try:
-            return None if kept is None else (read(kept.body), kept)
-        except GbifNonsense:
-            # Kept by another version of this program, which read the answer otherwise.
-            return None
-
-
-async def _all(asking: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all to their end, so that what did come is kept, and raise the first failure."""
-    results = await asyncio.gather(*asking, return_exceptions=True)
-    answers = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        answers.append(result)
-    return answers
+        # What was typed and means nothing is nobody's business tomorrow.
+        return await self._source.json(
+            questions.match(**parameters),
+            MATCH,
+            worth_keeping=lambda answer: answer.found_something,
+        )

@@ -125,6 +125,11 @@ class NameAnswer(_Part):
             or "multiple equal matches" in self.diagnostics.note.casefold()
         )
 
+    @property
+    def found_something(self) -> bool:
+        """Whether the name is one that GBIF knows, of one taxon or of several."""
+        return self.usage is not None or self.several_match
+
     def info(
         self, asked: str, rank: str | None, kingdom: str | None, taxa: TaxonTable
     ) -> TaxonInfo:

@@ -32,7 +32,7 @@ class Dated(Generic[T]):
     stale_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class TaxonKey:
     """A taxon's key and the checklist it belongs to, never one without the other.
 
@@ -111,9 +111,15 @@ class OccurrenceAnswer(_Part):
 
     def occurrences(self) -> Occurrences:
         """Return the total, and the countries where the question had that facet."""
-        countries = (facet.counts for facet in self.facets if facet.field == "COUNTRY")
-        counts = next(countries, ())
+        counts = self._facet("COUNTRY")
         return Occurrences(self.count, tuple(CountryCount(c.name, c.count) for c in counts))
+
+    def by_species(self) -> Mapping[str, int]:
+        """Return the counts by species key where the question had that facet."""
+        return {c.name: c.count for c in self._facet("SPECIES_KEY")}
+
+    def _facet(self, field: str) -> Sequence[_FacetCount]:
+        return next((facet.counts for facet in self.facets if facet.field == field), ())
 
 
 class _Vernacular(_Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -60,6 +60,25 @@ def occurrences(key: TaxonKey) -> Question:
 def occurrences_in(key: TaxonKey, country: str) -> Question:
     """Ask how many occurrences there are in one country."""
     return _occurrence_search(key, {"country": country}, fresh_s=30 * _DAY_S)
+
+
+def species_in(keys: Sequence[TaxonKey], country: str) -> Question:
+    """Ask how many occurrences of each of several species there are in one country.
+
+    The keys are of one checklist.
+    """
+    (checklist,) = {key.checklist for key in keys}
+    asked = {"country": country, "facet": "speciesKey", "speciesKey_facetLimit": str(len(keys) * 2)}
+    listed = [key.key for key in keys]
+    return Question(
+        service=Service.OCCURRENCES,
+        checklist=checklist,
+        key=_key("species", {**asked, "taxonKey": ",".join(listed)}),
+        call=partial(
+            _search, {**asked, "taxonKey": listed, "checklistKey": checklist, "limit": "0"}
+        ),
+        fresh_s=0.0,
+    )
 
 
 def vernacular_names(backbone_key: int) -> Question:
@@ -129,7 +148,7 @@ def _name_backbone(parameters: Mapping[str, str], **options: Any) -> Any:
     return name_backbone(**parameters, **options)
 
 
-def _search(parameters: Mapping[str, str], **options: Any) -> Any:
+def _search(parameters: Mapping[str, str | list[str]], **options: Any) -> Any:
     from pygbif.occurrences import search
 
     return search(**parameters, **options)

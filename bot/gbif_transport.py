@@ -69,7 +69,7 @@ class GbifTransport:
 
     Args:
         contact: An address or URL where GBIF reaches whoever runs this bot.
-        deadline_s: How long one question may take, waiting for a thread and retries included.
+        deadline_s: How long one attempt may keep a thread.
         base_url: The server to ask in place of GBIF's, for tests.
         backoff_s: The first wait between two attempts, where GBIF names none.
     """
@@ -80,6 +80,7 @@ class GbifTransport:
         self._deadline_s = deadline_s
         self._backoff_s = backoff_s
         self._dress = partial(_dress, base_url=base_url, contact=contact, within_s=deadline_s)
+        self._prepared = False
         self._breakers = {service: CircuitBreaker(service.value) for service in Service}
         words = ThreadPoolExecutor(max_workers=4, thread_name_prefix="gbif")
         pictures = ThreadPoolExecutor(max_workers=2, thread_name_prefix="gbif-map")
@@ -93,19 +94,26 @@ class GbifTransport:
         for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
 
-    async def ask(self, service: Service, call: Callable[..., T]) -> T:
+    def prepare(self) -> None:
+        """Import pygbif in a thread, if nobody did yet, so that no question has to wait for it."""
+        if not self._prepared:
+            self._prepared = True
+            self._threads[Service.NAMES].submit(_import_pygbif)
+
+    async def ask(self, service: Service, call: Callable[..., T], *, within_s: float) -> T:
         """Return what ``call`` returns in a thread, given requests' options as keywords.
 
-        Failures that may pass are tried again as long as the deadline allows.
+        Waiting for a thread counts. Failures that may pass are tried again as long as the
+        time allows.
 
         Raises:
             GbifUnavailable: no usable answer came, or none is expected just now.
         """
         breaker = self._breakers[service]
         loop = asyncio.get_running_loop()
-        ends = loop.time() + self._deadline_s
+        ends = loop.time() + within_s
         attempt = partial(self._attempt, breaker, call)
-        async with deadline(self._deadline_s):
+        async with deadline(within_s):
             for number in range(1, _ATTEMPTS + 1):
                 breaker.check()
                 try:
@@ -176,9 +184,14 @@ def get_picture(url: str, parameters: Mapping[str, Any], **options: Any) -> byte
     return response.content
 
 
+def _import_pygbif() -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    import pygbif  # noqa: F401
+
+
 def _explained(call: Callable[..., T], timeout: tuple[float, float], dress: Any) -> T:
     """Run ``call`` and make the many errors of pygbif, requests and urllib3 ours."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
+    _import_pygbif()
     import requests
     from pygbif.gbifutils import NoResultException
 

@@ -25,6 +25,9 @@ _WORTH_LOOKING_UP = 0.001
 class Records(Protocol):
     """Who knows what occurs where; ``GbifClient`` is one."""
 
+    def prepare(self) -> None:
+        """Get ready for a question that is likely to come."""
+
     async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
         """Count the occurrences of each taxon in a country by its ISO 3166-1 alpha-2 code.
 
@@ -63,6 +66,11 @@ class Places:
         self._taxa = taxa
         self._deadline_s = deadline_s
 
+    def prepare(self) -> None:
+        """Get ready to weigh, while the photo is still being fetched."""
+        if self._records is not None:
+            self._records.prepare()
+
     async def weigh(
         self, identification: Identification, country: str, *, certainty: float
     ) -> tuple[Identification, Place]:
@@ -79,7 +87,9 @@ class Places:
             async with asyncio.timeout(self._deadline_s):
                 records = await self._records.recorded_in(asked, country)
         except (GbifUnavailable, TimeoutError) as error:
-            log.warning("A place was not taken into account: %s", error or "GBIF was too slow.")
+            log.warning(
+                "A place was not taken into account: %s", str(error) or "GBIF was too slow."
+            )
             return identification, Place(name=name, problem="GBIF could not be reached")
         if not records:
             return identification, Place(name=name, problem="GBIF knows none of these names")

@@ -372,7 +372,7 @@ async def test_an_answer_that_is_none_is_an_error_of_its_own_kind(
 
 async def test_a_silent_gbif_is_given_up_at_the_deadline(taxa: TaxonTable, gbif: FakeGbif) -> None:
     client = GbifClient(taxa, deadline_s=0.05, base_url=gbif.url)
-    with pytest.raises(GbifUnavailable, match=r"within 0\.05 s"):
+    with pytest.raises(GbifUnavailable, match="did not answer within"):
         await client.look_up("Puma concolor")
     client.close()
 

@@ -183,3 +183,31 @@ async def test_nothing_kept_and_gbif_down_is_the_error(client: GbifClient, gbif:
     gbif.route = lambda _: DOWN
     with pytest.raises(GbifUnavailable):
         await total(client)
+
+
+async def test_an_old_answer_is_served_in_time_when_gbif_is_silent(
+    gbif: FakeGbif, cache: GbifCache, clock: Clock
+) -> None:
+    client = GbifClient(TaxonTable.load(), deadline_s=2, base_url=gbif.url, cache=cache)
+    match = {
+        "usage": {"key": "4QHKG", "name": "Puma concolor", "rank": "SPECIES"},
+        "diagnostics": {"matchType": "EXACT"},
+    }
+    gbif.answers = [Prepared(json.dumps(match).encode())]
+    assert (await client.look_up("Puma concolor")).stale_s is None
+    clock.time += 30 * DAY
+    info = await client.look_up("Puma concolor")
+    client.close()
+    assert (info.source, info.stale_s) == ("gbif", 30 * DAY)
+
+
+async def test_what_was_typed_and_means_nothing_is_not_kept(
+    client: GbifClient, gbif: FakeGbif, tmp_path: Path
+) -> None:
+    gbif.route = lambda _: Prepared(b'{"diagnostics": {"matchType": "NONE"}}')
+    await client.look_up("my secret garden")
+    await client.look_up("my secret garden")
+    assert len(gbif.queries) == 2
+    database = sqlite3.connect(tmp_path / "sub" / "gbif.sqlite")
+    assert database.execute("SELECT count(*) FROM answer").fetchone() == (0,)
+    database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,15 @@ def world(request: web.Request) -> Prepared:
     asked = request.query
     if request.path == "/v2/species/match":
         return Prepared(json.dumps(MATCHES.get(asked["scientificName"], NOTHING)).encode())
-    key = (asked["checklistKey"], asked["taxonKey"], asked["country"])
-    return Prepared(json.dumps({"count": COUNTS.get(key, 0), "results": []}).encode())
+    counts = {
+        key: COUNTS.get((asked["checklistKey"], key, asked["country"]), 0)
+        for key in asked.getall("taxonKey")
+    }
+    answer: dict[str, object] = {"count": sum(counts.values()), "results": []}
+    if asked.get("facet") == "speciesKey":
+        listed = [{"name": key, "count": count} for key, count in counts.items() if count]
+        answer["facets"] = [{"field": "SPECIES_KEY", "counts": listed}]
+    return Prepared(json.dumps(answer).encode())
 
 
 @pytest.fixture
@@ -112,17 +120,64 @@ async def test_a_col_key_is_todays(client: GbifClient, gbif: FakeGbif) -> None:
 
 
 async def test_counts_are_kept_by_taxon_and_country(client: GbifClient, gbif: FakeGbif) -> None:
-    await client.recorded_in([ROBIN, ROBIN, SYNONYM], "NO")
+    expected = {SYNONYM: 500, ROBIN: 1_000_000}
+    assert await client.recorded_in([ROBIN, ROBIN, SYNONYM], "NO") == expected
     asked = len(gbif.queries)
-    assert asked == 4
-    assert await client.recorded_in([SYNONYM, ROBIN], "NO") == {SYNONYM: 500, ROBIN: 1_000_000}
+    assert asked == 3
+    assert await client.recorded_in([SYNONYM, ROBIN], "NO") == expected
     assert len(gbif.queries) == asked
     assert await client.recorded_in([ROBIN], "SE") == {ROBIN: 0}
 
 
+async def test_twenty_species_are_counted_with_one_question(
+    client: GbifClient, gbif: FakeGbif, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    species = [replace(ROBIN, gbif_key=number) for number in range(1, 21)]
+    for taxon in species:
+        monkeypatch.setitem(COUNTS, (BACKBONE, str(taxon.gbif_key), "NO"), taxon.gbif_key)
+    counts = await client.recorded_in(species, "NO")
+    assert counts == {taxon: taxon.gbif_key for taxon in species}
+    assert len(gbif.queries) == 1
+
+
+async def test_a_genus_is_counted_by_itself(
+    client: GbifClient, gbif: FakeGbif, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genus = Taxon(scientific_name="Erithacus", rank="genus", gbif_key=2492460)
+    monkeypatch.setitem(COUNTS, (BACKBONE, "2492460", "NO"), 1_000_001)
+    assert await client.recorded_in([ROBIN, genus], "NO") == {ROBIN: 1_000_000, genus: 1_000_001}
+    assert "facet" not in gbif.queries[0]
+
+
+@pytest.mark.parametrize(
+    "facets",
+    [
+        [],
+        [{"field": "SPECIES_KEY", "counts": []}],
+        [{"field": "SPECIES_KEY", "counts": [{"name": "77", "count": 1_000_000}]}],
+        [{"field": "TAXON_KEY", "counts": [{"name": "9705453", "count": 3}]}],
+    ],
+    ids=["none", "empty", "another species", "another facet"],
+)
+async def test_where_the_list_leaves_a_doubt_each_is_asked_for_by_itself(
+    client: GbifClient, gbif: FakeGbif, facets: list[object]
+) -> None:
+    doubtful = Prepared(json.dumps({"count": 1_000_000, "facets": facets}).encode())
+    gbif.route = lambda r: doubtful if "facet" in r.query else world(r)
+    assert await client.recorded_in([ROBIN, TIT], "NO") == {ROBIN: 1_000_000, TIT: 0}
+
+
+async def test_where_many_cannot_be_asked_for_at_once_each_is(
+    client: GbifClient, gbif: FakeGbif
+) -> None:
+    refused = Prepared(b"no such facet", status=400, content_type="text/plain")
+    gbif.route = lambda r: refused if "facet" in r.query else world(r)
+    assert await client.recorded_in([ROBIN, TIT], "NO") == {ROBIN: 1_000_000, TIT: 0}
+
+
 async def test_a_count_that_does_not_come_is_an_error(client: GbifClient, gbif: FakeGbif) -> None:
     down = Prepared(b"", status=500)
-    gbif.route = lambda r: down if r.query.get("taxonKey") == "9705453" else world(r)
+    gbif.route = lambda r: down if "9705453" in r.query.getall("taxonKey", []) else world(r)
     with pytest.raises(GbifUnavailable):
         await client.recorded_in([ROBIN, TIT], "NO")
 

@@ -24,6 +24,14 @@ def ask_count(**options: Any) -> Any:
     return get_json("/v1/occurrence/search", {}, **options)
 
 
+def ask_name(**options: Any) -> Any:
+    return get_json("/v2/species/match", {}, **options)
+
+
+async def ask(transport: GbifTransport) -> Any:
+    return await transport.ask(Service.OCCURRENCES, ask_count, within_s=30)
+
+
 @pytest.fixture
 async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -43,7 +51,7 @@ async def test_a_failure_that_may_pass_is_tried_again(
     transport: GbifTransport, gbif: FakeGbif, status: int
 ) -> None:
     gbif.answers = [Prepared(b"", status=status), Prepared(b"", status=status), FINE]
-    assert await transport.ask(Service.OCCURRENCES, ask_count) == {"count": 7}
+    assert await ask(transport) == {"count": 7}
     assert len(gbif.paths) == 3
 
 
@@ -53,26 +61,26 @@ async def test_a_question_that_is_not_accepted_is_not_repeated(
 ) -> None:
     gbif.answers = [Prepared(b"no", status=status), FINE]
     with pytest.raises(GbifRefused):
-        await transport.ask(Service.OCCURRENCES, ask_count)
+        await ask(transport)
     assert len(gbif.paths) == 1
 
 
 async def test_a_wait_that_gbif_names_is_kept(transport: GbifTransport, gbif: FakeGbif) -> None:
     gbif.answers = [Prepared(b"", status=429, headers={"Retry-After": "0"}), FINE]
-    assert await transport.ask(Service.OCCURRENCES, ask_count) == {"count": 7}
+    assert await ask(transport) == {"count": 7}
 
 
-@pytest.mark.parametrize(
-    "retry_after", ["120", format_datetime(datetime.now(UTC) + timedelta(seconds=120))]
-)
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
 async def test_a_wait_beyond_the_deadline_is_not_sat_out_and_nobody_asks_meanwhile(
-    transport: GbifTransport, gbif: FakeGbif, retry_after: str
+    transport: GbifTransport, gbif: FakeGbif, as_date: bool
 ) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    retry_after = date if as_date else "120"
     gbif.answers = [Prepared(b"", status=429, headers={"Retry-After": retry_after}), FINE]
     with pytest.raises(GbifBusy):
-        await transport.ask(Service.OCCURRENCES, ask_count)
+        await ask(transport)
     with pytest.raises(GbifUnavailable, match="asked again in 1"):
-        await transport.ask(Service.OCCURRENCES, ask_count)
+        await ask(transport)
     assert len(gbif.paths) == 1
 
 
@@ -81,7 +89,7 @@ async def test_a_wait_that_cannot_be_read_is_no_wait(
     transport: GbifTransport, gbif: FakeGbif, retry_after: str
 ) -> None:
     gbif.answers = [Prepared(b"", status=503, headers={"Retry-After": retry_after}), FINE]
-    assert await transport.ask(Service.OCCURRENCES, ask_count) == {"count": 7}
+    assert await ask(transport) == {"count": 7}
 
 
 async def test_after_many_failures_one_service_rests_and_the_others_work(
@@ -90,14 +98,13 @@ async def test_after_many_failures_one_service_rests_and_the_others_work(
     gbif.route = lambda request: DOWN if "occurrence" in request.path else FINE
     for _ in range(2):
         with pytest.raises(GbifUnavailable):
-            await transport.ask(Service.OCCURRENCES, ask_count)
+            await ask(transport)
     asked = len(gbif.paths)
     assert asked == 5
     with pytest.raises(GbifUnavailable, match="occurrence search failed lately"):
-        await transport.ask(Service.OCCURRENCES, ask_count)
+        await ask(transport)
     assert len(gbif.paths) == asked
-    names = await transport.ask(Service.NAMES, lambda **o: get_json("/v2/species/match", {}, **o))
-    assert names == {"count": 7}
+    assert await transport.ask(Service.NAMES, ask_name, within_s=30) == {"count": 7}
 
 
 async def test_at_most_four_questions_are_under_way(
@@ -116,7 +123,7 @@ async def test_at_most_four_questions_are_under_way(
         return web.Response(body=FINE.body, content_type=FINE.content_type)
 
     gbif.handler = slowly
-    asking = [transport.ask(Service.OCCURRENCES, ask_count) for _ in range(12)]
+    asking = [ask(transport) for _ in range(12)]
     assert await asyncio.gather(*asking) == [{"count": 7}] * 12
     assert most == 4
 
@@ -128,9 +135,9 @@ async def test_an_empty_tile_is_no_error_and_another_type_is(
         return get_picture(f"{API}/v2/map/x.png", {}, **options)
 
     gbif.answers = [Prepared(b"", status=204), Prepared(b"<html>", content_type="text/html")]
-    assert await transport.ask(Service.MAPS, tile) == b""
+    assert await transport.ask(Service.MAPS, tile, within_s=30) == b""
     with pytest.raises(GbifNonsense):
-        await transport.ask(Service.MAPS, tile)
+        await transport.ask(Service.MAPS, tile, within_s=30)
 
 
 async def test_nobody_but_gbif_is_asked(transport: GbifTransport, gbif: FakeGbif) -> None:
@@ -138,7 +145,7 @@ async def test_nobody_but_gbif_is_asked(transport: GbifTransport, gbif: FakeGbif
         return get_picture("https://api.gbif.org.example.org/x.png", {}, **options)
 
     with pytest.raises(GbifNonsense):
-        await transport.ask(Service.MAPS, elsewhere)
+        await transport.ask(Service.MAPS, elsewhere, within_s=30)
     assert gbif.paths == []
 
 

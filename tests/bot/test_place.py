@@ -36,6 +36,9 @@ class Occurrences:
         self.silent = silent
         self.asked: list[tuple[list[Taxon], str]] = []
 
+    def prepare(self) -> None:
+        """Nothing is to be made ready."""
+
     async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
         self.asked.append((list(taxa), country))
         if self.silent:
