@@ -14,6 +14,7 @@ from bot.countries import in_a_sentence
 from bot.country_option import CountryOption
 from bot.feature import Feature
 from bot.groups import CHOICES, PLURALS
+from bot.headline import percent
 from bot.store import GuildSettings, Store, WatchedChannel
 from engine import CERTAINTY, Group
 
@@ -163,7 +164,7 @@ def _described(chosen: GuildSettings) -> list[str]:
 
 def _certainty(chosen: float | None) -> str:
     certainty, default = (CERTAINTY, " (the default)") if chosen is None else (chosen, "")
-    return f"A species is named from {certainty:.0%}".replace("%", " %") + f"{default}."
+    return f"A species is named from {percent(certainty)}{default}."
 
 
 def _place(country: str | None) -> str:
