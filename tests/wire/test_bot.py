@@ -138,6 +138,15 @@ async def test_each_group_that_has_a_network_answers(stage: Stage, group: str, s
     assert says in embed["description"]
 
 
+async def test_a_place_is_taken_and_without_gbif_said_to_count_for_nothing(stage: Stage) -> None:
+    embed = card(await stage.identify(photo=photo("red"), group="bird", place="at"))
+    assert embed["title"] == "Cassin's Finch"
+    assert (
+        "That it is from Austria was not taken into account: asking GBIF is switched off here."
+        in embed["footer"]["text"]
+    )
+
+
 @pytest.mark.parametrize("group", ["plant", "generic"])
 async def test_a_group_without_a_network_says_which_have_one(stage: Stage, group: str) -> None:
     answer = await stage.identify(photo=photo("red"), group=group)
