@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from time import perf_counter
 
+from engine.batch import Batch
 from engine.classifier import Classifier
 from engine.contracts import (
     EngineError,
@@ -21,6 +22,7 @@ from engine.decode import Photo, decode
 from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer, judge
+from engine.network import Networks
 from engine.rollup import roll_up
 from engine.segment import Reference
 from engine.settings import EngineSettings
@@ -35,10 +37,11 @@ class Pipeline:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._taxa = TaxonTable.load()
-        hosted = host_models(settings, self._taxa)
+        networks = Networks(settings)
+        hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
-        self._generic, self._generic_problem = _open_generic(settings)
+        self._generic, self._generic_problem = _open_generic(settings, networks)
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -67,13 +70,14 @@ class Pipeline:
         classifiers = self._classifiers_for(group)
         started = perf_counter()
         decoded = _decode_all(photos)
+        batch = Batch(decoded)
         decoded_at = perf_counter()
         networks = {
-            name: ClassifierAnswer.of(classifier, classifier.classify(decoded))
+            name: ClassifierAnswer.of(classifier, classifier.classify(batch))
             for name, classifier in classifiers.items()
         }
         classified_at = perf_counter()
-        index = self._ask_index(decoded, group)
+        index = self._ask_index(batch, group)
         searched_at = perf_counter()
         judgement = judge(group, networks, index)
         return Identification(
@@ -111,13 +115,13 @@ class Pipeline:
             attribution=reference.attribution,
             url=reference.url,
         )
-        return self._generic.learn(decode(photo), row)
+        return self._generic.learn(Batch([decode(photo)]), row)
 
-    def _ask_index(self, decoded: Sequence[Photo], group: Group) -> IndexAnswer | None:
+    def _ask_index(self, batch: Batch, group: Group) -> IndexAnswer | None:
         if self._generic is None:
             return None
         self._generic.refresh()
-        return self._generic.classify(decoded, group)
+        return self._generic.classify(batch, group)
 
     def _classifiers_for(self, group: Group) -> dict[Group, Classifier]:
         if group is Group.AUTO and (self._classifiers or self._generic):
@@ -138,11 +142,13 @@ class Pipeline:
         return f"I have no model for the group {group.value} here. I can look for: {available}."
 
 
-def _open_generic(settings: EngineSettings) -> tuple[GenericClassifier | None, str | None]:
+def _open_generic(
+    settings: EngineSettings, networks: Networks
+) -> tuple[GenericClassifier | None, str | None]:
     if settings.index is None and not index_folder(settings).is_dir():
         return None, "There is no index yet: make one with `fieldmark index build`."
     try:
-        return GenericClassifier.open(settings), None
+        return GenericClassifier.open(settings, networks), None
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)

@@ -18,9 +18,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine import TaxonTable
+from engine.batch import Batch
 from engine.classifier import Classifier, sharpen
 from engine.decode import decode
 from engine.hosting import host_models
+from engine.network import Networks
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
@@ -47,7 +49,8 @@ def calibrate(
         labelled = read_manifest(photos, split, taxa)
     except ManifestInvalid as error:
         raise refuse(str(error)) from error
-    for classifier in host_models(engine_settings(models, home), taxa).classifiers.values():
+    settings = engine_settings(models, home)
+    for classifier in host_models(settings, taxa, Networks(settings)).classifiers.values():
         inside = [p for p in labelled if p.label_set == classifier.entry.labels and p.taxon]
         if len(inside) < FEWEST_PHOTOS:
             typer.echo(
@@ -106,9 +109,10 @@ def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabiliti
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(classifier.entry.name, total=len(photos))
         for start in range(0, len(photos), _BATCH):
-            batch = photos[start : start + _BATCH]
-            batches.append(classifier.probabilities([decode(p.path.read_bytes()) for p in batch]))
-            progress.advance(task, len(batch))
+            some = photos[start : start + _BATCH]
+            batch = Batch([decode(p.path.read_bytes()) for p in some])
+            batches.append(classifier.probabilities(batch))
+            progress.advance(task, len(some))
     return np.concatenate(batches)
 
 

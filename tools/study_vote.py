@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, TaxonTable
+from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import Embedder, open_embedder
 from engine.vote import Evidence, Vote, VoteSettings, fit_vote, vote
@@ -88,7 +89,9 @@ class Asked:
 
 def study_vote(
     photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[str, typer.Option(help="The catalog's name of an embedder.")],
+    embedder: Annotated[
+        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
+    ],
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -112,7 +115,9 @@ def study_vote(
 def _embed(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Embedded:
     starts = range(0, len(labelled), _BATCH)
     features = [
-        embedder.embed([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
+        embedder.embed(
+            Batch([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
+        )
         for start in track(starts, "Embedding", console=Console(stderr=True))
     ]
     _, labels = np.unique([p.scientific_name for p in labelled], return_inverse=True)
