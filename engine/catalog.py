@@ -80,6 +80,8 @@ class ModelEntry:
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     known_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     auto_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    known_middle: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    known_slope: Annotated[float, Field(gt=0, le=50)] = 1.0
 
     @model_validator(mode="after")
     def _answers_something(self) -> ModelEntry:

@@ -104,7 +104,8 @@ class Identification:
     """What the engine makes of one or several photos of one individual.
 
     ``candidates`` are sorted, likeliest first. ``group`` is the group that answered,
-    never ``auto``. ``known`` is False where the photo lies outside what the models know.
+    never ``auto``. ``known`` is False where the photo lies outside what the models know;
+    ``known_score`` is how likely it is that they know it, in [0, 1].
     ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
     milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
     when one was asked for. ``notes`` are sentences a person should see, such as
@@ -115,6 +116,7 @@ class Identification:
     verdict: Verdict | None
     group: Group
     known: bool
+    known_score: float
     models: tuple[ModelInfo, ...]
     timings_ms: dict[str, float] = field(hash=False)
     preview: bytes | None = field(default=None, repr=False)

@@ -30,12 +30,14 @@ class IndexAnswer:
 
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
+    ``known_score`` is how likely it is that the index holds the species.
     """
 
     info: ModelInfo
     probabilities: dict[Taxon, float]
     references: dict[Taxon, tuple[ReferencePhoto, ...]]
     known: bool
+    known_score: float
 
 
 def index_folder(settings: EngineSettings) -> Path:
@@ -116,6 +118,7 @@ class GenericClassifier:
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
             references=self._references(said.rows.tolist()),
             known=said.known,
+            known_score=said.known_probability,
         )
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:

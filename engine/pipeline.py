@@ -87,6 +87,7 @@ class Pipeline:
             else None,
             group=judgement.group,
             known=judgement.known,
+            known_score=round(judgement.known_score, 4),
             models=judgement.models,
             timings_ms={
                 "decode": round((decoded_at - started) * 1000, 1),

@@ -33,6 +33,7 @@ from tools.crossvalidation import (
     out_of_fold,
     photo_folds,
     species_folds,
+    species_out_of_fold,
 )
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
@@ -222,26 +223,20 @@ def _compare_known(embedded: Embedded) -> Table:
         "best probability": lambda _, v: float(v.probabilities[0]),
         "default": lambda _, v: v.known_score,
     }
-    labels, groups = embedded.labels, embedded.groups
-    photo_fold, species_fold = photo_folds(labels), species_folds(labels)
+    groups = embedded.groups
     areas: dict[tuple[str, str], list[float]] = {}
-    for fold in range(FOLDS):
-        new = species_fold == fold
-        kept = (photo_fold != fold) & ~new
-        photos = np.flatnonzero((photo_fold == fold) | new)
-        projection = ProjectionChoice().fit(embedded.features[kept], labels[kept])
-        gallery = Gallery(
-            vectors=projection.apply(embedded.features[kept]),
-            labels=labels[kept],
-            species=int(labels.max()) + 1,
-        )
-        found = gallery.evidence(projection.apply(embedded.features[photos]), _DEFAULT.neighbours)
+    folds = species_out_of_fold(
+        embedded.features, embedded.labels, ProjectionChoice(), neighbours=_DEFAULT.neighbours
+    )
+    for inside, outside, found in folds:
+        photos = np.concatenate([inside, outside])
+        is_known = np.arange(len(photos)) < len(inside)
         said = list(_votes(found, _DEFAULT))
         for name, rule in rules.items():
             scores = np.array([rule(e, v) for e, v in zip(found, said, strict=True)])
             for group in (*np.unique(groups), "all"):
                 of_group = (groups[photos] == group) | (group == "all")
-                known = ~new[photos][of_group]
+                known = is_known[of_group]
                 if 0 < known.sum() < len(known):
                     area = roc_auc_score(known, scores[of_group])
                     areas.setdefault((name, group), []).append(float(area))
