@@ -22,10 +22,12 @@ from bot.features import identify
 from bot.features import settings as settings_feature
 from bot.fetch import PhotoFetcher
 from bot.gbif import GbifClient
+from bot.gbif_cache import GbifCache
 from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
 from bot.store import Store
+from bot.taxon_lookup import Lookup
 from engine import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,10 @@ class FieldmarkBot(commands.AutoShardedBot):
                 max_bytes=settings.intake.max_bytes, timeout_s=settings.intake.url_timeout_s
             ),
         )
+        # A file of its own, beside the bot's: it may be deleted, the other must not.
+        self._gbif_cache = GbifCache(settings.store.path.expanduser().with_name("gbif.sqlite"))
         if gbif is None and settings.gbif.enabled:
-            gbif = GbifClient(taxa, contact=settings.gbif.contact)
+            gbif = GbifClient(taxa, contact=settings.gbif.contact, cache=self._gbif_cache)
         self._gbif = gbif
         self._store: Store | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -117,7 +121,7 @@ class FieldmarkBot(commands.AutoShardedBot):
             identify.feature(
                 self, self._identifier, self._intake, store, message_content=message_content
             ),
-            gbif_feature.feature(self._taxa, self._gbif),
+            gbif_feature.feature(Lookup(self._taxa, self._gbif, self._identifier)),
             settings_feature.feature(store, message_content=message_content),
         )
 
@@ -172,5 +176,6 @@ class FieldmarkBot(commands.AutoShardedBot):
             await super().close()
             if self._gbif is not None:
                 self._gbif.close()
+            await self._gbif_cache.close()
             if self._store is not None:
                 await self._store.close()

@@ -1,145 +1,231 @@
-"""Ask GBIF about a taxon, through pygbif, without ever holding up the bot.
+"""Ask GBIF about a taxon: its name, its occurrences, its other names, its map.
 
-pygbif is synchronous, knows no time-out and no retry, and importing it loads matplotlib
-and calls ``logging.basicConfig``. So it is imported at the first look-up, in one of the
-client's four threads, and every answer has a deadline. The threads are the client's own:
-those of ``asyncio.to_thread`` also resolve host names, which must go on while GBIF hangs.
-
-Two things of each request are set through the ``auth=`` argument, which pygbif hands on
-to requests and which may change a prepared request in any way: the ``User-Agent`` (GBIF
-asks for a name and a contact) and, in tests, the server, since pygbif spells out
-``https://api.gbif.org`` in the function. Nothing of pygbif is patched.
+What is asked is in ``gbif_questions``, how in ``gbif_transport``, what is kept of it in
+``gbif_cache``, and what the answers mean in ``gbif_answer`` and ``gbif_facts``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-from pydantic import ValidationError
-
-from bot.gbif_answer import Match, NameAnswer, TaxonInfo
+from bot import gbif_questions as questions
+from bot.gbif_answer import MATCH, Match, NameAnswer, TaxonInfo
+from bot.gbif_cache import GbifCache
+from bot.gbif_errors import (
+    GbifBusy,
+    GbifNonsense,
+    GbifNotFound,
+    GbifRefused,
+    GbifUnavailable,
+)
+from bot.gbif_facts import (
+    BACKBONE,
+    COL_XR,
+    IUCN,
+    OCCURRENCES,
+    VERNACULARS,
+    Dated,
+    Occurrences,
+    TaxonKey,
+    VernacularNames,
+    WorldTiles,
+)
+from bot.gbif_records import CountryRecords
+from bot.gbif_source import GbifSource, ask_all
+from bot.gbif_transport import API, GbifTransport, deadline
 from engine import Taxon, TaxonTable
 
-if TYPE_CHECKING:
-    from requests import PreparedRequest
+__all__ = [
+    "API",
+    "BACKBONE",
+    "COL_XR",
+    "GbifBusy",
+    "GbifClient",
+    "GbifNonsense",
+    "GbifNotFound",
+    "GbifRefused",
+    "GbifUnavailable",
+]
 
-API = "https://api.gbif.org"
-COL_XR = "7ddf754f-d193-4cc9-b351-99906754a03b"
-"""The checklist that is asked, always by name: pygbif's and the API's defaults differ."""
+log = logging.getLogger(__name__)
 
-_TIMEOUT = (3.05, 10)
-_RANKS_ASKED = frozenset({"kingdom", "phylum", "class", "order", "family", "genus", "species"})
-
-
-class GbifUnavailable(Exception):
-    """GBIF did not give a usable answer in time; the message says why."""
+T = TypeVar("T")
 
 
 class GbifClient:
-    """Look taxa up at GBIF, at most four at a time.
+    """Look taxa up at GBIF.
 
     Args:
         taxa: The local table. It tells homonyms apart and knows English names.
         contact: An address or URL where GBIF reaches whoever runs this bot.
         deadline_s: How long one look-up may take, waiting for a thread included.
-        base_url: The server to ask; anything but the default is for tests.
+        base_url: The server to ask in place of GBIF's; for tests.
+        cache: Where answers are kept; closed by whoever made it.
+        backoff_s: The first wait between two attempts, where GBIF names none.
     """
 
     def __init__(
-        self, taxa: TaxonTable, *, contact: str = "", deadline_s: float = 4.0, base_url: str = API
+        self,
+        taxa: TaxonTable,
+        *,
+        contact: str = "",
+        deadline_s: float = 4.0,
+        base_url: str | None = None,
+        cache: GbifCache | None = None,
+        backoff_s: float = 0.25,
     ) -> None:
         self._taxa = taxa
         self._deadline_s = deadline_s
-        self._dress = partial(_dress, base_url=base_url, contact=contact)
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="gbif")
+        self._transport = GbifTransport(
+            contact=contact, deadline_s=deadline_s, base_url=base_url, backoff_s=backoff_s
+        )
+        self._source = GbifSource(self._transport, cache, deadline_s=deadline_s)
+        self._records = CountryRecords(self._source, self.look_up_taxon)
+
+    def prepare(self) -> None:
+        """Get ready for a look-up that is likely to come."""
+        self._transport.prepare()
 
     def close(self) -> None:
         """Take no more look-ups. Those under way end by themselves, at their time-out."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._transport.close()
 
     async def look_up(self, name: str, *, rank: str | None = None) -> TaxonInfo:
         """Return what GBIF knows under ``name``, a scientific name with or without author.
 
-        A name that means one taxon in the local table is looked up as that taxon.
+        A name that means one taxon in the local table is looked up as that taxon. Where
+        several taxa bear the name, the answer's ``alternatives`` list them.
 
         Raises:
-            GbifUnavailable: No usable answer came before the deadline.
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
         """
         known = [taxon for taxon in self._taxa.named(name) if rank in (None, taxon.rank)]
         if len(known) == 1:
             return await self.look_up_taxon(known[0])
-        async with _deadline(self._deadline_s):
-            answer = await self._ask(scientificName=name, taxonRank=_rank_asked(rank))
-        return answer.info(name, rank, None, self._taxa)
+        asked = {"scientificName": name, "taxonRank": questions.rank_asked(rank)}
+        async with deadline(self._deadline_s):
+            answer = await self._match(**asked)
+            if answer.value.several_match:
+                try:
+                    answer = await self._match(**asked, verbose="true")
+                except GbifUnavailable as error:
+                    log.info("The taxa of an ambiguous name are not listed: %s", error)
+        return replace(answer.value.info(name, rank, None, self._taxa), stale_s=answer.stale_s)
 
     async def look_up_taxon(self, taxon: Taxon) -> TaxonInfo:
         """Return what GBIF knows of ``taxon``, or local data where it knows no such name.
 
         Raises:
-            GbifUnavailable: No usable answer came before the deadline.
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
         """
         name, rank, kingdom = taxon.scientific_name, taxon.rank, taxon.ancestor("kingdom")
-        asked = {"scientificName": name, "taxonRank": _rank_asked(rank), "kingdom": kingdom}
-        async with _deadline(self._deadline_s):
-            answer = await self._ask(**asked)
-            if answer.several_match and (family := taxon.ancestor("family")):
-                answer = await self._ask(**asked, family=family)
-        info = answer.info(name, rank, kingdom, self._taxa)
+        asked = {
+            "scientificName": name,
+            "taxonRank": questions.rank_asked(rank),
+            "kingdom": kingdom,
+        }
+        async with deadline(self._deadline_s):
+            answer = await self._match(**asked)
+            if answer.value.several_match and (family := taxon.ancestor("family")):
+                answer = await self._match(**asked, family=family)
+        info = answer.value.info(name, rank, kingdom, self._taxa)
         if info.match is Match.EXACT:
-            return info
+            return replace(info, stale_s=answer.stale_s)
         if info.match is Match.VARIANT and info.taxon is not None:
             because = f"GBIF spells the nearest name {info.taxon.scientific_name}"
         else:
             because = "GBIF has no entry under exactly this name"
         return TaxonInfo.local(taxon, because)
 
-    async def _ask(self, **parameters: str | None) -> NameAnswer:
-        call = partial(_name_backbone, self._dress, parameters)
-        raw = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+    async def look_up_key(self, col_key: str) -> TaxonInfo:
+        """Return what GBIF knows under a Catalogue of Life key.
+
+        Raises:
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
+        """
+        async with deadline(self._deadline_s):
+            answer = await self._match(usageKey=col_key)
+        usage = answer.value.usage
+        asked = col_key if usage is None else usage.canonical_name or usage.name
+        return replace(answer.value.info(asked, None, None, self._taxa), stale_s=answer.stale_s)
+
+    async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
+        """Return how many occurrences GBIF holds of each of ``taxa`` in ``country``.
+
+        ``country`` is an ISO 3166-1 alpha-2 code. A taxon of which there is none has 0, one
+        that GBIF cannot resolve is left out.
+
+        Raises:
+            GbifUnavailable: A count could not be had before the deadline, nor was kept.
+        """
+        async with deadline(self._deadline_s):
+            return await self._records.recorded_in(taxa, country.upper())
+
+    async def occurrences(self, taxon: Taxon) -> Dated[Occurrences] | None:
+        """Return how many occurrences GBIF holds and where most are; None without a key.
+
+        Raises:
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
+        """
+        key = TaxonKey.of(taxon)
+        if key is None:
+            return None
+        answer = await self._source.json(questions.occurrences(key), OCCURRENCES)
+        return Dated(answer.value.occurrences(), answer.stale_s)
+
+    async def vernacular_names(self, taxon: Taxon) -> Dated[VernacularNames] | None:
+        """Return the taxon's names by language; None without an integer key.
+
+        Only the backbone, whose keys those are, lists names.
+
+        Raises:
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
+        """
+        if taxon.gbif_key is None:
+            return None
+        answer = await self._source.json(questions.vernacular_names(taxon.gbif_key), VERNACULARS)
+        return Dated(answer.value.names(), answer.stale_s)
+
+    async def iucn(self, taxon: Taxon) -> Dated[str] | None:
+        """Return the code of the IUCN Red List, such as ``LC``; None where there is none.
+
+        Raises:
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
+        """
+        if taxon.gbif_key is None:
+            return None
         try:
-            return NameAnswer.model_validate(raw)
-        except ValidationError as error:
-            raise GbifUnavailable("GBIF answered something that is no name match.") from error
+            answer = await self._source.json(questions.iucn(taxon.gbif_key), IUCN)
+        except GbifNotFound:
+            return None
+        return Dated(answer.value.code, answer.stale_s)
 
+    async def world_tiles(self, taxon: Taxon) -> Dated[WorldTiles] | None:
+        """Return the tiles of a map of the taxon's occurrences; None without a key.
 
-@asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise GbifUnavailable(f"GBIF did not answer within {seconds:g} s.") from error
+        Raises:
+            GbifUnavailable: A tile could not be had before the deadline, nor was kept.
+        """
+        key = TaxonKey.of(taxon)
+        if key is None:
+            return None
+        asked = [
+            *map(questions.basemap, (0, 1)),
+            *(questions.density(key, half) for half in (0, 1)),
+        ]
+        tiles = await ask_all(self._source.picture(question) for question in asked)
+        base_west, base_east, west, east = (tile.value for tile in tiles)
+        ages = [tile.stale_s for tile in tiles if tile.stale_s is not None]
+        world = WorldTiles(basemap=(base_west, base_east), density=(west, east))
+        return Dated(world, max(ages, default=None))
 
-
-def _rank_asked(rank: str | None) -> str | None:
-    """Spell ``rank`` as GBIF does, leaving out those that the two do not mean alike."""
-    return rank.upper() if rank in _RANKS_ASKED else None
-
-
-def _dress(request: PreparedRequest, *, base_url: str, contact: str) -> PreparedRequest:
-    """Put our name and contact on a request of pygbif, and our server into its address."""
-    signature = f"Fieldmark ({contact})" if contact else "Fieldmark"
-    request.headers["User-Agent"] = f"{signature} {request.headers['User-Agent']}"
-    if request.url is not None:
-        request.url = base_url + request.url.removeprefix(API)
-    return request
-
-
-def _name_backbone(dress: Any, parameters: dict[str, str | None]) -> Any:
-    """Call pygbif in this thread, and make its many errors one."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from pygbif.gbifutils import NoResultException
-    from pygbif.species import name_backbone
-
-    try:
-        return name_backbone(**parameters, checklistKey=COL_XR, timeout=_TIMEOUT, auth=dress)
-    except (OSError, ValueError, KeyError, NoResultException) as error:
-        # Not the error's own text: it holds the address, and so what a member typed.
-        status = getattr(getattr(error, "response", None), "status_code", type(error).__name__)
-        raise GbifUnavailable(f"GBIF could not be asked ({status}).") from error
+    async def _match(self, **parameters: str | None) -> Dated[NameAnswer]:
+        # What was typed and means nothing is nobody's business tomorrow.
+        return await self._source.json(
+            questions.match(**parameters),
+            MATCH,
+            worth_keeping=lambda answer: answer.found_something,
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from bot.links import taxon_url
@@ -41,7 +41,8 @@ class TaxonInfo:
     ``taxon`` is None only for an ambiguous match or none. ``status`` is GBIF's, such as
     ``ACCEPTED`` or ``SYNONYM``; ``accepted`` is the taxon that a synonym stands for.
     ``iucn`` is a code of the IUCN Red List, such as ``LC``. ``local_because`` says why
-    the answer is local, and is None where it is GBIF's.
+    the answer is local, and is None where it is GBIF's; ``stale_s`` is the age of an answer
+    that could not be had anew. ``alternatives`` are the taxa of an ambiguous name.
     """
 
     asked: str
@@ -53,6 +54,8 @@ class TaxonInfo:
     accepted_authorship: str | None = None
     iucn: str | None = None
     local_because: str | None = None
+    stale_s: float | None = None
+    alternatives: tuple[TaxonInfo, ...] = ()
 
     @classmethod
     def local(cls, taxon: Taxon, because: str) -> TaxonInfo:
@@ -96,6 +99,7 @@ class _Usage(_Part):
 class _Diagnostics(_Part):
     match_type: str
     note: str = ""
+    alternatives: Sequence[NameAnswer] = ()
 
 
 class _ListStatus(_Part):
@@ -121,6 +125,11 @@ class NameAnswer(_Part):
             or "multiple equal matches" in self.diagnostics.note.casefold()
         )
 
+    @property
+    def found_something(self) -> bool:
+        """Whether the name is one that GBIF knows, of one taxon or of several."""
+        return self.usage is not None or self.several_match
+
     def info(
         self, asked: str, rank: str | None, kingdom: str | None, taxa: TaxonTable
     ) -> TaxonInfo:
@@ -131,7 +140,7 @@ class NameAnswer(_Part):
         """
         match = self._match(asked, rank, kingdom)
         if self.usage is None or match in (Match.NONE, Match.AMBIGUOUS):
-            return TaxonInfo(asked=asked, match=match)
+            return TaxonInfo(asked=asked, match=match, alternatives=self._namesakes(rank, taxa))
         accepted = self.accepted_usage
         codes = (s.status_code for s in self.additional_status if s.dataset_alias == "IUCN")
         return TaxonInfo(
@@ -144,6 +153,12 @@ class NameAnswer(_Part):
             accepted_authorship=accepted.authorship or None if accepted is not None else None,
             iucn=next((code for code in codes if code in _IUCN_CODES), None),
         )
+
+    def _namesakes(self, rank: str | None, taxa: TaxonTable) -> tuple[TaxonInfo, ...]:
+        """Return the alternatives of a verbose answer that bear exactly the name asked for."""
+        exact = (a for a in self.diagnostics.alternatives if a.diagnostics.match_type == "EXACT")
+        infos = (a.info(a.usage.name, rank, None, taxa) for a in exact if a.usage is not None)
+        return tuple(info for info in infos if info.taxon is not None)
 
     def _match(self, asked: str, rank: str | None, kingdom: str | None) -> Match:
         if self.usage is None:
@@ -191,3 +206,7 @@ def _plain(name: str) -> str:
     """Reduce a scientific name to what two spellings of it have in common."""
     words = name.casefold().replace("\N{MULTIPLICATION SIGN}", " ").split()
     return " ".join(word for word in words if word != "x")
+
+
+NameAnswer.model_rebuild()
+MATCH = TypeAdapter(NameAnswer)

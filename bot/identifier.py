@@ -26,7 +26,14 @@ class Identifier(Protocol):
         """Return the hosted networks, those with a problem included."""
 
 
-class StartableIdentifier(Identifier, Protocol):
+class Cartographer(Protocol):
+    """What makes one picture of a map's tiles."""
+
+    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        """Make a PNG of the world from its west and its east, or raise EngineError."""
+
+
+class StartableIdentifier(Identifier, Cartographer, Protocol):
     """An identifier with a life of its own; ``engine.Engine`` is one."""
 
     async def start(self) -> None:
@@ -63,6 +70,19 @@ class StartingIdentifier:
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
+        await self._started()
+        return await self._engine.identify(photos, group, limit=limit, preview=preview)
+
+    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        """Wait for the engine if need be, then have it make a map.
+
+        Raises:
+            EngineError: as the engine does, also where it could not start or is closing.
+        """
+        await self._started()
+        return await self._engine.world_map(basemap, density)
+
+    async def _started(self) -> None:
         if self._closing or self._start is None:
             raise EngineFailed(_CLOSING)
         self._track_handler()
@@ -72,7 +92,6 @@ class StartingIdentifier:
         if self._start.cancelled():
             raise EngineFailed(_CLOSING)
         self._start.result()
-        return await self._engine.identify(photos, group, limit=limit, preview=preview)
 
     def _track_handler(self) -> None:
         """Remember whose answer is still to be sent once its identification is done."""

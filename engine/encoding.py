@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,32 @@ def decode_learnt(message: Message) -> bool:
     """
     _raise_error(message)
     return bool(message.body["learnt"])
+
+
+def encode_tiles(basemap: Sequence[bytes], density: Sequence[bytes]) -> Message:
+    """Encode the tiles that are to become one map."""
+    return Message({"tiles": len(basemap)}, (*basemap, *density))
+
+
+def decode_tiles(message: Message) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Read the tiles of the base map, and those that lie over it."""
+    below = message.body["tiles"]
+    return message.blobs[:below], message.blobs[below:]
+
+
+def encode_world_map(picture: bytes) -> Message:
+    """Encode a composed map."""
+    return Message({"map": len(picture)}, (picture,))
+
+
+def decode_world_map(message: Message) -> bytes:
+    """Read a composed map, or raise the error that the answer carries.
+
+    Raises:
+        EngineError: what the worker raised.
+    """
+    _raise_error(message)
+    return message.blobs[0]
 
 
 def encode_identification(identification: Identification) -> Message:

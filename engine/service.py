@@ -13,8 +13,10 @@ from engine.encoding import (
     decode_answer,
     decode_learnt,
     decode_models,
+    decode_world_map,
     encode_lesson,
     encode_settings,
+    encode_tiles,
 )
 from engine.pool import WorkerPool
 from engine.settings import EngineSettings
@@ -101,6 +103,17 @@ class Engine:
         """
         answer, _ = await self._pool.submit(encode_lesson(photo, taxon, reference))
         return decode_learnt(answer)
+
+    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        """Make one PNG of the world from its west and its east, each a PNG tile or empty.
+
+        Raises:
+            EngineBusy: too many requests are waiting.
+            EngineTimeout: no answer before the deadline.
+            EngineFailed: a tile cannot be read, or the workers fail.
+        """
+        answer, _ = await self._pool.submit(encode_tiles(basemap, density))
+        return decode_world_map(answer)
 
     async def close(self, drain_s: float = 10.0) -> None:
         """Take nothing new, finish what runs within ``drain_s`` seconds, end the workers."""

@@ -23,11 +23,14 @@ from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
 from engine.encoding import (
     decode_lesson,
     decode_settings,
+    decode_tiles,
     encode_error,
     encode_identification,
     encode_models,
+    encode_world_map,
 )
 from engine.pipeline import Pipeline
+from engine.world_map import compose_world_map
 
 log = logging.getLogger("engine.worker")
 
@@ -76,6 +79,8 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
 def _carry_out(pipeline: Pipeline, request: Message) -> Message:
     if "learn" in request.body:
         return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
+    if "tiles" in request.body:
+        return encode_world_map(compose_world_map(*decode_tiles(request)))
     return encode_identification(
         pipeline.identify(
             request.blobs,

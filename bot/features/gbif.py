@@ -1,124 +1,144 @@
-"""Look a taxon up: /gbif."""
+"""Look a taxon up: /gbif, and the menu below an answer that lists several taxa."""
 
 from __future__ import annotations
 
-import logging
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.errors import tell
 from bot.feature import Feature
-from bot.gbif import GbifClient, GbifUnavailable
-from bot.gbif_answer import Match, TaxonInfo
-from bot.taxon_card import choice_card, taxon_card, unknown_card
-from engine import Taxon, TaxonTable
+from bot.features.remove import RemoveButton
+from bot.gbif_facts import language
+from bot.taxon_lookup import MAX_NAME, Lookup, Reply
 
-log = logging.getLogger(__name__)
-
-_MAX_CHOICES = 25
-_MAX_CHOICE = 100
-_MAX_SUGGESTIONS = 5
-_UNREACHABLE = "GBIF could not be reached"
-_SWITCHED_OFF = "looking names up at GBIF is switched off here"
+_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
+_MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"
 
 
-def feature(taxa: TaxonTable, gbif: GbifClient | None) -> Feature:
-    """Build the feature. Without a ``gbif`` client it answers from ``taxa`` alone."""
-    lookup = Lookup(taxa, gbif)
+class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template=_MENU_ID):
+    """Shows the taxon that is chosen in the place of the list, and stays for another choice.
+
+    Its state is its id and its options, which Discord keeps, so it outlives a restart.
+    Only who asked, and moderators, may choose. ``taxon_menu`` makes the class that answers.
+    """
+
+    def __init__(self, asker_id: int, options: Sequence[discord.SelectOption]) -> None:
+        super().__init__(
+            discord.ui.Select(
+                custom_id=f"fieldmark:taxon:{asker_id}",
+                placeholder="Which one do you mean?",
+                options=list(options),
+            )
+        )
+        self.asker_id = asker_id
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - the library's signature
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> TaxonMenu:
+        """Rebuild the menu from the message in which it was used."""
+        options = item.options if isinstance(item, discord.ui.Select) else ()
+        return cls(int(match["asker"]), options)
+
+    async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
+        """Return what a chosen option stands for."""
+        raise NotImplementedError
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Show what was chosen, or say who may choose."""
+        if interaction.user.id != self.asker_id and not interaction.permissions.manage_messages:
+            await tell(interaction, "Only the person who asked, or a moderator, can choose here.")
+            return
+        await interaction.response.defer()
+        private = interaction.message is not None and interaction.message.flags.ephemeral
+        for option in self.item.options:
+            option.default = option.value in self.item.values
+        (chosen,) = (option for option in self.item.options if option.default)
+        reply = await self.answer(chosen, _languages(interaction, private=private))
+        menu = type(self)(self.asker_id, self.item.options)
+        await _show(interaction, reply, menu, private=private)
+
+
+def taxon_menu(lookup: Lookup) -> type[TaxonMenu]:
+    """Make the menu whose choices ``lookup`` answers."""
+
+    class Menu(TaxonMenu, template=_MENU_ID):
+        async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
+            return await lookup.by_choice(option, languages=languages)
+
+    return Menu
+
+
+def feature(lookup: Lookup) -> Feature:
+    """Build the feature, of which ``lookup`` gives the answers."""
+    menu = taxon_menu(lookup)
 
     @app_commands.command(name="gbif", description="Look up a species or any other taxon.")
     @app_commands.describe(
-        name="A scientific or English name", private="Show the answer to you alone"
+        name="A scientific or English name",
+        rank="What the name is to be the name of",
+        private="Show the answer to you alone",
+    )
+    @app_commands.choices(
+        rank=[app_commands.Choice(name=rank.capitalize(), value=rank) for rank in _RANKS]
     )
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     @app_commands.allowed_installs(guilds=True, users=True)
     async def gbif_command(
         interaction: discord.Interaction[Any],
-        name: app_commands.Range[str, 1, _MAX_CHOICE],
+        name: app_commands.Range[str, 1, MAX_NAME],
+        rank: str | None = None,
         private: bool = False,
     ) -> None:
         await interaction.response.defer(ephemeral=private, thinking=True)
-        await interaction.edit_original_response(
-            embed=await lookup.card(name), allowed_mentions=discord.AllowedMentions.none()
-        )
+        languages = _languages(interaction, private=private)
+        reply = await lookup.by_name(name, rank=rank, languages=languages)
+        below = menu(interaction.user.id, reply.options) if reply.options else None
+        await _show(interaction, reply, below, private=private)
 
     @gbif_command.autocomplete("name")
-    async def suggest(_: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
-        return lookup.choices(current)
-
-    return Feature(commands=(gbif_command,))
-
-
-class Lookup:
-    """Answers a name with a card, from the local table first and GBIF second."""
-
-    def __init__(self, taxa: TaxonTable, gbif: GbifClient | None) -> None:
-        self._taxa = taxa
-        self._gbif = gbif
-
-    async def card(self, name: str) -> discord.Embed:
-        """Return the card for ``name``, whatever it is and whether or not GBIF answers."""
-        known = self._known(name)
-        if len(known) > 1:
-            return choice_card(name, known)
-        reason: str | None = None
-        info = None
-        if self._gbif is None:
-            reason = _SWITCHED_OFF
-        else:
-            try:
-                ask = self._gbif.look_up_taxon(known[0]) if known else self._gbif.look_up(name)
-                info = await ask
-            except GbifUnavailable as error:
-                log.warning("Answered from the local table: %s", error)
-                reason = _UNREACHABLE
-        if info is not None and info.taxon is not None:
-            return taxon_card(info)
-        if known:
-            return taxon_card(TaxonInfo.local(known[0], reason or _UNREACHABLE))
-        ambiguous = info is not None and info.match is Match.AMBIGUOUS
-        return unknown_card(name, self._near(name), ambiguous=ambiguous, reason=reason)
-
-    def choices(self, current: str) -> list[app_commands.Choice[str]]:
-        """Return what autocomplete offers while ``current`` is being typed."""
+    async def suggest(
+        interaction: discord.Interaction[Any], current: str
+    ) -> list[app_commands.Choice[str]]:
+        rank = getattr(interaction.namespace, "rank", None)
         return [
-            app_commands.Choice(name=self._described(taxon), value=self._unmistakable(taxon))
-            for taxon in self._taxa.suggest(current, limit=_MAX_CHOICES)
+            app_commands.Choice(name=text, value=name)
+            for text, name in lookup.suggest(current, rank if rank in _RANKS else None)
         ]
 
-    def _known(self, name: str) -> tuple[Taxon, ...]:
-        """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)"."""
-        taxa = self._taxa.named(name)
-        bare, _, higher = name.rstrip(" )").rpartition("(")
-        if taxa or not bare:
-            return taxa
-        wanted = higher.strip().casefold()
-        return tuple(
-            taxon
-            for taxon in self._taxa.named(bare)
-            if wanted in (ancestor.name.casefold() for ancestor in taxon.lineage)
-        )
+    return Feature(commands=(gbif_command,), dynamic_items=(menu,))
 
-    def _unmistakable(self, taxon: Taxon) -> str:
-        """Return a name that ``_known`` resolves to ``taxon`` alone."""
-        name = taxon.scientific_name
-        if taxon.lineage and len(self._taxa.named(name)) > 1:
-            name = f"{name} ({taxon.lineage[-1].name})"
-        return name[:_MAX_CHOICE]
 
-    def _described(self, taxon: Taxon) -> str:
-        name = self._unmistakable(taxon)
-        kind = "" if taxon.rank == "species" else f", {taxon.rank}"
-        text = f"{taxon.vernacular_name} · {name}" if taxon.vernacular_name else name
-        return text[: _MAX_CHOICE - len(kind)] + kind
+async def _show(
+    interaction: discord.Interaction[Any], reply: Reply, menu: TaxonMenu | None, *, private: bool
+) -> None:
+    """Put ``reply`` in the place of "thinking...", or of the message the menu stands in."""
+    view = discord.ui.View(timeout=None)
+    if menu is not None:
+        view.add_item(menu)
+    if not private:
+        view.add_item(RemoveButton(menu.asker_id if menu is not None else interaction.user.id))
+    # In a direct message there is nobody to withhold a permission.
+    allowed = (
+        discord.Permissions.all() if interaction.guild_id is None else interaction.app_permissions
+    )
+    await interaction.edit_original_response(
+        **reply.to_edit(allowed),
+        view=view,
+        allowed_mentions=discord.AllowedMentions.none(),
+    )
 
-    def _near(self, name: str) -> tuple[Taxon, ...]:
-        """Return taxa for a name that is not quite one, by as much of it as begins a name.
 
-        At least half of it must, and three letters: less than that is chance.
-        """
-        for end in range(len(name), max(3, len(name) // 2) - 1, -1):
-            if taxa := self._taxa.suggest(name[:end], limit=_MAX_SUGGESTIONS):
-                return taxa
-        return ()
+def _languages(interaction: discord.Interaction[Any], *, private: bool) -> tuple[str, ...]:
+    """Return the languages of those who will read the answer, the most of them first."""
+    asker, server = interaction.locale, interaction.guild_locale
+    locales = [asker] if private or server is None else [server, asker]
+    return tuple(dict.fromkeys(language(locale.value) for locale in locales))

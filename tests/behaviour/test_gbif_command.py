@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 import simcord
+from aiohttp import web
 from discord import app_commands
 from discord.ext import commands
 
+from bot.app import FieldmarkBot
+from bot.config import Settings
 from bot.features.gbif import feature
+from bot.features.remove import RemoveButton
 from bot.gbif import GbifClient
-from engine import TaxonTable
+from bot.gbif_cache import GbifCache
+from bot.taxon_lookup import Lookup
+from engine import EngineFailed, TaxonTable
+from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+
+
+class Draughtsman:
+    """Makes a map that can be recognised; None of its tiles may be rubbish."""
+
+    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        if b"rubbish" in (*basemap, *density):
+            raise EngineFailed("The map's tiles cannot be read.")
+        return b"|".join([*basemap, *density])
+
+
+class GermanTree(app_commands.CommandTree):
+    """Commands as if given by a German in a French server."""
+
+    async def interaction_check(self, interaction: discord.Interaction) -> bool:
+        interaction.locale = discord.Locale.german
+        interaction.guild_locale = discord.Locale.french
+        return True
+
 
 NOTHING = Prepared(b'{"diagnostics": {"matchType": "NONE"}, "synonym": false}')
 
@@ -27,32 +54,60 @@ class Room:
 
     def __init__(self, env: simcord.Env) -> None:
         self.env = env
-        guild = env.create_guild()
-        self.channel = guild.create_text_channel("garden")
-        self.alice = guild.add_member(env.create_user("alice"))
+        self.guild = env.create_guild()
+        self.channel = self.guild.create_text_channel("garden")
+        self.alice = self.guild.add_member(env.create_user("alice"))
 
-    async def look_up(self, name: str, *, private: bool = False) -> discord.Embed:
+    def forbid(self, **permissions: bool) -> None:
+        """Move to a channel in which the bot lacks something."""
+        overwrite = discord.PermissionOverwrite(**permissions)
+        self.channel = self.guild.create_text_channel(
+            "shed", overwrites={self.env.bot.user: overwrite}
+        )
+
+    async def look_up(self, name: str, *, private: bool = False, **options: str) -> discord.Embed:
+        """Return the card; the message that holds it is kept as ``message``."""
         before = len(self.env.http_requests)
-        result = await self.alice.slash(self.channel, "gbif", name=name, private=private)
+        result = await self.alice.slash(self.channel, "gbif", name=name, private=private, **options)
         first = self.env.http_requests[before].json
         assert first is not None
         assert first["type"] == discord.InteractionResponseType.deferred_channel_message.value
         assert result.response is not None
         assert result.response.ephemeral is private
+        self.message = result.response
         (embed,) = result.response.embeds
         return embed
+
+    @property
+    def below(self) -> list[dict[str, Any]]:
+        """The components below the last card."""
+        return [component for row in self.message.components for component in row["components"]]
+
+    @property
+    def options(self) -> list[dict[str, Any]]:
+        """What the menu below the last card offers."""
+        (menu,) = [c for c in self.below if c["type"] == discord.ComponentType.select.value]
+        return list(menu["options"])
 
     async def type_name(self, text: str) -> list[dict[str, Any]]:
         return await self.alice.autocomplete(self.channel, "gbif", "name", text)
 
 
 @asynccontextmanager
-async def room_with(taxa: TaxonTable, client: GbifClient | None) -> AsyncIterator[Room]:
+async def room_with(
+    taxa: TaxonTable,
+    client: GbifClient | None,
+    *,
+    within_s: float = 30.0,
+    tree: type[app_commands.CommandTree] = app_commands.CommandTree,
+) -> AsyncIterator[Room]:
     bot = commands.AutoShardedBot(
-        commands.when_mentioned, intents=discord.Intents.default(), shard_count=1
+        commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
-    for command in feature(taxa, client).commands:
+    offered = feature(Lookup(taxa, client, Draughtsman(), within_s=within_s))
+    for command in offered.commands:
         bot.tree.add_command(command)
+    bot.add_dynamic_items(*offered.dynamic_items, RemoveButton)
     env = simcord.Env(bot)
     await env.start()
     try:
@@ -79,7 +134,9 @@ async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
 
 @pytest.fixture
 async def online(taxa: TaxonTable, gbif: FakeGbif) -> AsyncIterator[Room]:
-    async with room_with(taxa, GbifClient(taxa, deadline_s=30, base_url=gbif.url)) as room:
+    async with room_with(
+        taxa, GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    ) as room:
         yield room
 
 
@@ -88,30 +145,303 @@ async def offline(taxa: TaxonTable, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    client = GbifClient(taxa, deadline_s=30, base_url=f"http://127.0.0.1:{port}")
+    url = f"http://127.0.0.1:{port}"
+    client = GbifClient(taxa, deadline_s=30, base_url=url, backoff_s=0)
     async with room_with(taxa, client) as room:
         yield room
 
 
+def sparrow(request: web.Request) -> Prepared | None:
+    """Answer as a GBIF that knows the house sparrow, and nothing else."""
+    if request.path == "/v2/species/match":
+        name = request.query.get("scientificName")
+        known = name == "Passer domesticus" or request.query.get("usageKey") == "4DXJW"
+        return Prepared(json.dumps(SPARROW).encode()) if known else NOTHING
+    if request.path.endswith("/vernacularNames"):
+        names = [("deu", "Haussperling"), ("fra", "Moineau domestique"), ("deu", "Spatz")]
+        entries = [{"vernacularName": name, "language": code} for code, name in names]
+        return Prepared(json.dumps({"results": entries}).encode())
+    if request.path == "/v1/occurrence/search":
+        facet = {"field": "COUNTRY", "counts": [{"name": "US", "count": 5}]}
+        return Prepared(json.dumps({"count": 12, "facets": [facet]}).encode())
+    half = request.path.split("/0/")[1][0]
+    kind = "base" if "/omt/" in request.path else "dots"
+    return Prepared(f"{kind}{half}".encode(), content_type="image/png")
+
+
+SPARROW = {
+    "usage": {
+        "key": "4DXJW",
+        "name": "Passer domesticus (Linnaeus, 1758)",
+        "canonicalName": "Passer domesticus",
+        "authorship": "(Linnaeus, 1758)",
+        "rank": "SPECIES",
+        "status": "ACCEPTED",
+    },
+    "classification": [{"key": "N", "name": "Animalia", "rank": "KINGDOM"}],
+    "diagnostics": {"matchType": "EXACT"},
+    "additionalStatus": [{"datasetAlias": "IUCN", "statusCode": "LC"}],
+}
+
+
+def fields(card: discord.Embed) -> dict[str | None, str | None]:
+    return {field.name: field.value for field in card.fields}
+
+
 async def test_gbif_answers_with_its_card(online: Room, gbif: FakeGbif) -> None:
-    answer = {
-        "usage": {
-            "key": "6DBT",
-            "name": "Passer domesticus (Linnaeus, 1758)",
-            "canonicalName": "Passer domesticus",
-            "authorship": "(Linnaeus, 1758)",
-            "rank": "SPECIES",
-            "status": "ACCEPTED",
-        },
-        "classification": [{"key": "N", "name": "Animalia", "rank": "KINGDOM"}],
-        "diagnostics": {"matchType": "EXACT"},
-        "additionalStatus": [{"datasetAlias": "IUCN", "statusCode": "LC"}],
-    }
-    gbif.answers = [Prepared(json.dumps(answer).encode())]
+    gbif.route = sparrow
     card = await online.look_up("house sparrow", private=True)
     assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
     assert card.url == "https://www.gbif.org/species/5231190"
+    assert fields(card)["IUCN Red List"] == "🟩 Least concern (LC)"
+    assert fields(card)["Occurrences at GBIF"] == "12, most of them in United States (5)"
+    assert card.footer.text is not None
+    assert card.footer.text.splitlines()[0] == "Data: GBIF.org / Catalogue of Life"
+    assert "Not there" not in card.footer.text
+
+
+async def test_the_map_is_one_picture_with_words_for_who_does_not_see_it(
+    online: Room, gbif: FakeGbif
+) -> None:
+    gbif.route = sparrow
+    await online.look_up("house sparrow")
+    (attached,) = online.message.attachments
+    assert await attached.read() == b"base0|base1|dots0|dots1"
+    assert attached.description is not None
+    assert attached.description.startswith("A map of the world")
+
+
+async def test_names_are_in_the_servers_language_and_in_the_askers(
+    taxa: TaxonTable, gbif: FakeGbif
+) -> None:
+    gbif.route = sparrow
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    async with room_with(taxa, client, tree=GermanTree) as room:
+        public = await room.look_up("house sparrow")
+        private = await room.look_up("house sparrow", private=True)
+    assert public.title is not None
+    assert public.title.startswith("Moineau domestique · ")
+    assert fields(public)["Names"] == (
+        "French: Moineau domestique\nGerman: Haussperling, Spatz\nEnglish: House Sparrow"
+    )
+    assert private.title is not None
+    assert private.title.startswith("Haussperling · ")
+    assert "French" not in (fields(private)["Names"] or "")
+
+
+@pytest.mark.parametrize("failing", ["rubbish", "error"])
+async def test_a_map_that_cannot_be_had_is_left_out_and_said(
+    online: Room, gbif: FakeGbif, failing: str
+) -> None:
+    broken = {
+        "rubbish": Prepared(b"rubbish", content_type="image/png"),
+        "error": Prepared(b"", status=500),
+    }
+    gbif.route = lambda r: broken[failing] if "/map/" in r.path else sparrow(r)
+    card = await online.look_up("house sparrow")
+    assert online.message.attachments == []
+    assert card.image.url is None
+    assert card.footer.text is not None
+    assert card.footer.text.endswith("Not there in time: the map.")
+    assert "Occurrences at GBIF" in fields(card)
+
+
+async def test_a_taxon_met_nowhere_has_no_map(online: Room, gbif: FakeGbif) -> None:
+    empty = Prepared(b"", status=204)
+    gbif.route = lambda r: empty if "/map/" in r.path else sparrow(r)
+    card = await online.look_up("house sparrow")
+    assert online.message.attachments == []
     assert card.footer.text == "Data: GBIF.org / Catalogue of Life"
+
+
+async def test_extra_parts_do_not_hold_the_card_up(taxa: TaxonTable, gbif: FakeGbif) -> None:
+    # Without the simulated Discord, which waits until every thread has ended.
+    gbif.route = lambda r: sparrow(r) if "match" in r.path else None
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    lookup = Lookup(taxa, client, Draughtsman(), within_s=0.2)
+    card = (await lookup.by_name("house sparrow")).embed
+    client.close()
+    assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
+    assert card.footer.text is not None
+    assert card.footer.text.endswith(
+        "Not there in time: where it is found, its names in other languages, the map."
+    )
+
+
+async def test_a_silent_gbif_does_not_hold_the_card_up(taxa: TaxonTable, gbif: FakeGbif) -> None:
+    client = GbifClient(taxa, deadline_s=0.2, base_url=gbif.url)
+    async with room_with(taxa, client, within_s=0.2) as room:
+        card = await room.look_up("house sparrow")
+    assert card.title == "House Sparrow · *Passer domesticus*"
+    assert card.url == "https://www.gbif.org/species/5231190"
+    assert card.footer.text == "From Fieldmark's own taxon table; GBIF could not be reached."
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [Prepared(b"<html>"), Prepared(b"\x00" * 99), Prepared(b"[]"), Prepared(b"", status=503)],
+    ids=["html", "zeros", "list", "503"],
+)
+async def test_a_gbif_that_answers_rubbish_leaves_the_local_card(
+    online: Room, gbif: FakeGbif, rubbish: Prepared
+) -> None:
+    gbif.route = lambda _: rubbish
+    card = await online.look_up("house sparrow")
+    assert card.url == "https://www.gbif.org/species/5231190"
+    assert card.footer.text == "From Fieldmark's own taxon table; GBIF could not be reached."
+
+
+async def test_an_error_nobody_foresaw_in_an_extra_part_does_not_sink_the_card(
+    taxa: TaxonTable, gbif: FakeGbif, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Clumsy(Draughtsman):
+        async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+            raise ZeroDivisionError
+
+    gbif.route = sparrow
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    reply = await Lookup(taxa, client, Clumsy(), within_s=30).by_name("Passer domesticus")
+    client.close()
+    assert reply.embed.footer.text is not None
+    assert reply.embed.footer.text.endswith("Not there in time: the map.")
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_without_permission_to_attach_the_map_is_left_out_and_said(
+    online: Room, gbif: FakeGbif
+) -> None:
+    gbif.route = sparrow
+    online.forbid(attach_files=False)
+    card = await online.look_up("house sparrow")
+    assert online.message.attachments == []
+    assert card.image.url is None
+    assert card.footer.text is not None
+    assert card.footer.text.endswith("I may not attach files here, so the map is not shown.")
+
+
+async def test_without_permission_to_embed_the_card_is_text(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    online.forbid(embed_links=False)
+    result = await online.alice.slash(online.channel, "gbif", name="house sparrow")
+    assert result.response is not None
+    assert result.response.embeds == []
+    assert "House Sparrow · *Passer domesticus*" in result.response.content
+    assert "I may not embed links here" in result.response.content
+
+
+async def test_another_spelling_is_met_with_did_you_mean(online: Room, gbif: FakeGbif) -> None:
+    # Written by hand: no fuzzy match of the v2 interface was recorded.
+    variant = SPARROW | {"diagnostics": {"matchType": "VARIANT"}}
+    gbif.route = lambda r: (
+        Prepared(json.dumps(variant).encode()) if "match" in r.path else sparrow(r)
+    )
+    card = await online.look_up("Passer domestikus")
+    assert card.description == "Did you mean this? GBIF has no “Passer domestikus”."
+    assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
+
+
+async def test_a_rank_narrows_a_name_and_what_is_asked(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    card = await online.look_up("Passer", rank="family")
+    assert card.title == "No such taxon found"
+    assert gbif.queries[0]["taxonRank"] == "FAMILY"
+    card = await online.look_up("Passer", rank="genus")
+    assert card.title == "*Passer*"
+
+
+async def test_autocomplete_offers_the_chosen_rank_alone(taxa: TaxonTable) -> None:
+    lookup = Lookup(taxa, None)
+    offered = [taxa.named(name)[0] for _, name in lookup.suggest("passer", "family")]
+    assert "Passeridae" in [taxon.scientific_name for taxon in offered]
+    assert {taxon.rank for taxon in offered} == {"family"}
+
+
+async def test_the_menu_shows_the_taxon_that_is_chosen(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("morus")
+    values = [option["value"] for option in online.options]
+    assert values == ["Morus (Sulidae)", "Morus (Moraceae)"]
+    assert online.options[0]["description"] == (
+        "Animalia › Chordata › Aves › Suliformes › Sulidae"  # noqa: RUF001
+    )
+    await online.alice.select(online.message, [values[1]])
+    (card,) = online.message.embeds
+    assert card.title == "*Morus*"
+    assert "Moraceae" in (fields(card)["Lineage"] or "")
+    assert [option.get("default", False) for option in online.options] == [False, True]
+    await online.alice.select(online.message, [values[0]])
+    (card,) = online.message.embeds
+    assert "Sulidae" in (fields(card)["Lineage"] or "")
+
+
+async def test_the_menu_of_namesakes_that_gbif_alone_knows(online: Room, gbif: FakeGbif) -> None:
+    namesakes = [
+        SPARROW,
+        SPARROW | {"usage": SPARROW["usage"] | {"key": "OTHER", "authorship": "Someone, 1999"}},
+        SPARROW | {"diagnostics": {"matchType": "VARIANT"}},
+    ]
+    several = {
+        "diagnostics": {
+            "matchType": "NONE",
+            "note": "Multiple equal matches for Xus",
+            "alternatives": namesakes,
+        }
+    }
+    gbif.route = lambda r: (
+        Prepared(json.dumps(several).encode())
+        if r.query.get("scientificName") == "Xus"
+        else sparrow(r)
+    )
+    card = await online.look_up("Xus")
+    assert card.title == "“Xus” is the name of 2 taxa"
+    assert [option["value"] for option in online.options] == ["key:4DXJW", "key:OTHER"]
+    await online.alice.select(online.message, ["key:4DXJW"])
+    (card,) = online.message.embeds
+    assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
+    await online.alice.select(online.message, ["key:OTHER"])
+    (card,) = online.message.embeds
+    assert card.description is not None
+    assert "called “Passer domesticus Someone, 1999”" in card.description
+
+
+async def test_only_who_asked_and_moderators_may_choose(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("morus")
+    bob = online.guild.add_member(online.env.create_user("bob"))
+    refused = await bob.select(online.message, ["Morus (Moraceae)"])
+    assert refused.response is not None
+    assert refused.response.ephemeral
+    assert "Only the person who asked" in refused.response.content
+    assert "is the name of 2 taxa" in (online.message.embeds[0].title or "")
+    role = online.guild.create_role("mods", permissions=discord.Permissions(manage_messages=True))
+    mod = online.guild.add_member(online.env.create_user("mod"), roles=[role])
+    await mod.select(online.message, ["Morus (Moraceae)"])
+    assert online.message.embeds[0].title == "*Morus*"
+    await online.alice.select(online.message, ["Morus (Sulidae)"])
+    assert "Sulidae" in (fields(online.message.embeds[0])["Lineage"] or "")
+
+
+async def test_a_private_list_is_chosen_from_in_private(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("morus", private=True)
+    await online.alice.select(online.message, ["Morus (Moraceae)"])
+    assert online.message.embeds[0].title == "*Morus*"
+    assert [c["type"] for c in online.below] == [discord.ComponentType.select.value]
+
+
+async def test_names_that_are_near_can_be_chosen(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("Passer domesticuz")
+    assert "Passer domesticus" in [option["value"] for option in online.options]
+    await online.alice.select(online.message, ["Passer domesticus"])
+    assert online.message.embeds[0].url == "https://www.gbif.org/species/5231190"
+
+
+async def test_who_asked_may_remove_the_card(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("house sparrow")
+    await online.alice.click(online.message, label="Remove")
+    assert online.channel.history() == []
 
 
 async def test_gbif_down_means_an_answer_from_local_data_that_says_so(offline: Room) -> None:
@@ -120,6 +450,25 @@ async def test_gbif_down_means_an_answer_from_local_data_that_says_so(offline: R
     assert card.url == "https://www.gbif.org/species/8255548"
     assert any("Fringillidae" in (field.value or "") for field in card.fields)
     assert card.footer.text == ("From Fieldmark's own taxon table; GBIF could not be reached.")
+
+
+async def test_gbif_down_means_an_answer_that_was_kept_with_its_age(
+    taxa: TaxonTable, gbif: FakeGbif, tmp_path: Path
+) -> None:
+    today = 1_700_000_000.0
+    cache = GbifCache(tmp_path / "gbif.sqlite", now=lambda: today)
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, cache=cache, backoff_s=0)
+    async with room_with(taxa, client) as room:
+        gbif.route = sparrow
+        fresh = await room.look_up("house sparrow")
+        today += 100 * 86400
+        gbif.route = lambda _: Prepared(b"", status=500)
+        old = await room.look_up("house sparrow")
+        assert len(room.message.attachments) == 1
+    await cache.close()
+    assert old.to_dict()["fields"] == fresh.to_dict()["fields"]
+    assert old.footer.text is not None
+    assert "GBIF could not be reached: this is as of 100 days ago." in old.footer.text
 
 
 async def test_gbif_switched_off_is_said_too(taxa: TaxonTable) -> None:
@@ -131,7 +480,7 @@ async def test_gbif_switched_off_is_said_too(taxa: TaxonTable) -> None:
 
 
 async def test_a_taxon_gbif_does_not_know_is_still_shown(online: Room, gbif: FakeGbif) -> None:
-    gbif.answers = [NOTHING]
+    gbif.route = lambda r: NOTHING if "match" in r.path else sparrow(r)
     card = await online.look_up("Passer domesticus")
     assert card.url == "https://www.gbif.org/species/5231190"
     assert card.footer.text is not None
@@ -193,9 +542,54 @@ async def test_what_autocomplete_offers_means_one_taxon(offline: Room, text: str
 
 
 def test_gbif_is_offered_everywhere(taxa: TaxonTable) -> None:
-    (command,) = feature(taxa, None).commands
+    (command,) = feature(Lookup(taxa, None)).commands
     assert isinstance(command, app_commands.Command)
     assert command.allowed_contexts is not None
     assert command.allowed_installs is not None
     assert set(command.allowed_contexts.to_array()) == {0, 1, 2}
     assert set(command.allowed_installs.to_array()) == {0, 1}
+
+
+async def test_the_menu_outlives_a_restart(
+    world: World, settings: Settings, engine: CannedEngine, taxa: TaxonTable
+) -> None:
+    asked = await world.alice.slash(world.channel, "gbif", name="morus")
+    assert asked.response is not None
+    again = build(settings, engine, taxa, world.web)
+    await world.env.restart_bot(again)
+    await world.alice.select(asked.response, ["Morus (Moraceae)"])
+    (card,) = asked.response.embeds
+    assert card.title == "*Morus*"
+    await again.close()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "down",
+        "silent",
+        "rubbish",
+    ],
+)
+async def test_an_identification_needs_no_gbif(
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable, gbif: FakeGbif, state: str
+) -> None:
+    # Silent means for longer than the test may take: a card that waited would not come.
+    gbif.route = {
+        "down": lambda _: Prepared(b"", status=503),
+        "silent": None,
+        "rubbish": lambda _: Prepared(b"<html>"),
+    }[state]
+    client = GbifClient(taxa, deadline_s=300, base_url=gbif.url)
+    bot = FieldmarkBot(settings, engine, taxa, gbif=client, shard_count=1)
+    env = simcord.Env(bot)
+    await env.start()
+    room = Room(env)
+    await room.alice.send(room.channel, bot.user.mention, attachments=[("IMG.jpg", JPEG)])
+    (answer,) = [m for m in room.channel.history() if m.author == bot.user]
+    (card,) = answer.embeds
+    assert card.url == "https://www.gbif.org/species/2492462"
+    assert "](https://www.gbif.org/species/2492462)" in (card.description or "")
+    await env.shutdown()
+    simcord.assert_no_errors(env)
+    await bot.close()

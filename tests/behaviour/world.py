@@ -102,6 +102,9 @@ class CannedEngine:
             raise self.error
         return replace(self.answer, preview=PREVIEW if preview else None)
 
+    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        return b"".join([*basemap, *density])
+
     def models(self) -> tuple[ModelInfo, ...]:
         return (BIRDS, PLANTS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,14 +17,17 @@ class Prepared:
     body: bytes
     status: int = 200
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class FakeGbif:
-    """Gives ``answers`` in turn; without one left it is silent until the test is over."""
+    """Gives ``answers`` in turn, then what ``route`` says; else it is silent to the test's end."""
 
     url: str = ""
     answers: list[Prepared] = field(default_factory=list)
+    route: Callable[[web.Request], Prepared | None] | None = None
+    handler: Callable[[web.Request], Awaitable[web.Response]] | None = None
     paths: list[str] = field(default_factory=list)
     queries: list[dict[str, str]] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
@@ -35,12 +38,17 @@ class FakeGbif:
         self.paths.append(request.path)
         self.queries.append(dict(request.query))
         self.agents.append(request.headers["User-Agent"])
-        if not self.answers:
+        if self.handler is not None:
+            return await self.handler(request)
+        routed = self.route(request) if self.route is not None and not self.answers else None
+        if not self.answers and routed is None:
             await self.over.wait()
             return web.Response(status=503)
-        prepared = self.answers.pop(0)
+        prepared = routed or self.answers.pop(0)
         return web.Response(
-            body=prepared.body, status=prepared.status, content_type=prepared.content_type
+            body=prepared.body,
+            status=prepared.status,
+            headers={"Content-Type": prepared.content_type, **prepared.headers},
         )
 
 

@@ -1,0 +1,226 @@
+"""From a name that somebody typed to the card that answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot.gbif import GbifClient, GbifUnavailable
+from bot.gbif_answer import Match, TaxonInfo
+from bot.identifier import Cartographer
+from bot.taxon_card import (
+    CREDIT,
+    MAP_FILE,
+    OWN_TABLE,
+    as_text,
+    choice_card,
+    map_description,
+    taxon_card,
+    unknown_card,
+)
+from bot.taxon_profile import Profiler, TaxonProfile
+from engine import Taxon, TaxonTable
+
+log = logging.getLogger(__name__)
+
+MAX_NAME = 100
+
+_WITHIN_S = 4.0
+_AT_LEAST = 0.1
+_MAX_OPTIONS = 25
+_MAX_OPTION_TEXT = 100
+_MAX_SUGGESTIONS = 5
+_KEY = "key:"
+_UNREACHABLE = "GBIF could not be reached"
+_SWITCHED_OFF = "looking names up at GBIF is switched off here"
+_NO_EMBEDS = "I may not embed links here, so this is the plain form of the card."
+_NO_FILES = "I may not attach files here, so the map is not shown."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer: its card, the map that belongs to it, and what can be chosen below it."""
+
+    embed: discord.Embed
+    world_map: bytes | None = field(default=None, repr=False)
+    map_description: str = ""
+    options: tuple[discord.SelectOption, ...] = ()
+
+    def to_edit(self, permissions: discord.Permissions) -> dict[str, Any]:
+        """Return the arguments of an ``edit`` that shows as much as ``permissions`` allow."""
+        if not permissions.embed_links:
+            text = as_text(self.embed, _NO_EMBEDS)
+            return {"content": text, "embeds": [], "attachments": []}
+        files = []
+        embed = self.embed.copy()
+        if self.world_map is not None and permissions.attach_files:
+            picture = io.BytesIO(self.world_map)
+            files = [discord.File(picture, MAP_FILE, description=self.map_description)]
+        elif self.world_map is not None:
+            embed.set_image(url=None).set_footer(text=f"{embed.footer.text}\n{_NO_FILES}")
+        return {"content": None, "embeds": [embed], "attachments": files}
+
+
+class Lookup:
+    """Answers names, from the local table first and GBIF second.
+
+    Without a ``gbif`` client it answers from ``taxa`` alone, without a ``cartographer``
+    there are no maps. What has not come after ``within_s`` seconds is left out.
+    """
+
+    def __init__(
+        self,
+        taxa: TaxonTable,
+        gbif: GbifClient | None,
+        cartographer: Cartographer | None = None,
+        *,
+        within_s: float = _WITHIN_S,
+    ) -> None:
+        self._taxa = taxa
+        self._gbif = gbif
+        self._within_s = within_s
+        self._profiler = None if gbif is None else Profiler(gbif, cartographer)
+
+    async def by_name(
+        self, name: str, *, rank: str | None = None, languages: Sequence[str] = ("en",)
+    ) -> Reply:
+        """Answer ``name``, whatever it is and whether or not GBIF answers."""
+        known = self._known(name, rank)
+        if len(known) > 1:
+            return self._choice(name, [TaxonInfo.local(taxon, OWN_TABLE) for taxon in known])
+        ends = asyncio.get_running_loop().time() + self._within_s
+        info, reason = await self._ask(name, rank, known)
+        if info is not None and info.taxon is None and len(info.alternatives) == 1:
+            (info,) = info.alternatives
+        if info is not None and info.taxon is not None:
+            return await self._card(info, ends, languages)
+        if known:
+            return await self._card(
+                TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages
+            )
+        if info is not None and info.alternatives:
+            return self._choice(name, info.alternatives, source=CREDIT)
+        near = self._near(name)
+        ambiguous = info is not None and info.match is Match.AMBIGUOUS
+        return Reply(
+            embed=unknown_card(name, near, ambiguous=ambiguous, reason=reason),
+            options=self._options([TaxonInfo.local(taxon, OWN_TABLE) for taxon in near]),
+        )
+
+    async def by_choice(
+        self, option: discord.SelectOption, *, languages: Sequence[str] = ("en",)
+    ) -> Reply:
+        """Answer what was chosen below an earlier reply."""
+        value = option.value
+        key = value.removeprefix(_KEY)
+        if key == value or self._gbif is None:
+            return await self.by_name(value, languages=languages)
+        ends = asyncio.get_running_loop().time() + self._within_s
+        try:
+            info = await self._gbif.look_up_key(key)
+        except GbifUnavailable as error:
+            log.warning("A chosen taxon could not be looked up: %s", error)
+            return Reply(embed=unknown_card(option.label, (), reason=_UNREACHABLE))
+        if info.taxon is None:
+            return Reply(embed=unknown_card(option.label, ()))
+        return await self._card(info, ends, languages)
+
+    def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:
+        """Return what to offer while a name is being typed: a description, and the name.
+
+        Nothing but the local table is asked.
+        """
+        if self._gbif is not None:
+            self._gbif.prepare()
+        wanted = _MAX_OPTIONS if rank is None else len(self._taxa)
+        fitting = [t for t in self._taxa.suggest(typed, limit=wanted) if rank in (None, t.rank)]
+        return [(self._described(t), self._unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
+
+    async def _ask(
+        self, name: str, rank: str | None, known: Sequence[Taxon]
+    ) -> tuple[TaxonInfo | None, str | None]:
+        """Return what GBIF knows, or why it was not asked or gave no answer."""
+        if self._gbif is None:
+            return None, _SWITCHED_OFF
+        try:
+            if known:
+                return await self._gbif.look_up_taxon(known[0]), None
+            return await self._gbif.look_up(name, rank=rank), None
+        except GbifUnavailable as error:
+            log.warning("Answered from the local table: %s", error)
+            return None, _UNREACHABLE
+
+    async def _card(self, info: TaxonInfo, ends: float, languages: Sequence[str]) -> Reply:
+        profile = TaxonProfile(info=info, iucn=info.iucn)
+        if self._profiler is not None:
+            # Even after the time is over, what is kept here may still be shown.
+            left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
+            profile = await self._profiler.profile(info, within_s=left)
+        return Reply(
+            embed=taxon_card(profile, languages=languages),
+            world_map=profile.world_map,
+            map_description=map_description(profile),
+        )
+
+    def _choice(self, name: str, infos: Sequence[TaxonInfo], *, source: str = OWN_TABLE) -> Reply:
+        return Reply(embed=choice_card(name, infos, source=source), options=self._options(infos))
+
+    def _options(self, infos: Sequence[TaxonInfo]) -> tuple[discord.SelectOption, ...]:
+        """Return as many options as Discord takes, each with a value of its own."""
+        options = (self._option(info, info.taxon) for info in infos if info.taxon is not None)
+        return tuple({option.value: option for option in options}.values())[:_MAX_OPTIONS]
+
+    def _option(self, info: TaxonInfo, taxon: Taxon) -> discord.SelectOption:
+        if info.source == "local":
+            label, value = self._described(taxon), self._unmistakable(taxon)
+        else:
+            label = " ".join(filter(None, (taxon.scientific_name, info.authorship)))
+            value = f"{_KEY}{taxon.col_key or taxon.gbif_key}"
+        where = " › ".join(ancestor.name for ancestor in taxon.lineage)  # noqa: RUF001
+        return discord.SelectOption(
+            label=label[:_MAX_OPTION_TEXT],
+            value=value[:_MAX_OPTION_TEXT],
+            description=where[-_MAX_OPTION_TEXT:] or None,
+        )
+
+    def _known(self, name: str, rank: str | None) -> tuple[Taxon, ...]:
+        """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)"."""
+        taxa = self._taxa.named(name)
+        bare, _, higher = name.rstrip(" )").rpartition("(")
+        if not taxa and bare:
+            wanted = higher.strip().casefold()
+            taxa = tuple(
+                taxon
+                for taxon in self._taxa.named(bare)
+                if wanted in (ancestor.name.casefold() for ancestor in taxon.lineage)
+            )
+        return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
+
+    def _unmistakable(self, taxon: Taxon) -> str:
+        """Return a name that ``_known`` resolves to ``taxon`` alone."""
+        name = taxon.scientific_name
+        if taxon.lineage and len(self._taxa.named(name)) > 1:
+            name = f"{name} ({taxon.lineage[-1].name})"
+        return name[:MAX_NAME]
+
+    def _described(self, taxon: Taxon) -> str:
+        name = self._unmistakable(taxon)
+        kind = "" if taxon.rank == "species" else f", {taxon.rank}"
+        text = f"{taxon.vernacular_name} · {name}" if taxon.vernacular_name else name
+        return text[: MAX_NAME - len(kind)] + kind
+
+    def _near(self, name: str) -> tuple[Taxon, ...]:
+        """Return taxa for a name that is not quite one, by as much of it as begins a name.
+
+        At least half of it must, and three letters: less than that is chance.
+        """
+        for end in range(len(name), max(3, len(name) // 2) - 1, -1):
+            if taxa := self._taxa.suggest(name[:end], limit=_MAX_SUGGESTIONS):
+                return taxa
+        return ()
