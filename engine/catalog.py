@@ -142,8 +142,9 @@ def find_entry(catalog: Mapping[str, ModelEntry], name: str) -> ModelEntry:
 @cache
 def _shipped_entries() -> Mapping[str, ModelEntry]:
     tables = _read_tables(_SHIPPED)
+    entries = {name: _validate_entry(_SHIPPED, name, table) for name, table in tables.items()}
     return MappingProxyType(
-        {name: _validate_entry(_SHIPPED, name, table) for name, table in tables.items()}
+        {name: _anchor_handle(entry, _SHIPPED.parent) for name, entry in entries.items()}
     )
 
 

@@ -73,6 +73,7 @@ class Embedder:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = tuple(parts)
+        self.name = JOIN.join(part.entry.name for part in parts)
         self.width = sum(part.width for part in parts)
         self.title = f" {JOIN} ".join(part.entry.title for part in parts)
         self.runtime = ", ".join(dict.fromkeys(part.network.description for part in parts))

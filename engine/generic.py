@@ -19,6 +19,7 @@ from engine.index_writer import IndexWriter
 from engine.network import Networks
 from engine.segment import Reference
 from engine.settings import EngineSettings
+from engine.starter import STARTER
 from engine.vote import Evidence, vote
 
 _REFERENCES_OF_A_TAXON = 3
@@ -56,14 +57,13 @@ class GenericClassifier:
         self._groups: NDArray[np.str_] = np.array([], str)
 
     @classmethod
-    def open(cls, settings: EngineSettings, networks: Networks) -> GenericClassifier:
-        """Open the index of the settings, and the embedder that it names.
+    def open(cls, folder: Path, settings: EngineSettings, networks: Networks) -> GenericClassifier:
+        """Open the index in ``folder``, and the embedder that it names.
 
         Raises:
             IndexRefused: there is no index, or it cannot be used.
             EngineError: its embedder cannot be opened, or is not the one that made it.
         """
-        folder = index_folder(settings)
         name = read_manifest(folder).embedder_name
         embedder = open_embedder(name, settings, networks)
         return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
@@ -71,14 +71,22 @@ class GenericClassifier:
     @property
     def info(self) -> ModelInfo:
         """What the index holds now."""
+        species = f"{len(self.index.taxa):,} species"
         return ModelInfo(
-            name="index",
-            title=f"Index of {len(self.index.taxa):,} species ({self.embedder.title})",
+            name=STARTER if self.is_starter else "index",
+            title=f"Starter model of {species}"
+            if self.is_starter
+            else f"Index of {species} ({self.embedder.title})",
             group=Group.GENERIC,
             version=f"generation {self.index.generation}",
             classes=len(self.index.taxa),
             runtime=self.embedder.runtime,
         )
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether the network is the small one that ships with the engine."""
+        return self.embedder.name == STARTER
 
     def refresh(self) -> None:
         """Take up what was added to the index since the last photo.

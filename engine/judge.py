@@ -111,7 +111,9 @@ def judge(
 
 def _by_index(group: Group, index: IndexAnswer) -> Judgement:
     probabilities = of_group(index.probabilities, group)
-    notes = () if group is Group.GENERIC else (f"No {group.value} model here: from the index.",)
+    notes: tuple[str, ...] = ()
+    if group is not Group.GENERIC:
+        notes = (f"No {group.value} model here: from the {index.info.name}.",)
     return Judgement(
         group=group,
         probabilities=probabilities,

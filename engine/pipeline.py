@@ -26,6 +26,7 @@ from engine.network import Networks
 from engine.rollup import roll_up
 from engine.segment import Reference
 from engine.settings import EngineSettings
+from engine.starter import starter_index
 from engine.taxa import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,9 @@ class Pipeline:
         hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
-        self._generic, self._generic_problem = _open_generic(settings, networks)
+        self._generic, self._generic_problem = _open_generic(
+            settings, networks, starter=not hosted.classifiers
+        )
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -144,12 +147,16 @@ class Pipeline:
 
 
 def _open_generic(
-    settings: EngineSettings, networks: Networks
+    settings: EngineSettings, networks: Networks, *, starter: bool
 ) -> tuple[GenericClassifier | None, str | None]:
-    if settings.index is None and not index_folder(settings).is_dir():
-        return None, "There is no index yet: make one with `fieldmark index build`."
+    """Open the index, or else say why there is none; ``starter`` is where nothing else answers."""
+    folder = index_folder(settings)
+    if settings.index is None and not folder.is_dir():
+        if not starter:
+            return None, "There is no index yet: make one with `fieldmark index build`."
+        folder = starter_index(settings)
     try:
-        return GenericClassifier.open(settings, networks), None
+        return GenericClassifier.open(folder, settings, networks), None
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)

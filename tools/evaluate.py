@@ -17,6 +17,7 @@ from rich.table import Table
 from engine import Engine, EngineError, EngineSettings, Group, Identification, TaxonTable
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
+from engine.starter import STARTER, starter_index
 from tools.engine_options import (
     HomeOption,
     IndexOption,
@@ -98,9 +99,10 @@ async def _answer(
 
 def _species_of(settings: EngineSettings, hosted: Mapping[str, str]) -> frozenset[str]:
     """Return the names of the species that the index holds; none where it is not used."""
-    if "index" not in hosted:
+    if not {"index", STARTER} & hosted.keys():
         return frozenset()
-    index = SpeciesIndex.open(index_folder(settings), touch=False)
+    folder = starter_index(settings) if STARTER in hosted else index_folder(settings)
+    index = SpeciesIndex.open(folder, touch=False)
     return frozenset(taxon.scientific_name for taxon in index.taxa)
 
 

@@ -177,7 +177,7 @@ def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool
         return
     features = embedder.embed(Batch([photo for _, photo in batch]))
     useful: NDArray[np.bool_] = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
-    references = [_reference(item) for item, _ in batch]
+    references = [reference_of(item) for item, _ in batch]
     spool.put(features[useful], list(itertools.compress(references, useful)))
     for item, _ in itertools.compress(batch, ~useful):
         spool.reject(_rejected(item, "The network gives no features for it."))
@@ -189,7 +189,8 @@ def _rejected(item: SourcePhoto, reason: str) -> Rejected:
     return Rejected(identity=item.identity, name=name, reason=reason)
 
 
-def _reference(item: SourcePhoto) -> Reference:
+def reference_of(item: SourcePhoto) -> Reference:
+    """Return what an index keeps of a photo, which is not the photo."""
     return Reference(
         taxon=item.taxon,
         source=item.source,
