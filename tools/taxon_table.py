@@ -26,9 +26,7 @@ What the facts need before they fit, each counted in the summary that ``build`` 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +37,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from engine.taxa import COLUMNS, DEFAULT_PATH, FORMAT, LABEL_SETS, VERSION, TaxonTable, fold
+from engine.taxa import DEFAULT_PATH, LABEL_SETS, TAXON_FILE, TaxonTable, fold
 from tools.label_facts import (
     FACTS,
     RANKS,
@@ -50,6 +48,7 @@ from tools.label_facts import (
     read_facts,
     read_gbif_names,
 )
+from tools.vernacular_names import names_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,21 +211,19 @@ def _with_higher_taxa(nodes: Iterable[_Node]) -> list[_Node]:
 
 
 def _write(out: Path, tree: Collection[_Node], facts: Mapping[str, object]) -> None:
-    head = {"format": FORMAT, "version": VERSION, "rows": len(tree), **facts}
     position = {node.path: row for row, node in enumerate(tree)}
-    lines = [json.dumps(head), "\t".join(COLUMNS)]
-    for node in tree:
-        cells = (
+    rows = [
+        (
             str(position.get(node.path[:-1], "")),
             *(node.rank, node.name, node.vernacular_name, "|".join(node.other_names)),
             *(node.gbif_key, node.col_key, node.inat_taxon_id),
             *(str(node.labels.get(label_set, "")) for label_set in LABEL_SETS),
         )
-        lines.append("\t".join(cells))
-    data = gzip.compress("\n".join([*lines, ""]).encode("utf-8"), compresslevel=9, mtime=0)
+        for node in tree
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".part")
-    draft.write_bytes(data)
+    draft.write_bytes(TAXON_FILE.pack(rows, facts))
     TaxonTable.load(draft)
     draft.replace(out)
 
@@ -242,12 +239,10 @@ def _coverage(nodes: Collection[_Node]) -> Coverage:
     )
 
 
-taxa_app = typer.Typer(help="The table of taxa that labels and names are looked up in.")
-
-
-@taxa_app.callback()
-def _taxa() -> None:
-    """Keep ``build`` a subcommand although it is the only one."""
+taxa_app = typer.Typer(
+    help="The table of taxa that labels and names are looked up in.", no_args_is_help=True
+)
+taxa_app.command("names")(names_command)
 
 
 @taxa_app.command("build")
