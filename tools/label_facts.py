@@ -125,7 +125,7 @@ def read_gbif_names(folder: Path, keys: Collection[str]) -> dict[str, set[str]]:
         LabelsError: ``gbif_names.csv.gz`` is missing or does not hold what it should.
     """
     names: defaultdict[str, set[str]] = defaultdict(set)
-    for name, key in _read_columns(folder / GBIF_NAMES, "scientific_name", "gbif_key"):
+    for name, key in read_columns(folder / GBIF_NAMES, "scientific_name", "gbif_key"):
         if key in keys:
             names[key].add(fold(name))
     return names
@@ -137,10 +137,10 @@ def read_vernacular(folder: Path) -> Iterator[tuple[str, ...]]:
     Raises:
         LabelsError: The file is missing or does not hold what it should.
     """
-    yield from _read_columns(folder / VERNACULAR, "scientificName", "language", "vernacularName")
+    yield from read_columns(folder / VERNACULAR, "scientificName", "language", "vernacularName")
 
 
-def _read_columns(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
+def read_columns(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
     """Yield the cells of some columns of a gzipped CSV file.
 
     Raises:

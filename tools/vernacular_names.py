@@ -1,13 +1,14 @@
 """Build the engine's list of vernacular names, of two sources.
 
 ``vernacular.csv.gz`` of a folder of taxon facts has names of the Catalogue of Life in
-many languages. It has no German bird and no Dutch mammal, so ``common_names.tsv`` beside
-this module has, written by hand, some hundred species that people meet in Europe.
+many languages. In German and Dutch it names no bird and no mammal, so ``common_names.tsv``,
+written by hand, has some hundred species that people meet in Europe.
 
 What the names need before they fit, each counted in the summary that ``build`` returns:
 
 - Languages of ISO 639-3 become subtags of BCP 47, as Discord's locales are (``deu`` is
-  ``de``); the sources of ``zho`` and ``cmn`` both become ``zh``.
+  ``de``); ``zho`` and ``cmn`` both become ``zh``. Three codes are slips of the source, as
+  the names under them show, and mended.
 - A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note
   or several names, and dropped.
 - A name begins with a capital, as on a card. Of spellings that fold alike the first stays.
@@ -43,6 +44,8 @@ from tools.label_facts import VERNACULAR, LabelsError, read_vernacular
 
 COMMON_NAMES = Path(__file__).with_name("data") / "common_names.tsv"
 
+# Dan, Romany and a language of China, for names that are Danish, Romanian and English.
+_SLIPS = {"dnj": "dan", "rom": "ron", "eee": "eng"}
 _NOTE = re.compile(r"\s+[(\[].*$")
 _NO_NAME = re.compile(r"[()\[\]=/|]")
 
@@ -82,7 +85,8 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
         if known[scientific_name] != 1:
             changes["name of no taxon of the table, or of several, dropped"] += 1
         elif name:
-            key = scientific_name, language_of(_subtag(code))
+            changes["language that its code does not mean mended"] += code in _SLIPS
+            key = scientific_name, language_of(_subtag(_SLIPS.get(code, code)))
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
             names[key].setdefault(fold(name), name)
     rows = [

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from engine.taxa import TaxonTable
 from engine.vernacular import DEFAULT_VERNACULAR_PATH, VernacularNames
 from tools.label_facts import LabelsError
-from tools.taxon_table import taxa_app
+from tools.taxa import taxa_app
 from tools.vernacular_names import COMMON_NAMES, build, in_order, read_common_names
 
 ROWS = [
@@ -22,6 +22,7 @@ ROWS = [
     ("Parus major", "ita", "cincia / cinciallegra"),
     ("Parus major", "cmn", "da shan que"),
     ("Parus major", "zho", "大山雀"),
+    ("Parus major", "dnj", "musvit"),
     ("Nothing namedso", "deu", "Nichts"),
     ("Cyanistes caeruleus", "eng", "tom\N{NO-BREAK SPACE}tit"),
 ]
@@ -47,6 +48,7 @@ def test_names_are_cleaned_and_the_leading_one_chosen(labels: Path, taxa: TaxonT
     summary = build(labels, out, taxa, labels / "by_hand.tsv")
     names = VernacularNames.load(out)
     assert list(names.of("Parus major")) == [
+        ("da", "Musvit"),
         ("de", "Kohlmeise"),
         ("de", "Spiegelmeise"),
         ("de", "Kohl-meise"),
@@ -56,8 +58,9 @@ def test_names_are_cleaned_and_the_leading_one_chosen(labels: Path, taxa: TaxonT
         ("zh", "Da shan que"),
     ]
     assert list(names.of("Cyanistes caeruleus")) == [("en", "Tom tit")]
-    assert (summary.names, summary.taxa, summary.languages) == (8, 2, 5)
+    assert (summary.names, summary.taxa, summary.languages) == (9, 2, 6)
     assert summary.changes == {
+        "language that its code does not mean mended": 1,
         "name of no taxon of the table, or of several, dropped": 1,
         "note in brackets cut": 1,
         "note in place of a name dropped": 1,
