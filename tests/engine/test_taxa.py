@@ -7,7 +7,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contracts import Ancestor, Taxon
@@ -17,7 +17,9 @@ from tools.label_facts import spell
 
 @pytest.fixture(scope="module")
 def table() -> TaxonTable:
-    return TaxonTable.load()
+    table = TaxonTable.load()
+    table.prepare_search()
+    return table
 
 
 def names(taxa: tuple[Taxon, ...]) -> list[str]:
@@ -252,6 +254,7 @@ def test_a_taxon_from_elsewhere_is_known_by_its_name_and_kingdom(table: TaxonTab
 TYPED = st.text(max_size=40) | st.text(alphabet="abeiorst -x'", max_size=120)
 
 
+@settings(deadline=None)
 @given(TYPED, st.integers(-1, 60), st.sampled_from(["en", "de", "pt-BR", "", "x-y"]))
 def test_any_text_may_be_looked_up(table: TaxonTable, text: str, limit: int, locale: str) -> None:
     suggested = table.suggest(text, limit, locale)
@@ -262,6 +265,7 @@ def test_any_text_may_be_looked_up(table: TaxonTable, text: str, limit: int, loc
     assert fold(fold(text)) == fold(text)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_name_itself_comes_first(table: TaxonTable, data: st.DataObject) -> None:
     taxon = data.draw(st.sampled_from([*table]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.gbif_answer import NameAnswer
@@ -92,6 +92,7 @@ def test_of_a_class_higherrank_is_the_class_itself() -> None:
     }
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(["Parus major", "Parus major ", "Parus majus", "Parus"]),
     rank=st.sampled_from(["SPECIES", "GENUS", "UNRANKED"]),
