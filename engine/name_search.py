@@ -107,11 +107,21 @@ class NameSearch:
         return found
 
     def _hits(self, key: str, own: frozenset[str]) -> Iterator[int]:
-        """Yield the numbers of entries, best first; what is not asked for is not searched."""
+        """Yield the numbers of entries, best first; what is not asked for is not searched.
+
+        Who typed what begins a name in a language of theirs meant no other one, unless
+        that is all typed but for one typo.
+        """
+        begun = False
         for index in (self._names, self._later_words):
             hits = [(name != key, *self._standing(n, own), n) for name, n in index.starting(key)]
             yield from (hit[-1] for hit in sorted(hits))
-        near = [(*how, *self._standing(n, own), n) for how, n in self._misspellings.near(key)]
+            begun = begun or not all(foreign for _, foreign, _, _ in hits)
+        near = [
+            (typos, goes_on, differs, *self._standing(n, own), n)
+            for (typos, goes_on, differs), n in self._misspellings.near(key)
+            if not begun or (typos <= 1 and not goes_on)
+        ]
         yield from (hit[-1] for hit in sorted(near))
 
     def _standing(self, number: int, own: frozenset[str]) -> tuple[bool, int]:
@@ -157,8 +167,7 @@ class _Misspellings:
         typos = next((typos for length, typos in _TYPOS if len(typed) >= length), 0)
         if not typos:
             return
-        most = len(typed) + typos
-        beginnings = next(b for b in self._beginnings if b.length >= most)
+        beginnings = next(b for b in self._beginnings if b.length >= len(typed) + typos)
         for name in beginnings.like(typed, typos):
             distance, goes_on = _distance(typed, name, typos)
             if distance <= typos:

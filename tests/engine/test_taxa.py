@@ -213,6 +213,12 @@ def test_a_name_half_typed_with_a_typo_is_found(table: TaxonTable) -> None:
     assert "Troglodytes troglodytes" in names(table.suggest("zaunkonn"))[:3]
 
 
+def test_who_began_a_name_rightly_is_not_offered_others(table: TaxonTable) -> None:
+    assert names(table.suggest("cassin's fin")) == ["Haemorhous cassinii"]
+    assert names(table.suggest("kohlmeise", locale="de")) == ["Parus major"]
+    assert "Spheniscus demersus" in names(table.suggest("pinguin"))
+
+
 def test_names_of_the_members_language_lead(table: TaxonTable) -> None:
     in_english = names(table.suggest("bus"))
     in_spanish = names(table.suggest("bus", locale="es-ES"))
