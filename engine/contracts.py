@@ -51,6 +51,14 @@ class Taxon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameMatch:
+    """A taxon that a search found, and which of its names was hit, as it is written."""
+
+    taxon: Taxon
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePhoto:
     """A labelled photo of the index that was near enough to decide, and whose it is."""
 

@@ -15,7 +15,7 @@ from tools.starter.app import starter_app
 from tools.study_mixing import study_mixing
 from tools.study_networks import study_networks
 from tools.study_vote import study_vote
-from tools.taxon_table import taxa_app
+from tools.taxa import taxa_app
 
 app = typer.Typer(
     help="Fieldmark: name the species in a photo, in the terminal or on Discord.",
