@@ -101,6 +101,7 @@ class FieldmarkBot(commands.AutoShardedBot):
         self._store: Store | None = None
         self._beating: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Open the store, start the engine alongside, and publish the commands if changed.
@@ -110,6 +111,8 @@ class FieldmarkBot(commands.AutoShardedBot):
         """
         self._store = await Store.open(self._settings.store.path.expanduser())
         self._identifier.begin()
+        # The first letter that someone types in /gbif would wait for it.
+        self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
         for feature in self._features(self._store):
             self._add(feature)
         await self._publish_commands(self._store)

@@ -80,6 +80,8 @@ class ModelEntry:
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     known_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     auto_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    known_middle: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    known_slope: Annotated[float, Field(gt=0, le=50)] = 1.0
 
     @model_validator(mode="after")
     def _answers_something(self) -> ModelEntry:
@@ -140,8 +142,9 @@ def find_entry(catalog: Mapping[str, ModelEntry], name: str) -> ModelEntry:
 @cache
 def _shipped_entries() -> Mapping[str, ModelEntry]:
     tables = _read_tables(_SHIPPED)
+    entries = {name: _validate_entry(_SHIPPED, name, table) for name, table in tables.items()}
     return MappingProxyType(
-        {name: _validate_entry(_SHIPPED, name, table) for name, table in tables.items()}
+        {name: _anchor_handle(entry, _SHIPPED.parent) for name, entry in entries.items()}
     )
 
 

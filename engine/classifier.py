@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.batch import Batch
 from engine.catalog import ModelEntry
 from engine.contracts import ModelInfo, Taxon
-from engine.decode import Photo
 from engine.runtime import Network, NetworkUnreadable, choose_output
 
 
@@ -53,23 +53,23 @@ class Classifier:
         self.labels = frozenset(self.taxa)
         self._network = network
 
-    def classify(self, photos: Sequence[Photo]) -> Scores:
+    def classify(self, batch: Batch) -> Scores:
         """Score one individual from its photos, each of which counts the same.
 
         Raises:
             NetworkUnreadable: the network's answer has not the width of its labels.
         """
-        probabilities = sharpen(self.probabilities(photos), self.entry.temperature).mean(axis=0)
+        probabilities = sharpen(self.probabilities(batch), self.entry.temperature).mean(axis=0)
         return Scores(species=probabilities[:-1], background=float(probabilities[-1]))
 
-    def probabilities(self, photos: Sequence[Photo]) -> NDArray[np.float64]:
-        """Return the network's own ``(n, classes)`` probabilities, not calibrated.
+    def probabilities(self, batch: Batch) -> NDArray[np.float64]:
+        """Return the network's own ``(n, classes)`` probabilities of each photo, not calibrated.
 
         Raises:
             NetworkUnreadable: the network's answer has not the width of its labels.
         """
-        images = np.stack([photo.resized(self.entry.input_size) for photo in photos])
-        return choose_output(self._network(images), self.entry.width).astype(np.float64)
+        outputs = batch.through(self._network, self.entry.input_size)
+        return choose_output(outputs, self.entry.width).astype(np.float64)
 
 
 def sharpen(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

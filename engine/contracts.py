@@ -51,6 +51,14 @@ class Taxon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameMatch:
+    """A taxon that a search found, and which of its names was hit, as it is written."""
+
+    taxon: Taxon
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePhoto:
     """A labelled photo of the index that was near enough to decide, and whose it is."""
 
@@ -104,7 +112,8 @@ class Identification:
     """What the engine makes of one or several photos of one individual.
 
     ``candidates`` are sorted, likeliest first. ``group`` is the group that answered,
-    never ``auto``. ``known`` is False where the photo lies outside what the models know.
+    never ``auto``. ``known`` is False where the photo lies outside what the models know;
+    ``known_score`` is how likely it is that they know it, in [0, 1].
     ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
     milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
     when one was asked for. ``notes`` are sentences a person should see, such as
@@ -115,6 +124,7 @@ class Identification:
     verdict: Verdict | None
     group: Group
     known: bool
+    known_score: float
     models: tuple[ModelInfo, ...]
     timings_ms: dict[str, float] = field(hash=False)
     preview: bytes | None = field(default=None, repr=False)

@@ -1,66 +1,125 @@
-"""A Hub network as an embedder: pixels in, one feature vector a photo out."""
+"""Hub networks as an embedder: pixels in, one feature vector a photo out.
+
+An embedder is one network of the catalog, or several whose features are joined: what a
+bird network and an insect network see side by side tells more species apart, and tells
+better what neither has seen, than either alone (docs/models.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.batch import Batch
 from engine.catalog import ModelEntry, find_entry, load_catalog
 from engine.contracts import EngineError
-from engine.decode import Photo
 from engine.hub import Module
-from engine.network import BLANK, open_module
+from engine.network import BLANK, Networks
 from engine.runtime import Network, NetworkUnreadable, choose_output
 from engine.settings import EngineSettings
+
+JOIN = "+"
+"""What stands between the names, and the identities, of networks that are joined."""
 
 
 class NoEmbedder(EngineError):
     """The catalog's entry makes no feature vectors, or this machine cannot open it."""
 
 
-class Embedder:
-    """One of the catalog's networks, open, of which the feature vectors are wanted."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One network of an embedder, open, and the ``width`` of its features."""
 
-    def __init__(self, module: Module, network: Network, features: int, precision: str) -> None:
-        self.entry: ModelEntry = module.entry
-        self.width = features
-        self.runtime = network.description
-        self.identity = (
-            f"{module.entry.name}@{module.checksum[:12]}/{module.entry.input_size}/{precision}"
-        )
-        """What made the vectors: module, input size and precision. An index that was made by
-        one embedder refuses any other. The runtime is not part of it, because OpenVINO and
-        TensorFlow agree to 1e-5 in float32."""
-        self._network = network
+    entry: ModelEntry
+    checksum: str
+    network: Network
+    width: int
 
-    def embed(self, photos: Sequence[Photo]) -> NDArray[np.float32]:
-        """Return ``(n, width)`` float32, the features of each photo as the network gives them.
+    @classmethod
+    def of(cls, entry: ModelEntry, opened: tuple[Module, Network]) -> Part:
+        """Take the network of ``entry``.
 
         Raises:
-            NetworkUnreadable: the network has no output of that width.
+            NoEmbedder: it makes no feature vectors.
         """
-        images = np.stack([photo.resized(self.entry.input_size) for photo in photos])
-        return choose_output(self._network(images), self.width)
+        if entry.features is None:
+            raise NoEmbedder(
+                f"The model {entry.name} makes no feature vectors; choose one that does."
+            )
+        module, network = opened
+        return cls(entry=entry, checksum=module.checksum, network=network, width=entry.features)
+
+    @property
+    def identity(self) -> str:
+        """What makes the features: module, input size and precision.
+
+        The runtime is no part of it, because OpenVINO and TensorFlow agree to 1e-5 in float32.
+        """
+        description = self.network.description
+        precision = description.removeprefix("openvino ").replace("tensorflow", "f32")
+        return f"{self.entry.name}@{self.checksum[:12]}/{self.entry.input_size}/{precision}"
+
+    def features(self, batch: Batch) -> NDArray[np.float32]:
+        """Return ``(n, width)`` float32, as the network gives them."""
+        outputs = batch.through(self.network, self.entry.input_size)
+        return choose_output(outputs, self.width)
 
 
-def open_embedder(name: str, settings: EngineSettings) -> Embedder:
-    """Open the embedder that the catalog calls ``name``.
+class Embedder:
+    """One or several of the catalog's networks, open, of which the features are wanted."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = tuple(parts)
+        self.name = JOIN.join(part.entry.name for part in parts)
+        self.width = sum(part.width for part in parts)
+        self.title = f" {JOIN} ".join(part.entry.title for part in parts)
+        self.runtime = ", ".join(dict.fromkeys(part.network.description for part in parts))
+        self.identity = JOIN.join(part.identity for part in parts)
+        """What made the vectors. An index that was made by one embedder refuses any other."""
+
+    def embed(self, batch: Batch) -> NDArray[np.float32]:
+        """Return ``(n, width)`` float32, the features of each photo.
+
+        One network's are as it gives them; those of several are brought to unit length each,
+        so that none outvoices the others.
+
+        Raises:
+            NetworkUnreadable: a network has no output of its width.
+        """
+        features = [part.features(batch) for part in self._parts]
+        if len(features) == 1:
+            return features[0]
+        return np.hstack([_unit(rows) for rows in features])
+
+
+def open_embedder(
+    name: str, settings: EngineSettings, networks: Networks | None = None
+) -> Embedder:
+    """Open the embedder that the catalog calls ``name``, or several, with ``+`` between.
+
+    ``networks`` are those that this process has open already.
 
     Raises:
-        NoEmbedder: it makes no feature vectors, or cannot be opened.
+        NoEmbedder: one makes no feature vectors, is named twice, or cannot be opened.
         UnknownModel: the catalog has no such entry.
-        HubError: the module is missing or not the trusted one.
+        HubError: a module is missing or not the trusted one.
     """
-    entry = find_entry(load_catalog(settings.catalog), name)
-    if entry.features is None:
-        raise NoEmbedder(f"The model {name} makes no feature vectors; choose one that does.")
+    catalog = load_catalog(settings.catalog)
+    entries = [find_entry(catalog, part) for part in name.split(JOIN)]
+    if len(set(entries)) < len(entries):
+        raise NoEmbedder(f"A model is named twice in {name}: name each once.")
+    networks = networks or Networks(settings)
     try:
-        module, network = open_module(entry, settings)
-        precision = network.description.removeprefix("openvino ").replace("tensorflow", "f32")
-        embedder = Embedder(module, network, entry.features, precision)
-        embedder.embed([BLANK])  # shows now if the width is wrong, and warms it up
+        embedder = Embedder([Part.of(entry, networks.open(entry)) for entry in entries])
+        embedder.embed(Batch([BLANK]))  # shows now if a width is wrong, and warms it up
     except NetworkUnreadable as error:
         raise NoEmbedder(str(error)) from error
     return embedder
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.batch import Batch
 from engine.contracts import Group, ModelInfo, ReferencePhoto, Taxon
-from engine.decode import Photo
 from engine.embedder import Embedder, open_embedder
 from engine.groups import group_of
 from engine.index import SpeciesIndex
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
+from engine.network import Networks
 from engine.segment import Reference
 from engine.settings import EngineSettings
+from engine.starter import STARTER
 from engine.vote import Evidence, vote
 
 _REFERENCES_OF_A_TAXON = 3
@@ -29,12 +31,14 @@ class IndexAnswer:
 
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
+    ``known_score`` is how likely it is that the index holds the species.
     """
 
     info: ModelInfo
     probabilities: dict[Taxon, float]
     references: dict[Taxon, tuple[ReferencePhoto, ...]]
     known: bool
+    known_score: float
 
 
 def index_folder(settings: EngineSettings) -> Path:
@@ -53,28 +57,36 @@ class GenericClassifier:
         self._groups: NDArray[np.str_] = np.array([], str)
 
     @classmethod
-    def open(cls, settings: EngineSettings) -> GenericClassifier:
-        """Open the index of the settings, and the embedder that it names.
+    def open(cls, folder: Path, settings: EngineSettings, networks: Networks) -> GenericClassifier:
+        """Open the index in ``folder``, and the embedder that it names.
 
         Raises:
             IndexRefused: there is no index, or it cannot be used.
             EngineError: its embedder cannot be opened, or is not the one that made it.
         """
-        folder = index_folder(settings)
-        embedder = open_embedder(read_manifest(folder).embedder_name, settings)
+        name = read_manifest(folder).embedder_name
+        embedder = open_embedder(name, settings, networks)
         return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
 
     @property
     def info(self) -> ModelInfo:
         """What the index holds now."""
+        species = f"{len(self.index.taxa):,} species"
         return ModelInfo(
-            name="index",
-            title=f"Index of {len(self.index.taxa):,} species ({self.embedder.entry.title})",
+            name=STARTER if self.is_starter else "index",
+            title=f"Starter model of {species}"
+            if self.is_starter
+            else f"Index of {species} ({self.embedder.title})",
             group=Group.GENERIC,
             version=f"generation {self.index.generation}",
             classes=len(self.index.taxa),
             runtime=self.embedder.runtime,
         )
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether the network is the small one that ships with the engine."""
+        return self.embedder.name == STARTER
 
     def refresh(self) -> None:
         """Take up what was added to the index since the last photo.
@@ -84,8 +96,8 @@ class GenericClassifier:
         """
         self.index = self.index.refreshed()
 
-    def learn(self, photo: Photo, reference: Reference) -> bool:
-        """Add a labelled photo to the index; return False where it was there already.
+    def learn(self, batch: Batch, reference: Reference) -> bool:
+        """Add the one photo of ``batch``; return False where it was there already.
 
         Every worker of this machine sees it with its next photo.
 
@@ -93,18 +105,18 @@ class GenericClassifier:
             IndexRefused: the index was damaged in the meantime.
             IndexWriteFailed: the disk is full or cannot be written.
         """
-        vectors = self.index.projection.apply(self.embedder.embed([photo]))
+        vectors = self.index.projection.apply(self.embedder.embed(batch))
         writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
         return writer.add(vectors, [reference]).rows > 0
 
-    def classify(self, photos: Sequence[Photo], group: Group) -> IndexAnswer:
+    def classify(self, batch: Batch, group: Group) -> IndexAnswer:
         """Ask the index for one individual, from all of its photos.
 
         ``group`` restricts the answer to taxa of that group; auto and generic do not.
         """
         index = self.index
         said = vote(
-            find_evidence(index, index.projection.apply(self.embedder.embed(photos))),
+            find_evidence(index, index.projection.apply(self.embedder.embed(batch))),
             index.vote_settings,
             among=self._of_group(group),
         )
@@ -114,6 +126,7 @@ class GenericClassifier:
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
             references=self._references(said.rows.tolist()),
             known=said.known,
+            known_score=said.known_probability,
         )
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from engine.batch import Batch
 from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo, Taxon
-from engine.network import BLANK, open_module
+from engine.network import BLANK, Networks
 from engine.runtime import NetworkUnreadable
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
@@ -26,7 +27,7 @@ class Hosted:
     models: tuple[ModelInfo, ...]
 
 
-def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
+def host_models(settings: EngineSettings, taxa: TaxonTable, networks: Networks) -> Hosted:
     """Open what the catalog lists; a network that cannot answer is reported, never faked."""
     classifiers: dict[Group, Classifier] = {}
     models: list[ModelInfo] = []
@@ -42,7 +43,7 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
         )
         try:
             labels = taxa.labels(entry.labels)
-            classifier = _open_classifier(entry, info, settings, labels)
+            classifier = _open_classifier(entry, info, networks, labels)
         except (EngineError, NetworkUnreadable) as error:
             log.info("No %s network: %s", entry.name, error)
             models.append(replace(info, problem=str(error)))
@@ -53,10 +54,10 @@ def host_models(settings: EngineSettings, taxa: TaxonTable) -> Hosted:
 
 
 def _open_classifier(
-    entry: ModelEntry, info: ModelInfo, settings: EngineSettings, labels: Labels
+    entry: ModelEntry, info: ModelInfo, networks: Networks, labels: Labels
 ) -> Classifier:
-    _, network = open_module(entry, settings)
+    _, network = networks.open(entry)
     info = replace(info, runtime=network.description)
     classifier = Classifier(entry, network, labels, info)
-    classifier.probabilities([BLANK])  # shows now if the width is wrong, and warms it up
+    classifier.probabilities(Batch([BLANK]))  # shows now if the width is wrong, and warms it up
     return classifier

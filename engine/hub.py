@@ -217,6 +217,8 @@ def _trust_file(entry: ModelEntry, folder: Path, settings: EngineSettings) -> Pa
 
 
 def _verify_trusted(module: Module, settings: EngineSettings, *, trust: bool) -> None:
+    if module.entry.checksum is not None:
+        return  # the catalog's word was taken when the module was read
     path = _trust_file(module.entry, module.folder, settings)
     trusted = None if trust else _read_trusted(path)
     if trusted is None:

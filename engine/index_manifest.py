@@ -82,8 +82,8 @@ class IndexManifest:
 
     @property
     def embedder_name(self) -> str:
-        """What the catalog calls the embedder: its identity up to the ``@``."""
-        return self.embedder.partition("@")[0]
+        """What the catalog calls the embedder: each part of its identity up to the ``@``."""
+        return "+".join(part.partition("@")[0] for part in self.embedder.split("+"))
 
 
 _ADAPTER = TypeAdapter(IndexManifest)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
 from engine.generic import IndexAnswer
+from engine.known import KNOWN_FROM, KnownCurve, either, log_odds
 from engine.mixing import mix, of_group, route
 
 _SMALLEST = 1e-4
@@ -33,14 +34,25 @@ class ClassifierAnswer:
         """How probable the network finds that the photo shows any species of its labels."""
         return 1 - self.scores.background
 
+    @property
+    def known_score(self) -> float:
+        """How probable it is that the photo shows one of the network's species."""
+        entry = self.classifier.entry
+        curve = KnownCurve(middle=log_odds(entry.known_middle), slope=entry.known_slope)
+        return curve(log_odds(self.scores.best))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """One answer: probabilities by taxon, of which group, from which models."""
+    """One answer: probabilities by taxon, of which group, from which models.
+
+    ``known_score`` is how likely it is that the models know what the photo shows, in [0, 1].
+    """
 
     group: Group
     probabilities: dict[Taxon, float]
     known: bool
+    known_score: float
     models: tuple[ModelInfo, ...]
     notes: tuple[str, ...] = ()
 
@@ -78,7 +90,8 @@ def judge(
         return Judgement(
             group=group,
             probabilities=network.probabilities,
-            known=_is_known(network, network.scores.best, asked),
+            known=_is_known(network, asked),
+            known_score=network.known_score,
             models=(network.classifier.info,),
         )
     mixture = mix(
@@ -86,34 +99,36 @@ def judge(
         of_group(index.probabilities, group),
         network.classifier.labels,
     )
-    best = max(mixture, key=lambda taxon: mixture[taxon], default=None)
+    known_score = either(network.known_score, index.known_score)
     return Judgement(
         group=group,
         probabilities=mixture,
-        known=_is_known(network, mixture[best], asked)
-        if best in network.classifier.labels
-        else index.known,
+        known=known_score >= KNOWN_FROM,
+        known_score=known_score,
         models=(network.classifier.info, index.info),
     )
 
 
 def _by_index(group: Group, index: IndexAnswer) -> Judgement:
     probabilities = of_group(index.probabilities, group)
-    notes = () if group is Group.GENERIC else (f"No {group.value} model here: from the index.",)
+    notes: tuple[str, ...] = ()
+    if group is not Group.GENERIC:
+        notes = (f"No {group.value} model here: from the {index.info.name}.",)
     return Judgement(
         group=group,
         probabilities=probabilities,
         known=index.known and bool(probabilities),
+        known_score=index.known_score,
         models=(index.info,),
         notes=notes,
     )
 
 
-def _is_known(network: ClassifierAnswer, best: float, asked: Group) -> bool:
-    """Judge whether the photo shows something that is known.
+def _is_known(network: ClassifierAnswer, asked: Group) -> bool:
+    """Judge whether the photo shows something that a network knows, which answers alone.
 
     More is asked of it where nobody said that the photo shows one of the network's group.
     """
     entry = network.classifier.entry
     threshold = entry.auto_threshold if asked is Group.AUTO else entry.known_threshold
-    return best >= max(threshold, network.scores.background)
+    return network.scores.best >= max(threshold, network.scores.background)

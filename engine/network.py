@@ -19,6 +19,20 @@ BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
 """A photo to try a network on that was just opened."""
 
 
+class Networks:
+    """The networks that a process has open, each once, whoever asks for it."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._open: dict[str, tuple[Module, Network]] = {}
+
+    def open(self, entry: ModelEntry) -> tuple[Module, Network]:
+        """Return the module of ``entry`` and its network, as ``open_module`` does."""
+        if entry.name not in self._open:
+            self._open[entry.name] = open_module(entry, self._settings)
+        return self._open[entry.name]
+
+
 def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Network]:
     """Find the module of ``entry`` and open it; TensorFlow takes what OpenVINO refuses.
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from time import perf_counter
 
+from engine.batch import Batch
 from engine.classifier import Classifier
 from engine.contracts import (
     EngineError,
@@ -21,9 +22,11 @@ from engine.decode import Photo, decode
 from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer, judge
+from engine.network import Networks
 from engine.rollup import CERTAINTY, roll_up
 from engine.segment import Reference
 from engine.settings import EngineSettings
+from engine.starter import starter_index
 from engine.taxa import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,13 @@ class Pipeline:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._taxa = TaxonTable.load()
-        hosted = host_models(settings, self._taxa)
+        networks = Networks(settings)
+        hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
-        self._generic, self._generic_problem = _open_generic(settings)
+        self._generic, self._generic_problem = _open_generic(
+            settings, networks, starter=not hosted.classifiers
+        )
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -75,13 +81,14 @@ class Pipeline:
         classifiers = self._classifiers_for(group)
         started = perf_counter()
         decoded = _decode_all(photos)
+        batch = Batch(decoded)
         decoded_at = perf_counter()
         networks = {
-            name: ClassifierAnswer.of(classifier, classifier.classify(decoded))
+            name: ClassifierAnswer.of(classifier, classifier.classify(batch))
             for name, classifier in classifiers.items()
         }
         classified_at = perf_counter()
-        index = self._ask_index(decoded, group)
+        index = self._ask_index(batch, group)
         searched_at = perf_counter()
         judgement = judge(group, networks, index)
         return Identification(
@@ -93,6 +100,7 @@ class Pipeline:
             else None,
             group=judgement.group,
             known=judgement.known,
+            known_score=round(judgement.known_score, 4),
             models=judgement.models,
             timings_ms={
                 "decode": round((decoded_at - started) * 1000, 1),
@@ -121,13 +129,13 @@ class Pipeline:
             attribution=reference.attribution,
             url=reference.url,
         )
-        return self._generic.learn(decode(photo), row)
+        return self._generic.learn(Batch([decode(photo)]), row)
 
-    def _ask_index(self, decoded: Sequence[Photo], group: Group) -> IndexAnswer | None:
+    def _ask_index(self, batch: Batch, group: Group) -> IndexAnswer | None:
         if self._generic is None:
             return None
         self._generic.refresh()
-        return self._generic.classify(decoded, group)
+        return self._generic.classify(batch, group)
 
     def _classifiers_for(self, group: Group) -> dict[Group, Classifier]:
         if group is Group.AUTO and (self._classifiers or self._generic):
@@ -148,11 +156,17 @@ class Pipeline:
         return f"I have no model for the group {group.value} here. I can look for: {available}."
 
 
-def _open_generic(settings: EngineSettings) -> tuple[GenericClassifier | None, str | None]:
-    if settings.index is None and not index_folder(settings).is_dir():
-        return None, "There is no index yet: make one with `fieldmark index build`."
+def _open_generic(
+    settings: EngineSettings, networks: Networks, *, starter: bool
+) -> tuple[GenericClassifier | None, str | None]:
+    """Open the index, or else say why there is none; ``starter`` is where nothing else answers."""
+    folder = index_folder(settings)
+    if settings.index is None and not folder.is_dir():
+        if not starter:
+            return None, "There is no index yet: make one with `fieldmark index build`."
+        folder = starter_index(settings)
     try:
-        return GenericClassifier.open(settings), None
+        return GenericClassifier.open(folder, settings, networks), None
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)

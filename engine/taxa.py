@@ -3,25 +3,33 @@
 One compact file, ``engine/data/taxa.tsv.gz``, holds a tree of taxa from kingdom to
 subspecies, with names, keys and the label index of each in every label set. The table
 answers without a network and without numpy, and loads in a fraction of a second; what
-only the bot needs (looking names up) is built when it is first asked for.
+only the bot needs (looking names up, names in other languages) is built when it is first
+asked for.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import unicodedata
-import zlib
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from engine.contracts import Ancestor, Taxon
+from engine.contracts import Ancestor, NameMatch, Taxon
+from engine.fact_file import FactFile, FactFileError
+from engine.name_search import HYBRID_SIGN, SCIENTIFIC, NameSearch, fold
+from engine.vernacular import VernacularNames, language_of
 
-FORMAT = "fieldmark-taxa"
-VERSION = 1
+__all__ = [
+    "CLASSIFIER_SETS",
+    "COLUMNS",
+    "DEFAULT_PATH",
+    "HYBRID_SIGN",
+    "LABEL_SETS",
+    "TAXON_FILE",
+    "TaxonTable",
+    "TaxonTableError",
+    "fold",
+]
+
 CLASSIFIER_SETS = ("birds", "insects", "plants")
 LABEL_SETS = (*CLASSIFIER_SETS, "inat2021")
 COLUMNS = (
@@ -38,18 +46,16 @@ COLUMNS = (
 """Columns of the file. ``parent`` is the row number, from 0, of the next higher taxon,
 which always stands above; ``other_names`` are further English names, split by ``|``."""
 
+TAXON_FILE = FactFile(
+    format="fieldmark-taxa",
+    version=1,
+    columns=COLUMNS,
+    title="taxon table",
+    command="fieldmark taxa build",
+)
 DEFAULT_PATH = Path(__file__).with_name("data") / "taxa.tsv.gz"
 
-_LAST = "\U0010ffff"
-HYBRID_SIGN = "\N{MULTIPLICATION SIGN}"
-_HYBRID_MARKS = frozenset({"x", HYBRID_SIGN})
-_PUNCTUATION = str.maketrans(
-    {"-": " ", "'": None, "\N{RIGHT SINGLE QUOTATION MARK}": None, ".": None, HYBRID_SIGN: None}
-)
-
-
-class TaxonTableError(ValueError):
-    """The file is missing, damaged or no taxon table; the message says which."""
+TaxonTableError = FactFileError
 
 
 class TaxonTable:
@@ -77,11 +83,11 @@ class TaxonTable:
             TaxonTableError: The file is missing, cut short, damaged, or something else.
         """
         path = path or DEFAULT_PATH
-        head, lines = _read(path)
+        head, lines = TAXON_FILE.read(path)
         try:
             return cls(*_parse(head["widths"], lines))
         except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
-            raise _damaged(path) from error
+            raise TAXON_FILE.damaged(path) from error
 
     def __len__(self) -> int:
         return len(self._taxa)
@@ -112,37 +118,55 @@ class TaxonTable:
         return self._inat_taxon_id_of.get(taxon)
 
     def named(self, name: str) -> tuple[Taxon, ...]:
-        """Return every taxon called exactly ``name``, scientifically or in English.
+        """Return every taxon called exactly ``name``, scientifically or by people.
 
         Case, accents, apostrophes, hyphens and the hybrid sign do not count. Several
-        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries.
+        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries. Names
+        in other languages than English count where no other does, so that *Iris* stays
+        the genus although people elsewhere call one of its species so.
         """
-        key = fold(name)
-        rows = dict.fromkeys(self._names.rows[i] for i in self._names.equal(key)) if key else {}
+        ours = frozenset({SCIENTIFIC, "en"})
+        rows = dict.fromkeys(self._search.named(name, ours.__contains__))
+        if not rows:
+            rows = dict.fromkeys(self._search.named(name, lambda _: True))
         return tuple(self._taxa[row] for row in rows)
 
-    def suggest(self, text: str, limit: int = 25) -> tuple[Taxon, ...]:
-        """Return up to ``limit`` taxa for a name that is still being typed.
+    def suggest(self, text: str, limit: int = 25, locale: str = "en") -> tuple[Taxon, ...]:
+        """Return up to ``limit`` taxa for a name that is still being typed, best first.
+
+        See ``matches``, which also says which of a taxon's names was hit.
+        """
+        return tuple(match.taxon for match in self.matches(text, limit, locale))
+
+    def matches(self, text: str, limit: int = 25, locale: str = "en") -> tuple[NameMatch, ...]:
+        """Return up to ``limit`` taxa for a name that is still being typed, and their names.
 
         A name that is ``text`` comes first, then names that begin with it, then names of
-        which a later word does; within each, species a classifier knows come first, then
-        those of iNaturalist 2021, then the rest, by alphabet. Nothing typed, nothing
-        suggested.
+        which a later word does, then such as do but for a few typos. Within each,
+        scientific names, English ones and those in the language of ``locale`` lead, then
+        species a classifier knows, then those of iNaturalist 2021, then the rest, by
+        alphabet. Nothing typed, nothing suggested.
         """
-        key = fold(text)
-        if not key:
-            return ()
-        found: dict[int, None] = {}
-        for index in (self._names, self._later_words):
-            hits = sorted(
-                index.starting(key),
-                key=lambda i: (index.keys[i] != key, self._tier[index.rows[i]], i),
-            )
-            for i in hits:
-                found.setdefault(index.rows[i])
-                if len(found) == limit:
-                    return tuple(self._taxa[row] for row in found)
-        return tuple(self._taxa[row] for row in found)
+        found = self._search.suggest(text, limit, language_of(locale))
+        return tuple(NameMatch(taxon=self._taxa[row], name=name) for row, name in found.items())
+
+    def vernacular_name(self, taxon: Taxon, locale: str) -> str | None:
+        """Return what ``taxon`` is called in the language of ``locale``, else in English.
+
+        ``locale`` is one of Discord's or any BCP 47 tag: ``de``, ``pt-BR``. None stands for
+        a taxon without an English name.
+        """
+        language = language_of(locale)
+        ours = self._taxon_of(taxon)
+        english = taxon.vernacular_name or (ours.vernacular_name if ours else None)
+        if ours is None or (language == "en" and english):
+            return english
+        name = self._vernacular.leading(ours.scientific_name, language)
+        return name or english or self._vernacular.leading(ours.scientific_name, "en")
+
+    def prepare_search(self) -> None:
+        """Read and order all names now (a fraction of a second), not at the first search."""
+        _ = self._search
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
         """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none."""
@@ -173,91 +197,35 @@ class TaxonTable:
         second = set().union(*known.values())
         return bytes(0 if id(t) in first else 1 if id(t) in second else 2 for t in self._taxa)
 
-    def _every_name(self) -> Iterator[tuple[str, int]]:
+    def _taxon_of(self, taxon: Taxon) -> Taxon | None:
+        """Return this table's taxon of the name and kingdom of ``taxon``, whoever made that."""
+        return self._by_name.get((taxon.scientific_name, taxon.ancestor("kingdom")))
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str | None], Taxon]:
+        return {(t.scientific_name, t.ancestor("kingdom")): t for t in self._taxa}
+
+    @cached_property
+    def _vernacular(self) -> VernacularNames:
+        return VernacularNames.load()
+
+    @cached_property
+    def _search(self) -> NameSearch:
+        return NameSearch(self._every_name(), self._tier)
+
+    def _every_name(self) -> Iterator[tuple[int, str, str]]:
+        """Yield row, language and name, of each taxon the leading ones first."""
         for row, taxon in enumerate(self._taxa):
-            names = (taxon.scientific_name, taxon.vernacular_name, *self._other_names.get(row, ()))
-            yield from ((key, row) for key in {fold(name) for name in names if name})
-
-    @cached_property
-    def _names(self) -> _NameIndex:
-        return _NameIndex(self._every_name())
-
-    @cached_property
-    def _later_words(self) -> _NameIndex:
-        return _NameIndex(
-            (key[at + 1 :], row)
-            for key, row in zip(self._names.keys, self._names.rows, strict=True)
-            for at, letter in enumerate(key)
-            if letter == " "
-        )
-
-
-class _NameIndex:
-    """Folded names in order, each with its row."""
-
-    def __init__(self, names: Iterable[tuple[str, int]]) -> None:
-        pairs = sorted(names)
-        self.keys = [key for key, _ in pairs]
-        self.rows = [row for _, row in pairs]
-
-    def starting(self, prefix: str) -> range:
-        """Return the positions of the names that begin with ``prefix``."""
-        return range(bisect_left(self.keys, prefix), bisect_left(self.keys, prefix + _LAST))
-
-    def equal(self, name: str) -> range:
-        """Return the positions of the names that are ``name``."""
-        return range(bisect_left(self.keys, name), bisect_left(self.keys, name + "\0"))
-
-
-def fold(name: str) -> str:
-    """Reduce ``name`` to what names are compared by.
-
-    Case and accents go, and apostrophes, full stops and the hybrid sign (or an
-    ``x`` that stands alone in its place); hyphens become spaces and spaces are collapsed.
-    """
-    if not name.isascii():
-        decomposed = unicodedata.normalize("NFKD", name)
-        name = "".join(c for c in decomposed if not unicodedata.combining(c))
-    first, *others = name.casefold().split() or [""]
-    words = " ".join([first, *(word for word in others if word not in _HYBRID_MARKS)])
-    return " ".join(words.translate(_PUNCTUATION).split())
+            yield row, SCIENTIFIC, taxon.scientific_name
+            for name in (taxon.vernacular_name, *self._other_names.get(row, ())):
+                if name:
+                    yield row, "en", name
+            for language, name in self._vernacular.of(taxon.scientific_name):
+                yield row, language, name
 
 
 def _path(taxon: Taxon) -> tuple[Ancestor, ...]:
     return (*taxon.lineage, Ancestor(taxon.rank, taxon.scientific_name))
-
-
-def _damaged(path: Path) -> TaxonTableError:
-    return TaxonTableError(
-        f"{path} is no taxon table, or a damaged one: build it again with `fieldmark taxa build`."
-    )
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the header and the rows of the file at ``path``, refusing any other file."""
-    try:
-        text = gzip.decompress(path.read_bytes()).decode("utf-8")
-    except FileNotFoundError as error:
-        raise TaxonTableError(
-            f"There is no taxon table at {path}: build one with `fieldmark taxa build`."
-        ) from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise _damaged(path) from error
-    first, _, body = text.partition("\n")
-    try:
-        head = json.loads(first)
-        found, version, rows = head["format"], head["version"], head["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path) from error
-    columns, *lines = body.removesuffix("\n").split("\n")
-    if found != FORMAT or tuple(columns.split("\t")) != COLUMNS or len(lines) != rows:
-        raise _damaged(path)
-    if version != VERSION:
-        raise TaxonTableError(
-            f"{path} is a taxon table of version {version}, this Fieldmark reads version "
-            f"{VERSION}: build it again with `fieldmark taxa build`."
-        )
-    return head, lines
 
 
 def _parse(

@@ -18,11 +18,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.known import KnownCurve, fit_curve
+
 MOST_CANDIDATES = 100
 LEAST_PROBABILITY = 1e-4
 KNOWN_KEPT = 0.95
 FEWEST_PHOTOS = 10
 
+_CURVE = KnownCurve(middle=0.6, slope=8.0)
 _SAME = 1e-6
 _NEARLY_NONE = 1e-300
 _LOG_TEMPERATURES = (-2.0, 2.0)
@@ -41,7 +44,8 @@ class VoteSettings:
     power of ``count_power``, so that a species with few photos is heard beside one with
     many. ``temperature`` divides the log-probabilities, so that they are calibrated.
     ``doubt`` is how much an undecided vote counts against a photo being of a known species,
-    and ``known_threshold`` the score below which it is not.
+    and ``known_threshold`` the score below which it is not, where nothing but the index is
+    asked; ``known_curve`` makes a probability of the score.
     """
 
     neighbours: int = 50
@@ -51,6 +55,7 @@ class VoteSettings:
     temperature: float = 0.9
     doubt: float = 0.1
     known_threshold: float = 0.2
+    known_curve: KnownCurve = _CURVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,14 +81,15 @@ class Vote:
 
     ``taxa`` are positions in the index's list, likeliest first, and ``probabilities`` theirs,
     in (0, 1]; what they lack to 1 is for something else. ``known_score`` is higher the surer
-    the index knows the species, ``-inf`` for an empty index; ``known`` is whether it reaches
-    the threshold. ``rows`` are the neighbours that were heard, heaviest first, and ``weights``
-    their shares, which sum to 1.
+    the index knows the species, ``-inf`` for an empty index, and ``known_probability`` how sure
+    that is, in [0, 1]; ``known`` is whether the score reaches the threshold. ``rows`` are the
+    neighbours that were heard, heaviest first, and ``weights`` their shares, which sum to 1.
     """
 
     taxa: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     known_score: float
+    known_probability: float
     known: bool
     rows: NDArray[np.int64]
     weights: NDArray[np.float64]
@@ -116,6 +122,7 @@ def vote(
         taxa=say.taxa[shown],
         probabilities=probabilities[shown],
         known_score=say.known_score,
+        known_probability=settings.known_curve(say.known_score),
         known=say.known_score >= settings.known_threshold,
         rows=say.rows,
         weights=say.weights,
@@ -165,6 +172,28 @@ def fit_vote(
         temperature=round(math.exp(best.x), 3),
         known_threshold=round(float(np.quantile(scores, 1 - kept)), 4),
     )
+
+
+def fit_known(
+    inside: Sequence[Evidence], outside: Sequence[Evidence], settings: VoteSettings
+) -> VoteSettings:
+    """Fit the curve of ``known`` to what an index found for photos it does not hold.
+
+    ``inside`` are photos of its species, ``outside`` of others.
+
+    Raises:
+        ValueError: there are fewer than ``FEWEST_PHOTOS`` of one kind.
+    """
+    if min(len(inside), len(outside)) < FEWEST_PHOTOS:
+        raise ValueError(
+            f"{len(inside)} photos of known and {len(outside)} of other species are too few: "
+            f"it takes {FEWEST_PHOTOS} of each."
+        )
+    scores = [
+        np.array([_count(evidence, settings, None).known_score for evidence in found])
+        for found in (inside, outside)
+    ]
+    return replace(settings, known_curve=fit_curve(*scores))
 
 
 def _count(evidence: Evidence, settings: VoteSettings, among: NDArray[np.bool_] | None) -> _Say:

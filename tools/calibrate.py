@@ -1,8 +1,8 @@
-"""``fieldmark calibrate``: fit what the catalog says of each network's probabilities.
+"""``fieldmark calibrate``: fit what the catalog, or an index, says of its probabilities.
 
-A temperature makes a probability of 0.8 right 8 times in 10, and a threshold says below
-which best probability a photo is outside what the network knows. Both are fitted on
-photos that are never used to measure.
+A temperature makes a probability of 0.8 right 8 times in 10, a threshold says below which
+best probability a photo is outside what the network knows, and a curve how likely it is to
+be inside. All are fitted on photos that are never used to measure.
 """
 
 from __future__ import annotations
@@ -17,17 +17,29 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from engine import TaxonTable
+from engine import EngineError, EngineSettings, TaxonTable
+from engine.batch import Batch
 from engine.classifier import Classifier, sharpen
 from engine.decode import decode
 from engine.hosting import host_models
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
-from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
+from engine.known import fit_curve, log_odds
+from engine.network import Networks
+from engine.vote import FEWEST_PHOTOS
+from tools.calibrate_index import calibrate_index
+from tools.engine_options import (
+    HomeOption,
+    IndexOption,
+    ModelsOption,
+    engine_settings,
+    fail,
+    refuse,
+)
+from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
+from tools.sources import SourceError
 
 KNOWN_KEPT = 0.97
 KNOWN_KEPT_IN_AUTO = 0.94
-FEWEST_PHOTOS = 10
 _BATCH = 16
 _LOG_TEMPERATURES = (-2.0, 2.0)
 
@@ -40,14 +52,23 @@ def calibrate(
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
+    index: IndexOption = None,
 ) -> None:
-    """Fit temperature and threshold of each network and print the catalog's lines for them."""
+    """Fit temperature and thresholds of each network and print the catalog's lines for them.
+
+    With --index, fit the index's own to those of the photos that it does not hold, and
+    store them in it.
+    """
+    if index is not None:
+        _fit_index(index, photos, split, engine_settings(models, home))
+        return
     taxa = TaxonTable.load()
     try:
         labelled = read_manifest(photos, split, taxa)
     except ManifestInvalid as error:
         raise refuse(str(error)) from error
-    for classifier in host_models(engine_settings(models, home), taxa).classifiers.values():
+    settings = engine_settings(models, home)
+    for classifier in host_models(settings, taxa, Networks(settings)).classifiers.values():
         inside = [p for p in labelled if p.label_set == classifier.entry.labels and p.taxon]
         if len(inside) < FEWEST_PHOTOS:
             typer.echo(
@@ -56,7 +77,29 @@ def calibrate(
                 err=True,
             )
             continue
-        _fit(classifier, inside)
+        folder = GROUP_FOLDERS.get(classifier.entry.group)
+        _fit(classifier, inside, [p for p in labelled if p.group == folder and not p.taxon])
+
+
+def _fit_index(index: Path, photos: Path, split: str, settings: EngineSettings) -> None:
+    try:
+        done = calibrate_index(index, photos, split, settings)
+    except SourceError as error:
+        raise refuse(str(error)) from error
+    except ValueError as error:
+        raise fail(f"{error} Photos that the index holds do not count.") from error
+    except EngineError as error:
+        raise fail(str(error)) from error
+    curve = done.settings.known_curve
+    typer.echo(
+        f"{index} is calibrated with {done.inside:,} photos of its species and {done.outside:,} of "
+        f"others; {done.held:,} that it holds were left out."
+    )
+    typer.echo(f"temperature      {done.settings.temperature}")
+    typer.echo(f"known_threshold  {done.settings.known_threshold}")
+    typer.echo(f"known_curve      {curve.middle} {curve.slope}")
+    if done.outside < FEWEST_PHOTOS:
+        typer.echo(f"The curve stays as it was: it takes {FEWEST_PHOTOS} photos of other species.")
 
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> float:
@@ -83,7 +126,9 @@ def fit_threshold(best: NDArray[np.float64], kept: float) -> float:
     return float(np.floor(np.quantile(best, 1 - kept) * 100) / 100)
 
 
-def _fit(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> None:
+def _fit(
+    classifier: Classifier, photos: Sequence[LabelledPhoto], others: Sequence[LabelledPhoto]
+) -> None:
     index = {taxon: position for position, taxon in enumerate(classifier.taxa)}
     labels = np.array([index[photo.taxon] for photo in photos if photo.taxon])
     probabilities = _run(classifier, photos)
@@ -99,6 +144,19 @@ def _fit(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> None:
     best = calibrated[:, :-1].max(axis=1)
     console.print(f"known_threshold = {fit_threshold(best, KNOWN_KEPT)}")
     console.print(f"auto_threshold = {fit_threshold(best, KNOWN_KEPT_IN_AUTO)}")
+    if len(others) >= FEWEST_PHOTOS:
+        _fit_known(console, best, sharpen(_run(classifier, others), temperature))
+
+
+def _fit_known(console: Console, known: NDArray[np.float64], others: Probabilities) -> None:
+    """Print the curve that tells photos of known species from others of the same group."""
+    scores = [
+        np.array([log_odds(float(best)) for best in bests])
+        for bests in (known, others[:, :-1].max(axis=1))
+    ]
+    curve = fit_curve(*scores)
+    console.print(f"known_middle = {1 / (1 + np.exp(-curve.middle)):.3f}")
+    console.print(f"known_slope = {curve.slope}")
 
 
 def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabilities:
@@ -106,9 +164,10 @@ def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabiliti
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(classifier.entry.name, total=len(photos))
         for start in range(0, len(photos), _BATCH):
-            batch = photos[start : start + _BATCH]
-            batches.append(classifier.probabilities([decode(p.path.read_bytes()) for p in batch]))
-            progress.advance(task, len(batch))
+            some = photos[start : start + _BATCH]
+            batch = Batch([decode(p.path.read_bytes()) for p in some])
+            batches.append(classifier.probabilities(batch))
+            progress.advance(task, len(some))
     return np.concatenate(batches)
 
 

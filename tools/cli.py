@@ -11,10 +11,11 @@ from tools.evaluate import evaluate
 from tools.identify import identify
 from tools.index import index_app
 from tools.models import models_app
+from tools.starter.app import starter_app
 from tools.study_mixing import study_mixing
 from tools.study_networks import study_networks
 from tools.study_vote import study_vote
-from tools.taxon_table import taxa_app
+from tools.taxa import taxa_app
 
 app = typer.Typer(
     help="Fieldmark: name the species in a photo, in the terminal or on Discord.",
@@ -35,6 +36,7 @@ app.add_typer(study_app, name="study")
 app.add_typer(bench_app, name="bench")
 app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")
+app.add_typer(starter_app, name="starter")
 app.add_typer(taxa_app, name="taxa")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.projection import DIMS, SHRINKAGE, Kind, Projection, fit_projection
-from engine.vote import Evidence, VoteSettings, fit_vote
+from engine.vote import Evidence, VoteSettings, fit_known, fit_vote
 
 FOLDS = 5
 
@@ -124,6 +124,50 @@ def out_of_fold(
             species=int(labels.max()) + 1,
         )
         yield asked, gallery.evidence(projection.apply(features[asked]), neighbours)
+
+
+def species_out_of_fold(
+    features: Features, labels: Labels, choice: ProjectionChoice, *, neighbours: int
+) -> Iterator[tuple[Labels, Labels, list[Evidence]]]:
+    """Yield photos of species in and outside of an index, and what the index finds for each.
+
+    In each fold an index lacks a fifth of the species and a fifth of the others' photos. The
+    first of a triple are positions of the latter, whose species it holds, the second of the
+    former; the evidence is for both, one after the other.
+    """
+    photo_fold, species_fold = photo_folds(labels), species_folds(labels)
+    for fold in range(FOLDS):
+        outside = species_fold == fold
+        inside = (photo_fold == fold) & ~outside
+        kept = ~(inside | outside)
+        projection = choice.fit(features[kept], labels[kept])
+        gallery = Gallery(
+            vectors=projection.apply(features[kept]),
+            labels=labels[kept],
+            species=int(labels.max()) + 1,
+        )
+        asked = np.concatenate([np.flatnonzero(inside), np.flatnonzero(outside)])
+        found = gallery.evidence(projection.apply(features[asked]), neighbours)
+        yield asked[: inside.sum()], asked[inside.sum() :], found
+
+
+def fit_known_by_folds(
+    features: Features, labels: Labels, choice: ProjectionChoice, settings: VoteSettings
+) -> VoteSettings:
+    """Fit the curve of ``known``, each species in turn being one that the index lacks.
+
+    Raises:
+        TooFewPhotos: a projection cannot be fitted to what a fold leaves.
+        ValueError: too few photos.
+    """
+    _, labels = np.unique(labels, return_inverse=True)
+    inside: list[Evidence] = []
+    outside: list[Evidence] = []
+    folds = species_out_of_fold(features, labels, choice, neighbours=settings.neighbours)
+    for known, _, found in folds:
+        inside += found[: len(known)]
+        outside += found[len(known) :]
+    return fit_known(inside, outside, settings)
 
 
 def fit_by_folds(

@@ -27,6 +27,7 @@ from engine import (
 )
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
+from engine.starter import STARTER, starter_index
 from tools.engine_options import (
     HomeOption,
     IndexOption,
@@ -184,9 +185,10 @@ async def _identify(
 
 def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, Taxon]:
     """Return the species that the index holds, by name; none where it is not used."""
-    if "index" not in hosted:
+    if not {"index", STARTER} & hosted.keys():
         return {}
-    index = SpeciesIndex.open(index_folder(settings), touch=False)
+    folder = starter_index(settings) if STARTER in hosted else index_folder(settings)
+    index = SpeciesIndex.open(folder, touch=False)
     return {taxon.scientific_name: taxon for taxon in index.taxa}
 
 

@@ -44,7 +44,10 @@ index_app = typer.Typer(
 
 IndexArgument = Annotated[Path, typer.Argument(help="The index's folder.", file_okay=False)]
 EmbedderOption = Annotated[
-    str, typer.Option(help="The model of the catalog whose features are searched.")
+    str,
+    typer.Option(
+        help="The model of the catalog whose features are searched, or several with + between."
+    ),
 ]
 FactoryOption = Annotated[
     str,

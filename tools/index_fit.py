@@ -13,7 +13,7 @@ from engine import Taxon
 from engine.index_writer import IndexWriter
 from engine.projection import MOST_ROWS, Kind, TooFewPhotos, fit_projection
 from engine.vote import VoteSettings
-from tools.crossvalidation import ProjectionChoice, fit_by_folds
+from tools.crossvalidation import ProjectionChoice, fit_by_folds, fit_known_by_folds
 from tools.index_spool import Spool, SpoolError
 
 VOTE_PHOTOS = 10_000
@@ -64,6 +64,7 @@ def _fit_vote(features: Features, labels: Labels, recipe: Recipe) -> tuple[VoteS
     choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims)
     try:
         settings = fit_by_folds(features[chosen], labels[chosen], choice)
+        settings = fit_known_by_folds(features[chosen], labels[chosen], choice, settings)
     except (TooFewPhotos, ValueError) as error:
         return VoteSettings(), f"The vote has its default numbers: {str(error).rstrip('.')}."
     return settings, (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine import PhotoRejected, TaxonTable
+from engine.batch import Batch
 from engine.decode import Photo, decode
 from engine.index import SpeciesIndex
 from engine.index_lock import folder_locked
@@ -48,7 +49,7 @@ class Embeds(Protocol):
         """How many features a photo has."""
         ...
 
-    def embed(self, photos: Sequence[Photo]) -> NDArray[np.float32]:
+    def embed(self, batch: Batch) -> NDArray[np.float32]:
         """Return ``(n, width)`` features."""
         ...
 
@@ -174,9 +175,9 @@ def add_spooled(writer: IndexWriter, spool: Spool, projection: Projection) -> Ad
 def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool: Spool) -> None:
     if not batch:
         return
-    features = embedder.embed([photo for _, photo in batch])
+    features = embedder.embed(Batch([photo for _, photo in batch]))
     useful: NDArray[np.bool_] = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
-    references = [_reference(item) for item, _ in batch]
+    references = [reference_of(item) for item, _ in batch]
     spool.put(features[useful], list(itertools.compress(references, useful)))
     for item, _ in itertools.compress(batch, ~useful):
         spool.reject(_rejected(item, "The network gives no features for it."))
@@ -188,7 +189,8 @@ def _rejected(item: SourcePhoto, reason: str) -> Rejected:
     return Rejected(identity=item.identity, name=name, reason=reason)
 
 
-def _reference(item: SourcePhoto) -> Reference:
+def reference_of(item: SourcePhoto) -> Reference:
+    """Return what an index keeps of a photo, which is not the photo."""
     return Reference(
         taxon=item.taxon,
         source=item.source,

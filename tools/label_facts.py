@@ -7,13 +7,14 @@ import gzip
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from engine.taxa import HYBRID_SIGN, LABEL_SETS, fold
 
 FACTS = "taxa.csv"
 GBIF_NAMES = "gbif_names.csv.gz"
+VERNACULAR = "vernacular.csv.gz"
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 SET_OF_GROUP = {
     "aiy_birds": "birds",
@@ -123,13 +124,31 @@ def read_gbif_names(folder: Path, keys: Collection[str]) -> dict[str, set[str]]:
     Raises:
         LabelsError: ``gbif_names.csv.gz`` is missing or does not hold what it should.
     """
-    path = folder / GBIF_NAMES
     names: defaultdict[str, set[str]] = defaultdict(set)
+    for name, key in read_columns(folder / GBIF_NAMES, "scientific_name", "gbif_key"):
+        if key in keys:
+            names[key].add(fold(name))
+    return names
+
+
+def read_vernacular(folder: Path) -> Iterator[tuple[str, ...]]:
+    """Yield species, language (ISO 639-3) and name of each row of ``vernacular.csv.gz``.
+
+    Raises:
+        LabelsError: The file is missing or does not hold what it should.
+    """
+    yield from read_columns(folder / VERNACULAR, "scientificName", "language", "vernacularName")
+
+
+def read_columns(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of some columns of a gzipped CSV file.
+
+    Raises:
+        LabelsError: The file is missing, damaged, or has no such columns.
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                if row["gbif_key"] in keys:
-                    names[row["gbif_key"]].add(fold(row["scientific_name"]))
+                yield tuple(row[column] for column in columns)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise LabelsError(f"Cannot read the list of GBIF names in {path}: {error}.") from error
-    return names
+        raise LabelsError(f"Cannot read the list of names in {path}: {error}.") from error

@@ -20,12 +20,14 @@ from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, Group, Taxon, TaxonTable
+from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import open_embedder
 from engine.groups import group_of
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.mixing import mix, of_group, route
+from engine.network import Networks
 from engine.vote import VoteSettings, fit_vote, vote
 from tools.crossvalidation import ProjectionChoice, out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
@@ -70,7 +72,9 @@ class Asked:
 
 def study_mixing(
     photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[str, typer.Option(help="The catalog's name of an embedder.")],
+    embedder: Annotated[
+        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
+    ],
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -81,21 +85,22 @@ def study_mixing(
     try:
         source = open_source("folder", taxa=taxa, path=photos, split=split)
         labelled = list(source.photos(()))
-        opened = open_embedder(embedder, settings)
+        networks = Networks(settings)
+        opened = open_embedder(embedder, settings, networks)
     except (SourceError, EngineError) as error:
         raise refuse(str(error)) from error
-    networks = host_models(settings, taxa).classifiers
+    classifiers = host_models(settings, taxa, networks).classifiers
     features, answers = [], []
     for photo in track(labelled, "Asking networks", console=Console(stderr=True)):
-        decoded = [decode(photo.data)]
-        features.append(opened.embed(decoded)[0])
+        batch = Batch([decode(photo.data)])
+        features.append(opened.embed(batch)[0])
         answers.append(
-            {g: ClassifierAnswer.of(c, c.classify(decoded)) for g, c in networks.items()}
+            {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in classifiers.items()}
         )
     asked = _ask_index(labelled, np.stack(features), answers)
     console = Console()
-    console.print(_compare_shares(asked, list(networks)))
-    console.print(_compare_powers(asked, list(networks)))
+    console.print(_compare_shares(asked, list(classifiers)))
+    console.print(_compare_powers(asked, list(classifiers)))
     console.print(_compare_routes(asked))
 
 

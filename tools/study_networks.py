@@ -19,9 +19,11 @@ from rich.progress import track
 from rich.table import Table
 
 from engine import Group, TaxonTable
+from engine.batch import Batch
 from engine.classifier import Classifier, Scores
 from engine.decode import Photo, decode
 from engine.hosting import host_models
+from engine.network import Networks
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 
@@ -68,7 +70,8 @@ def study_networks(
 ) -> None:
     """Compare ways to prepare a photo, and ways to choose the group that answers."""
     taxa = TaxonTable.load()
-    classifiers = host_models(engine_settings(models, home), taxa).classifiers
+    settings = engine_settings(models, home)
+    classifiers = host_models(settings, taxa, Networks(settings)).classifiers
     labels = {classifier.entry.labels for classifier in classifiers.values()}
     try:
         labelled = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
@@ -105,7 +108,7 @@ def _compare_views(
 
 
 def _best(classifier: Classifier, views: Sequence[Photo]) -> int:
-    species: NDArray[np.float64] = classifier.classify(views).species
+    species: NDArray[np.float64] = classifier.classify(Batch(views)).species
     return int(species.argmax())
 
 
@@ -113,7 +116,7 @@ def _compare_routes(
     classifiers: Classifiers, labelled: Sequence[LabelledPhoto], decoded: Sequence[Photo]
 ) -> Table:
     scores = [
-        {group: classifier.classify([photo]) for group, classifier in classifiers.items()}
+        {group: classifier.classify(Batch([photo])) for group, classifier in classifiers.items()}
         for photo in track(decoded, "Choosing groups", console=Console(stderr=True))
     ]
     rules: dict[str, Callable[[dict[Group, Scores]], Group]] = {

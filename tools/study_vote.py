@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, TaxonTable
+from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import Embedder, open_embedder
 from engine.vote import Evidence, Vote, VoteSettings, fit_vote, vote
@@ -32,6 +33,7 @@ from tools.crossvalidation import (
     out_of_fold,
     photo_folds,
     species_folds,
+    species_out_of_fold,
 )
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
@@ -88,7 +90,9 @@ class Asked:
 
 def study_vote(
     photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[str, typer.Option(help="The catalog's name of an embedder.")],
+    embedder: Annotated[
+        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
+    ],
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -112,7 +116,9 @@ def study_vote(
 def _embed(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Embedded:
     starts = range(0, len(labelled), _BATCH)
     features = [
-        embedder.embed([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
+        embedder.embed(
+            Batch([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
+        )
         for start in track(starts, "Embedding", console=Console(stderr=True))
     ]
     _, labels = np.unique([p.scientific_name for p in labelled], return_inverse=True)
@@ -217,26 +223,20 @@ def _compare_known(embedded: Embedded) -> Table:
         "best probability": lambda _, v: float(v.probabilities[0]),
         "default": lambda _, v: v.known_score,
     }
-    labels, groups = embedded.labels, embedded.groups
-    photo_fold, species_fold = photo_folds(labels), species_folds(labels)
+    groups = embedded.groups
     areas: dict[tuple[str, str], list[float]] = {}
-    for fold in range(FOLDS):
-        new = species_fold == fold
-        kept = (photo_fold != fold) & ~new
-        photos = np.flatnonzero((photo_fold == fold) | new)
-        projection = ProjectionChoice().fit(embedded.features[kept], labels[kept])
-        gallery = Gallery(
-            vectors=projection.apply(embedded.features[kept]),
-            labels=labels[kept],
-            species=int(labels.max()) + 1,
-        )
-        found = gallery.evidence(projection.apply(embedded.features[photos]), _DEFAULT.neighbours)
+    folds = species_out_of_fold(
+        embedded.features, embedded.labels, ProjectionChoice(), neighbours=_DEFAULT.neighbours
+    )
+    for inside, outside, found in folds:
+        photos = np.concatenate([inside, outside])
+        is_known = np.arange(len(photos)) < len(inside)
         said = list(_votes(found, _DEFAULT))
         for name, rule in rules.items():
             scores = np.array([rule(e, v) for e, v in zip(found, said, strict=True)])
             for group in (*np.unique(groups), "all"):
                 of_group = (groups[photos] == group) | (group == "all")
-                known = ~new[photos][of_group]
+                known = is_known[of_group]
                 if 0 < known.sum() < len(known):
                     area = roc_auc_score(known, scores[of_group])
                     areas.setdefault((name, group), []).append(float(area))

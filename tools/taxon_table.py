@@ -26,9 +26,7 @@ What the facts need before they fit, each counted in the summary that ``build`` 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +37,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from engine.taxa import COLUMNS, DEFAULT_PATH, FORMAT, LABEL_SETS, VERSION, TaxonTable, fold
+from engine.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, fold
 from tools.label_facts import (
     FACTS,
     RANKS,
@@ -50,6 +48,7 @@ from tools.label_facts import (
     read_facts,
     read_gbif_names,
 )
+from tools.resolved_keys import RESOLVED_KEYS, ResolvedKey, lay_over, read_keys, write_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +91,11 @@ class _Node:
         return self.path[-1]
 
 
-def build(labels: Path, out: Path) -> Summary:
+def build(labels: Path, out: Path, keys: Collection[ResolvedKey] = ()) -> Summary:
     """Write the taxon table of the facts in the folder ``labels`` to the file ``out``.
 
-    The same facts always give the same bytes. An older file at ``out`` is replaced only
+    ``keys`` were found by name, and are laid over the facts. The same facts and keys
+    always give the same bytes. An older file at ``out`` is replaced only
     by a table that was read back whole.
 
     Raises:
@@ -113,13 +113,15 @@ def build(labels: Path, out: Path) -> Summary:
     _drop_shared_keys(nodes, "col_key", changes)
     tree = _with_higher_taxa(nodes)
     checksum = hashlib.sha256((labels / FACTS).read_bytes()).hexdigest()
-    _write(out, tree, {"widths": widths, "facts_sha256": checksum})
+    rows = _rows(tree)
+    changes += lay_over(rows, keys)
+    table = write_table(out, rows, {"widths": widths, "facts_sha256": checksum})
     return Summary(
         path=out,
         rows=len(tree),
         label_taxa=len(nodes),
         size_bytes=out.stat().st_size,
-        coverage={s: _coverage([n for n in nodes if s in n.labels]) for s in LABEL_SETS},
+        coverage=coverage(table),
         changes={change: count for change, count in sorted(changes.items()) if count},
     )
 
@@ -211,64 +213,61 @@ def _with_higher_taxa(nodes: Iterable[_Node]) -> list[_Node]:
     return [node for _, node in sorted(tree.items())]
 
 
-def _write(out: Path, tree: Collection[_Node], facts: Mapping[str, object]) -> None:
-    head = {"format": FORMAT, "version": VERSION, "rows": len(tree), **facts}
+def _rows(tree: Collection[_Node]) -> list[list[str]]:
     position = {node.path: row for row, node in enumerate(tree)}
-    lines = [json.dumps(head), "\t".join(COLUMNS)]
-    for node in tree:
-        cells = (
+    return [
+        [
             str(position.get(node.path[:-1], "")),
             *(node.rank, node.name, node.vernacular_name, "|".join(node.other_names)),
             *(node.gbif_key, node.col_key, node.inat_taxon_id),
             *(str(node.labels.get(label_set, "")) for label_set in LABEL_SETS),
+        ]
+        for node in tree
+    ]
+
+
+def coverage(table: TaxonTable) -> dict[str, Coverage]:
+    """Count the keys of the labels of each set."""
+    found = {}
+    for label_set in LABEL_SETS:
+        taxa = [taxon for taxon in table.labels(label_set) if taxon is not None]
+        with_gbif = sum(taxon.gbif_key is not None for taxon in taxa)
+        col_only = sum(taxon.gbif_key is None and taxon.col_key is not None for taxon in taxa)
+        found[label_set] = Coverage(
+            labels=len(taxa),
+            gbif_key=with_gbif,
+            col_key_only=col_only,
+            no_key=len(taxa) - with_gbif - col_only,
         )
-        lines.append("\t".join(cells))
-    data = gzip.compress("\n".join([*lines, ""]).encode("utf-8"), compresslevel=9, mtime=0)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(out.name + ".part")
-    draft.write_bytes(data)
-    TaxonTable.load(draft)
-    draft.replace(out)
+    return found
 
 
-def _coverage(nodes: Collection[_Node]) -> Coverage:
-    with_gbif = sum(bool(node.gbif_key) for node in nodes)
-    col_only = sum(bool(node.col_key and not node.gbif_key) for node in nodes)
-    return Coverage(
-        labels=len(nodes),
-        gbif_key=with_gbif,
-        col_key_only=col_only,
-        no_key=len(nodes) - with_gbif - col_only,
-    )
-
-
-taxa_app = typer.Typer(help="The table of taxa that labels and names are looked up in.")
-
-
-@taxa_app.callback()
-def _taxa() -> None:
-    """Keep ``build`` a subcommand although it is the only one."""
-
-
-@taxa_app.command("build")
 def build_command(
     labels_dir: Annotated[Path, typer.Argument(help="Folder with taxa.csv and gbif_names.csv.gz.")],
     out: Annotated[Path, typer.Option(help="The file to write.")] = DEFAULT_PATH,
+    keys: Annotated[
+        Path, typer.Option(help="Keys found by `taxa resolve`.", exists=True)
+    ] = RESOLVED_KEYS,
 ) -> None:
     """Build the taxon table from a folder of taxon facts and say what was done."""
     try:
-        summary = build(labels_dir, out)
+        summary = build(labels_dir, out, read_keys(keys))
     except LabelsError as error:
         raise typer.BadParameter(str(error), param_hint="LABELS_DIR") from error
     console = Console()
-    table = Table("label set", "taxa", "GBIF key", "only a COL key", "no key")
-    for label_set, found in summary.coverage.items():
-        counts = (found.labels, found.gbif_key, found.col_key_only, found.no_key)
-        table.add_row(label_set, *(f"{count:,}" for count in counts))
-    console.print(table)
+    console.print(coverage_table(summary.coverage))
     for change, count in summary.changes.items():
         console.print(f"{count:>6,}  {change}")
     console.print(
         f"{summary.rows:,} taxa, {summary.label_taxa:,} of them labels, "
         f"in {summary.path} ({summary.size_bytes / 1000:,.0f} kB)."
     )
+
+
+def coverage_table(coverage: Mapping[str, Coverage]) -> Table:
+    """Lay out how many labels of each set have which key."""
+    table = Table("label set", "taxa", "GBIF key", "only a COL key", "no key")
+    for label_set, found in coverage.items():
+        counts = (found.labels, found.gbif_key, found.col_key_only, found.no_key)
+        table.add_row(label_set, *(f"{count:,}" for count in counts))
+    return table

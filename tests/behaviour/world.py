@@ -52,6 +52,7 @@ ANSWER = Identification(
     verdict=Verdict(taxon=ROBIN, probability=0.93),
     group=Group.BIRD,
     known=True,
+    known_score=0.97,
     models=(BIRDS,),
     timings_ms={"total": 120.0},
 )

@@ -46,6 +46,7 @@ def identification(**changes: object) -> Identification:
         verdict=Verdict(taxon=ROBIN, probability=0.93),
         group=Group.BIRD,
         known=True,
+        known_score=0.97,
         models=(MODEL,),
         timings_ms={"total": 184.3},
     )
@@ -276,6 +277,7 @@ IDENTIFICATIONS = st.builds(
     verdict=st.builds(Verdict, taxon=TAXA, probability=PROBABILITIES) | st.none(),
     group=st.sampled_from([Group.BIRD, Group.GENERIC]),
     known=st.booleans(),
+    known_score=st.floats(0, 1),
     models=st.just((MODEL,)),
     timings_ms=st.just({"total": 5.0}),
     notes=st.lists(st.text(max_size=300), max_size=6).map(tuple),

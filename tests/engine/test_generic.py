@@ -24,6 +24,7 @@ from engine import (
     Taxon,
     TaxonTable,
 )
+from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import open_embedder
 from engine.index import Reference
@@ -88,7 +89,7 @@ def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) 
     )
     embedder = open_embedder("colours", settings)
     photos = [(name, picture(look, i)) for name, look in LOOKS.items() for i in range(6)]
-    features = embedder.embed([decode(data) for _, data in photos])
+    features = embedder.embed(Batch([decode(data) for _, data in photos]))
     labels = np.array([list(LOOKS).index(name) for name, _ in photos])
     projection = fit_projection(features, labels, kind="pca", dims=16)
     writer = IndexWriter.create(

@@ -7,7 +7,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contracts import Ancestor, Taxon
@@ -17,7 +17,9 @@ from tools.label_facts import spell
 
 @pytest.fixture(scope="module")
 def table() -> TaxonTable:
-    return TaxonTable.load()
+    table = TaxonTable.load()
+    table.prepare_search()
+    return table
 
 
 def names(taxa: tuple[Taxon, ...]) -> list[str]:
@@ -186,13 +188,96 @@ def test_species_a_classifier_knows_are_suggested_before_others(table: TaxonTabl
     assert len(beginnings) > 10
 
 
-@given(st.text(max_size=40))
-def test_any_text_may_be_looked_up(table: TaxonTable, text: str) -> None:
-    suggested = table.suggest(text)
-    assert len(suggested) == len(set(suggested)) <= 25
+@pytest.mark.parametrize(
+    ("typed", "name", "found"),
+    [
+        ("blutit", "Blue Tit", "Cyanistes caeruleus"),
+        ("Pasus domesticus", "Passer domesticus", "Passer domesticus"),
+        ("mesange bleue", "Mésange bleue", "Cyanistes caeruleus"),
+        ("kohlmeise", "Kohlmeise", "Parus major"),
+        ("house sparow", "House Sparrow", "Passer domesticus"),
+        ("Maeusebussard", "Mäusebussard", "Buteo buteo"),
+        ("monark buterfly", "Monarch Butterfly", "Danaus plexippus"),
+        ("papilionide", "Papilionidae", "Papilionidae"),
+    ],
+)
+def test_names_are_found_in_any_language_and_with_typos(
+    table: TaxonTable, typed: str, name: str, found: str
+) -> None:
+    first, *_ = table.matches(typed)
+    assert (first.name, first.taxon.scientific_name) == (name, found)
+
+
+def test_a_name_half_typed_with_a_typo_is_found(table: TaxonTable) -> None:
+    assert "Passer domesticus" in names(table.suggest("hosue spar"))[:3]
+    assert "Troglodytes troglodytes" in names(table.suggest("zaunkonn"))[:3]
+
+
+def test_who_began_a_name_rightly_is_not_offered_others(table: TaxonTable) -> None:
+    assert names(table.suggest("cassin's fin")) == ["Haemorhous cassinii"]
+    assert names(table.suggest("kohlmeise", locale="de")) == ["Parus major"]
+    assert "Spheniscus demersus" in names(table.suggest("pinguin"))
+
+
+def test_names_of_the_members_language_lead(table: TaxonTable) -> None:
+    in_english = names(table.suggest("bus"))
+    in_spanish = names(table.suggest("bus", locale="es-ES"))
+    assert in_spanish.index("Buteo buteo") == 0
+    assert "Buteo buteo" not in in_english[:5]
+
+
+def test_a_name_of_another_language_counts_only_where_no_other_does(table: TaxonTable) -> None:
+    assert names(table.named("Kohlmeise")) == ["Parus major"]
+    assert {taxon.rank for taxon in table.named("Rana")} == {"genus"}
+
+
+def test_cards_can_speak_the_servers_language(table: TaxonTable) -> None:
+    (tit,) = table.named("Parus major")
+    called = {locale: table.vernacular_name(tit, locale) for locale in ("de", "fr", "es-419", "nl")}
+    assert called == {
+        "de": "Kohlmeise",
+        "fr": "Mésange charbonnière",
+        "es-419": "Carbonero común",
+        "nl": "Koolmees",
+    }
+    assert table.vernacular_name(tit, "en-GB") == tit.vernacular_name
+    assert table.vernacular_name(tit, "hi") == tit.vernacular_name
+    (caiman,) = table.named("Caiman crocodilus")
+    assert table.vernacular_name(caiman, "pt-BR") == "Jacaré-Tinga"
+
+
+def test_a_taxon_from_elsewhere_is_known_by_its_name_and_kingdom(table: TaxonTable) -> None:
+    lineage = (Ancestor("kingdom", "Animalia"),)
+    theirs = Taxon(scientific_name="Parus major", rank="species", lineage=lineage, col_key="6W5N")
+    assert table.vernacular_name(theirs, "de") == "Kohlmeise"
+    assert table.vernacular_name(theirs, "en-US") == "Great Tit"
+    plant = Taxon(scientific_name="Parus major", rank="species", vernacular_name="Fancy")
+    assert table.vernacular_name(plant, "de") == "Fancy"
+    (order,) = table.named("Passeriformes")
+    assert table.vernacular_name(order, "de") is None
+
+
+TYPED = st.text(max_size=40) | st.text(alphabet="abeiorst -x'", max_size=120)
+
+
+@settings(deadline=None)
+@given(TYPED, st.integers(-1, 60), st.sampled_from(["en", "de", "pt-BR", "", "x-y"]))
+def test_any_text_may_be_looked_up(table: TaxonTable, text: str, limit: int, locale: str) -> None:
+    suggested = table.suggest(text, limit, locale)
+    assert len(suggested) == len(set(suggested)) <= max(0, limit)
+    assert table.suggest(text, limit, locale) == suggested
     named = table.named(text)
     assert set(named) <= set(table.suggest(text, limit=10_000))
     assert fold(fold(text)) == fold(text)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_the_name_itself_comes_first(table: TaxonTable, data: st.DataObject) -> None:
+    taxon = data.draw(st.sampled_from([*table]))
+    for name in filter(None, (taxon.scientific_name, taxon.vernacular_name)):
+        assert table.suggest(name)[0] in table.named(name)
+        assert taxon in table.suggest(name.upper())
 
 
 def test_a_cut_or_foreign_file_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from engine.vote import (
     Evidence,
     Vote,
     VoteSettings,
+    fit_known,
     fit_vote,
     vote,
 )
@@ -280,6 +281,19 @@ def test_a_fitted_vote_is_as_sure_as_it_is_right() -> None:
     before = np.mean([vote(e, VoteSettings(kernel=0.01)).probabilities[0] for e in seen])
     assert abs(before - right) > 0.05
     assert np.mean([v.known for v in said]) == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_fitted_curve_finds_known_species_likelier_than_others() -> None:
+    rng = np.random.default_rng(0)
+    inside = [found((s, 0), (0.1, 1), prototypes=[s, 0.1]) for s in rng.normal(0.7, 0.1, 60)]
+    outside = [found((s, 0), (0.1, 1), prototypes=[s, 0.1]) for s in rng.normal(0.4, 0.1, 20)]
+    fitted = fit_known(inside, outside, DEFAULTS)
+    sure = [[vote(e, fitted).known_probability for e in part] for part in (inside, outside)]
+    assert np.mean(sure[0]) > 0.85
+    assert np.mean(sure[1]) < 0.15
+    assert replace(fitted, known_curve=DEFAULTS.known_curve) == DEFAULTS
+    with pytest.raises(ValueError, match="too few"):
+        fit_known(inside, outside[:3], DEFAULTS)
 
 
 def test_photos_of_species_outside_do_not_count_in_a_fit() -> None:

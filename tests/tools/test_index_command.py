@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from engine import EngineSettings, TaxonTable
+from engine.batch import Batch
 from engine.decode import Photo
 from engine.index import SpeciesIndex
 from engine.vote import VoteSettings
@@ -37,11 +38,11 @@ class TinyEmbedder:
         self.seen = 0
         self.stop_after: int | None = None
 
-    def embed(self, photos: Sequence[Photo]) -> NDArray[np.float32]:
+    def embed(self, batch: Batch) -> NDArray[np.float32]:
         if self.stop_after is not None and self.seen >= self.stop_after:
             raise KeyboardInterrupt
-        self.seen += len(photos)
-        features = np.stack([photo.resized(4).ravel() for photo in photos])
+        self.seen += len(batch.photos)
+        features = np.stack([photo.resized(4).ravel() for photo in batch.photos])
         return np.where(features.mean(axis=1, keepdims=True) > 0.98, np.float32("nan"), features)
 
 
@@ -104,7 +105,7 @@ def test_build_makes_an_index_that_finds_the_species(
     assert index.taxa[0].ancestor("family") == "Paridae"
     write_photos(tmp_path / "queries", "Turdus_merula", 1, seed=1)
     pixels = np.asarray(Image.open(tmp_path / "queries/Turdus_merula/1-0.png"))
-    vectors = index.projection.apply(embedder.embed([Photo(pixels=pixels)]))
+    vectors = index.projection.apply(embedder.embed(Batch([Photo(pixels=pixels)])))
     found = index.search(vectors, 5)
     assert {index.taxa[taxon].scientific_name for taxon in found.taxa[0]} == {"Turdus merula"}
     assert index.references(found.rows[0])[0].source == "folder"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from engine.decode import Photo
+from engine.batch import Batch
 from engine.embedder import Embedder
 from engine.projection import TooFewPhotos
 from engine.vote import VoteSettings, vote
@@ -116,8 +115,8 @@ def folder(tmp_path: Path) -> Path:
 def test_the_study_compares_every_projection_and_vote(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def embed(photos: Sequence[Photo]) -> Vectors:
-        colours = np.stack([photo.pixels.mean(axis=(0, 1)) for photo in photos])
+    def embed(batch: Batch) -> Vectors:
+        colours = np.stack([photo.pixels.mean(axis=(0, 1)) for photo in batch.photos])
         return np.hstack([colours, 255 - colours, np.roll(colours, 1, 1) ** 2 / 255]).astype(
             np.float32
         )

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from engine.taxa import DEFAULT_PATH, TaxonTable
 from tools.label_facts import RANKS, LabelsError, headline, rank_of, spell, unescape
-from tools.taxon_table import build, taxa_app
+from tools.resolved_keys import read_keys
+from tools.taxa import taxa_app
+from tools.taxon_table import build
 
 COLUMNS = (
     "group",
@@ -141,7 +143,7 @@ def test_the_same_facts_give_the_same_bytes_and_in_any_order_the_same_rows(tmp_p
 
 
 def test_the_table_in_the_repository_is_what_the_facts_give(tmp_path: Path, shared: Path) -> None:
-    summary = build(shared / "labels", tmp_path / "taxa.tsv.gz")
+    summary = build(shared / "labels", tmp_path / "taxa.tsv.gz", read_keys())
     assert gzip.decompress(summary.path.read_bytes()) == gzip.decompress(DEFAULT_PATH.read_bytes())
 
 

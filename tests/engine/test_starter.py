@@ -1,0 +1,108 @@
+"""The small model that ships: it answers where nothing else does, and it can be taught."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from engine import Ancestor, Engine, EngineSettings, Group, ReferencePhoto, Taxon
+from engine.batch import Batch
+from engine.decode import decode
+from engine.generic import GenericClassifier
+from engine.index import verify_index
+from engine.network import Networks
+from engine.samples import bundled_photos
+from engine.starter import FOLDER, INDEX, STARTER, starter_index
+from tests.hub_modules import HubModules
+
+MOST_BYTES = 15_000_000
+FLOWER = next(path for path in bundled_photos() if "flower" in path.name)
+DAHLIA = Taxon(
+    scientific_name="Dahlia pinnata", rank="species", lineage=(Ancestor("kingdom", "Plantae"),)
+)
+CREDIT = ReferencePhoto(source="member", licence="CC0-1.0", attribution="a member", url=None)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_what_ships_is_whole_and_small() -> None:
+    index = verify_index(FOLDER / INDEX)
+    assert len(index) > 3_000
+    assert sum(len(content) for content in files(FOLDER).values()) <= MOST_BYTES
+
+
+async def test_a_machine_without_models_answers_with_the_starter(tmp_path: Path) -> None:
+    async with Engine(EngineSettings(home=tmp_path, threads=1)) as engine:
+        answer = await engine.identify([FLOWER.read_bytes()], Group.AUTO)
+    (model,) = answer.models
+    assert model.name == STARTER
+    assert model.title.startswith("Starter model of ")
+    assert answer.candidates[0].model == STARTER
+
+
+async def test_it_steps_back_where_there_is_another_network(
+    hub_modules: HubModules, tmp_path: Path
+) -> None:
+    settings = EngineSettings(home=tmp_path, models_dir=hub_modules.no_plants, threads=1)
+    async with Engine(settings) as engine:
+        assert STARTER not in {model.name for model in engine.models() if model.problem is None}
+
+
+async def test_it_learns_a_species_and_names_it_at_once(tmp_path: Path) -> None:
+    before = files(FOLDER)
+    async with Engine(EngineSettings(home=tmp_path, threads=1)) as engine:
+        assert await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT)
+        answer = await engine.identify([FLOWER.read_bytes()], Group.PLANT)
+    assert answer.candidates[0].taxon == DAHLIA
+    assert files(FOLDER) == before, "what ships is never written to"
+    async with Engine(EngineSettings(home=tmp_path, threads=1)) as engine:
+        again = await engine.identify([FLOWER.read_bytes()], Group.PLANT)
+    assert again.candidates[0].taxon == DAHLIA
+
+
+def test_the_copy_is_made_once_and_whole(tmp_path: Path) -> None:
+    settings = EngineSettings(home=tmp_path)
+    place = starter_index(settings)
+    assert files(place) == files(FOLDER / INDEX)
+    assert starter_index(settings) == place
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_where_home_cannot_be_written_it_answers_from_where_it_ships(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "home").write_text("in the way")
+    settings = EngineSettings(home=tmp_path / "home")
+    assert starter_index(settings) == FOLDER / INDEX
+    assert "cannot be taught" in caplog.text
+
+
+def test_real_photos_that_it_never_saw_find_their_species(shared: Path, tmp_path: Path) -> None:
+    """A sample, so that a broken network is noticed; `fieldmark eval` has the figures."""
+    settings = EngineSettings(home=tmp_path, threads=2)
+    starter = GenericClassifier.open(starter_index(settings), settings, Networks(settings))
+    with (shared / "photos" / "MANIFEST.csv").open() as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["split"] == "test" and row["species_in_train"] == "yes"
+        ]
+    sample = [row for row in rows if row["group"] == "birds"][::12]
+    right = sum(
+        next(iter(answer_of(starter, shared / "photos" / row["path"]))) == row["scientific_name"]
+        for row in sample
+    )
+    assert right / len(sample) > 0.5
+
+
+def answer_of(starter: GenericClassifier, path: Path) -> list[str]:
+    answer = starter.classify(Batch([decode(path.read_bytes())]), Group.GENERIC)
+    return [taxon.scientific_name for taxon in answer.probabilities]

@@ -1,0 +1,79 @@
+"""Fit an index's vote to labelled photos that it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from engine import EngineSettings, TaxonTable
+from engine.batch import Batch
+from engine.decode import decode
+from engine.embedder import Embedder, open_embedder
+from engine.generic import find_evidence
+from engine.index import SpeciesIndex
+from engine.index_manifest import read_manifest
+from engine.index_writer import IndexWriter
+from engine.segment import taxon_key
+from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_known, fit_vote
+from tools.index_growth import cores
+from tools.sources import SourcePhoto, open_source
+
+OUTSIDE = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What was fitted, to how many photos of species inside and outside of the index.
+
+    ``held`` counts the photos that were left out because the index holds them.
+    """
+
+    settings: VoteSettings
+    inside: int
+    outside: int
+    held: int
+
+
+def calibrate_index(
+    folder: Path, photos: Path, split: str | None, settings: EngineSettings
+) -> Calibration:
+    """Fit temperature and thresholds of the index in ``folder``, and store them in it.
+
+    Raises:
+        EngineError: the index or its embedder cannot be used.
+        SourceError: ``photos`` cannot be used.
+        ValueError: too few photos are left; ``str`` says how many it takes.
+    """
+    embedder = open_embedder(read_manifest(folder).embedder_name, settings)
+    index = SpeciesIndex.open(folder, embedder=embedder.identity)
+    source = open_source("folder", taxa=TaxonTable.load(), path=photos, split=split)
+    labelled = list(source.photos(()))
+    fresh = [photo for photo in labelled if not index.holds(photo.identity)]
+    place = {taxon_key(taxon): position for position, taxon in enumerate(index.taxa)}
+    truths = [place.get(taxon_key(photo.taxon), OUTSIDE) for photo in fresh]
+    evidence = _ask(index, embedder, fresh)
+    fitted = fit_vote(evidence, truths, index.vote_settings)
+    pairs = list(zip(evidence, truths, strict=True))
+    inside = [found for found, truth in pairs if truth != OUTSIDE]
+    outside = [found for found, truth in pairs if truth == OUTSIDE]
+    if len(outside) >= FEWEST_PHOTOS:
+        fitted = fit_known(inside, outside, fitted)
+    writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
+    writer.set_vote(fitted)
+    return Calibration(
+        settings=fitted,
+        inside=len(inside),
+        outside=len(outside),
+        held=len(labelled) - len(fresh),
+    )
+
+
+def _ask(index: SpeciesIndex, embedder: Embedder, photos: Sequence[SourcePhoto]) -> list[Evidence]:
+    return [
+        find_evidence(index, index.projection.apply(embedder.embed(Batch([decode(photo.data)]))))
+        for photo in track(photos, "Asking the index", console=Console(stderr=True), transient=True)
+    ]

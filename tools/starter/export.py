@@ -1,0 +1,167 @@
+"""From a trained student to the starter: a Hub module, its index, and what it is worth.
+
+The held-out photos of each species do three things in turn: asked of an index without them,
+they say how good the student is; their answers fit the vote; and then they join the index,
+as the only rows the student could not have learnt by heart.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine import EngineSettings, TaxonTable
+from engine.batch import Batch
+from engine.catalog import find_entry, load_catalog
+from engine.decode import decode
+from engine.embedder import Embedder, Part
+from engine.hub import read_module
+from engine.index_writer import IndexWriter
+from engine.projection import fit_projection
+from engine.runtime import open_network
+from engine.segment import Reference
+from engine.starter import INDEX, MODEL, STARTER
+from engine.vote import Evidence, VoteSettings, fit_known, fit_vote, vote
+from tools.crossvalidation import Gallery, species_folds
+from tools.index_growth import reference_of
+from tools.sources import open_source
+from tools.starter.material import Material
+
+SIDE = 160
+"""Pixels of the pictures that the starter is asked about."""
+DIMS = 192
+
+Vectors = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written, and what it is worth.
+
+    ``checksum`` is the module's. ``accuracy`` gives, for each group's held-out photos, asked
+    of an index without them, top-1, top-5 and how many there are.
+    """
+
+    checksum: str
+    rows: int
+    species: int
+    accuracy: dict[str, tuple[float, float, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Photos:
+    """The labelled photos: ``features``, ``labels``, ``held_out`` and ``groups``, ``(n, ...)``."""
+
+    references: tuple[Reference, ...]
+    features: Vectors
+    labels: Labels
+    held_out: NDArray[np.bool_]
+    groups: NDArray[np.str_]
+
+
+def export(
+    student: Any, material: Material, photos: Path, folder: Path, settings: EngineSettings
+) -> Exported:
+    """Write the starter into ``folder``, in place of one that is there.
+
+    ``student`` is the trained ``keras.Model``.
+
+    Raises:
+        EngineError: the module or the index cannot be made; ``str`` says why.
+        SourceError: the labelled photos cannot be read again.
+    """
+    from tools.starter.network import StarterNetwork
+
+    shutil.rmtree(folder, ignore_errors=True)
+    StarterNetwork(student, SIDE).save(folder / MODEL)
+    entry = replace(find_entry(load_catalog(), STARTER), handle=str(folder / MODEL), checksum=None)
+    module = read_module(entry, folder / MODEL)
+    network = open_network(module.folder, runtime="openvino", threads=settings.threads)
+    embedder = Embedder([Part.of(entry, (module, network))])
+    labelled = _embed(embedder, material, photos)
+    accuracy, vote_settings = _judge(labelled)
+    projection = _fit(labelled)
+    writer = IndexWriter.create(
+        folder / INDEX,
+        embedder=embedder.identity,
+        projection=projection,
+        vote_settings=vote_settings,
+    )
+    added = writer.add(projection.apply(labelled.features), labelled.references)
+    return Exported(
+        checksum=module.checksum,
+        rows=added.rows,
+        species=len(set(labelled.labels.tolist())),
+        accuracy=accuracy,
+    )
+
+
+def _embed(embedder: Embedder, material: Material, photos: Path) -> _Photos:
+    held_out = {path for path, held in zip(material.paths, material.held_out, strict=True) if held}
+    held_data = {path.read_bytes() for path in held_out}
+    source = open_source("folder", taxa=TaxonTable.load(), path=photos, split="train")
+    labelled = list(source.photos(()))
+    taxa = {taxon: number for number, taxon in enumerate(dict.fromkeys(p.taxon for p in labelled))}
+    features = [embedder.embed(Batch([decode(photo.data)]))[0] for photo in labelled]
+    groups = dict(zip((p.read_bytes() for p in material.paths), material.groups, strict=True))
+    return _Photos(
+        references=tuple(reference_of(photo) for photo in labelled),
+        features=np.stack(features),
+        labels=np.array([taxa[photo.taxon] for photo in labelled]),
+        held_out=np.array([photo.data in held_data for photo in labelled]),
+        groups=np.array([groups[photo.data] for photo in labelled]),
+    )
+
+
+def _fit(photos: _Photos) -> Any:
+    seen = ~photos.held_out
+    return fit_projection(photos.features[seen], photos.labels[seen], kind="lda", dims=DIMS)
+
+
+def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSettings]:
+    """Ask an index without the held-out photos about them; score it and fit its vote."""
+    vectors = _fit(photos).apply(photos.features)
+    settings = VoteSettings()
+    asked = np.flatnonzero(photos.held_out)
+    gallery = Gallery(
+        vectors=vectors[~photos.held_out],
+        labels=photos.labels[~photos.held_out],
+        species=int(photos.labels.max()) + 1,
+    )
+    evidence = gallery.evidence(vectors[asked], settings.neighbours)
+    truths = photos.labels[asked]
+    settings = fit_vote(evidence, truths.tolist(), settings)
+    said = [vote(found, settings).taxa[:5] for found in evidence]
+    right = np.array([truth == first[0] for truth, first in zip(truths, said, strict=True)])
+    near = np.array([truth in five for truth, five in zip(truths, said, strict=True)])
+    accuracy = {}
+    for group in np.unique(photos.groups[asked]).tolist():
+        of_group = photos.groups[asked] == group
+        accuracy[group] = (
+            float(right[of_group].mean()), float(near[of_group].mean()), int(of_group.sum()),
+        )  # fmt: skip
+    return accuracy, _fit_known(photos, vectors, settings)
+
+
+def _fit_known(photos: _Photos, vectors: Vectors, settings: VoteSettings) -> VoteSettings:
+    """Fit the curve of ``known`` to held-out photos, some of whose species an index lacks."""
+    inside: list[Evidence] = []
+    outside: list[Evidence] = []
+    fold = species_folds(photos.labels)
+    for left_out in np.unique(fold):
+        kept = ~photos.held_out & (fold != left_out)
+        gallery = Gallery(
+            vectors=vectors[kept],
+            labels=photos.labels[kept],
+            species=int(photos.labels.max()) + 1,
+        )
+        for part, chosen in ((outside, fold == left_out), (inside, fold != left_out)):
+            asked = vectors[photos.held_out & chosen]
+            part += gallery.evidence(asked, settings.neighbours)
+    return fit_known(inside, outside, settings)
