@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -21,6 +23,13 @@ from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 PHOTO = ("IMG_1.jpg", JPEG)
 LOOKS = {"Haemorhous mexicanus": 0.6, "Passer domesticus": 0.3, "Passer montanus": 0.08}
 IN_AUSTRIA = {"Passer domesticus": 2_000_000, "Passer montanus": 400_000}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pygbif_imported() -> None:
+    """Import what the client imports at its first question: on a busy machine that takes long."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    importlib.import_module("pygbif")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ ANSWER = Identification(
     verdict=Verdict(taxon=TAXA[0], probability=0.5),
     group=Group.BIRD,
     known=True,
+    known_score=1.0,
     models=(),
     timings_ms={},
 )

@@ -87,6 +87,7 @@ def test_a_case_with_known_counts() -> None:
         verdict=Verdict(taxon=finch, probability=0.55),
         group=Group.BIRD,
         known=True,
+        known_score=1.0,
         models=(),
         timings_ms={},
     )
@@ -110,6 +111,7 @@ def test_what_is_not_known_stays_unknown() -> None:
         verdict=None,
         group=Group.BIRD,
         known=False,
+        known_score=0.0,
         models=(),
         timings_ms={},
     )
