@@ -1,5 +1,6 @@
 """Everything that sees pixels. This module is the engine's one door."""
 
+from engine.admission import Ticket
 from engine.contracts import (
     Ancestor,
     Candidate,
@@ -13,6 +14,7 @@ from engine.contracts import (
     ModelUnavailable,
     PhotoRejected,
     ReferencePhoto,
+    Requester,
     Taxon,
     Verdict,
 )
@@ -35,7 +37,9 @@ __all__ = [
     "ModelUnavailable",
     "PhotoRejected",
     "ReferencePhoto",
+    "Requester",
     "Taxon",
     "TaxonTable",
+    "Ticket",
     "Verdict",
 ]

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.channel import ChannelClosed, Message, read_message, write_message
@@ -37,16 +38,20 @@ def first_time(memory: Path) -> bool:
     return True
 
 
+def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
+    if hello.body.get("die"):
+        sys.exit(3)
+    return Message({"pid": os.getpid()}), obey
+
+
 def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         stream = channel.makefile("rwb")
-        hello = read_message(stream)
-        if hello.body.get("die"):
-            sys.exit(3)
-        write_message(stream, Message({"pid": os.getpid()}))
+        ready, answer_to = open_worker(read_message(stream))
+        write_message(stream, ready)
         try:
             while True:
-                write_message(stream, obey(read_message(stream)))
+                write_message(stream, answer_to(read_message(stream)))
         except ChannelClosed:
             return
 

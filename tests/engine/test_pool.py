@@ -14,6 +14,7 @@ import pytest
 from engine.channel import Message
 from engine.contracts import EngineBusy, EngineFailed, EngineTimeout
 from engine.pool import WorkerPool
+from engine.process import ProcessBackend
 
 
 def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> WorkerPool:
@@ -22,13 +23,15 @@ def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> W
         "queue_limit": 8,
         "deadline_s": 30,
         "stuck_after_s": 30,
-        "start_timeout_s": 30,
     }
-    return WorkerPool(
+    chosen = defaults | settings
+    backend = ProcessBackend(
         "tests.engine.obedient_worker",
         Message(hello or {}),
-        **(defaults | settings),  # type: ignore[arg-type]
+        workers=int(chosen.pop("workers")),
+        start_timeout_s=30,
     )
+    return WorkerPool(backend, **chosen)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
