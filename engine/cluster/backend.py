@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import itertools
 import logging
+import secrets
 from collections.abc import Callable
 
 from engine.backend import Seat, WorkerStartFailed
@@ -23,8 +24,6 @@ _STOP_S = 2.0
 _JOIN_EXTRA_S = 60.0
 _LOCAL = ("", "local")
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
-# Ray's name for "this machine only": everything listens on loopback.
-_LOOPBACK_ONLY = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 class RayBackend:
@@ -53,7 +52,7 @@ class RayBackend:
             "start_timeout_s": start_timeout_s,
         }
         self._hello = Message(body)
-        self._environment = _ENVIRONMENT | (_LOOPBACK_ONLY if address in _LOCAL else {})
+        self._environment = _ENVIRONMENT | (_closed_to_others() if address in _LOCAL else {})
         self._start_timeout_s = start_timeout_s
         self._numbers = itertools.count()
         self._link: Link | None = None
@@ -165,3 +164,12 @@ class RayWorker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
                 await asyncio.shield(self._end)
+
+
+def _closed_to_others() -> dict[str, str]:
+    """Have a cluster of our own listen on loopback only, and only to who knows its token."""
+    return {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's name for it
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }

@@ -2,7 +2,8 @@
 
 ``{"do": "echo"}`` answers with the request's blobs and its own process id, ``"die"`` kills
 itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
-never answers, ``"hold"`` answers when the file named by ``until`` is there.
+never answers, ``"hold"`` answers when the pipe named by ``until`` is opened, and
+``"hold and die once"`` kills itself then, the first time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from engine.channel import ChannelClosed, Message, read_message, write_message
 def obey(request: Message) -> Message:
     order = request.body["do"]
     if order == "die" or (order == "die once" and first_time(Path(request.body["remember"]))):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if order == "hold and die once" and first_time(Path(request.body["remember"])):
+        Path(request.body["until"]).read_bytes()
         os.kill(os.getpid(), signal.SIGKILL)
     if order == "hang":
         threading.Event().wait()
