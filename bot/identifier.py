@@ -7,7 +7,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from engine import EngineError, EngineFailed, Group, Identification, ModelInfo
+from engine import (
+    EngineError,
+    EngineFailed,
+    Group,
+    Identification,
+    ModelInfo,
+    Requester,
+    Ticket,
+)
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +26,14 @@ class Identifier(Protocol):
     """What the features need of an engine."""
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Identify one individual from one or several photos of it, or raise EngineError."""
 
@@ -56,7 +71,14 @@ class StartingIdentifier:
             self._start.add_done_callback(self._log_start)
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Wait for the engine if need be, then have it identify ``photos``.
 
@@ -72,7 +94,9 @@ class StartingIdentifier:
         if self._start.cancelled():
             raise EngineFailed(_CLOSING)
         self._start.result()
-        return await self._engine.identify(photos, group, limit=limit, preview=preview)
+        return await self._engine.identify(
+            photos, group, limit=limit, preview=preview, requester=requester, ticket=ticket
+        )
 
     def _track_handler(self) -> None:
         """Remember whose answer is still to be sent once its identification is done."""
