@@ -26,6 +26,14 @@ class Worker(Protocol):
     def name(self) -> str:
         """What the log calls it."""
 
+    @property
+    def home(self) -> str:
+        """What it would die with: workers of the same home may well die together."""
+
+    @property
+    def alive(self) -> bool:
+        """False once it is known to be dead, which may be a little before ``wait`` returns."""
+
     async def ask(self, request: Message) -> Message:
         """Have it answer ``request``.
 

@@ -34,6 +34,7 @@ class _Job:
     request: Message
     answer: asyncio.Future[Message]
     attempts: int = 0
+    died_at: set[str] = field(default_factory=set)
     queued_s: float = 0.0
     admitted: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -181,13 +182,23 @@ class WorkerPool:
             await worker.stop()
 
     def _dispatch(self) -> None:
+        for worker in [worker for worker in self._idle if not worker.alive]:
+            self._idle.remove(worker)
+            worker.kill()
         while self._queue and self._idle:
             job = self._queue.pop()
             if job.answer.done():
                 continue
-            task = asyncio.create_task(self._run(self._idle.popleft(), job))
+            task = asyncio.create_task(self._run(self._pick(job), job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    def _pick(self, job: _Job) -> Worker:
+        """Take an idle worker, where it can be one that did not share a dead one's home."""
+        others = (worker for worker in self._idle if worker.home not in job.died_at)
+        worker = next(others, self._idle[0])
+        self._idle.remove(worker)
+        return worker
 
     async def _run(self, worker: Worker, job: _Job) -> None:
         started = asyncio.get_running_loop().time()
@@ -218,6 +229,7 @@ class WorkerPool:
         if self._drained:
             self._settle(job, EngineFailed(_STOPPING))
         elif job.attempts < _ATTEMPTS:
+            job.died_at.add(worker.home)
             self._queue.push_again(job)
             self._dispatch()
         else:

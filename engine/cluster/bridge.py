@@ -134,19 +134,18 @@ class Bridge:
         self._reader = reader
         self._writer = writer
         self._actors: dict[int, Any] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = asyncio.TaskGroup()
 
     async def serve(self) -> None:
-        """Carry out orders until the channel is closed."""
-        self._begin(self._watch_nodes())
-        with contextlib.suppress(ChannelClosed):
-            while True:
-                self._begin(self._carry_out(await receive(self._reader)))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Carry out orders until the channel is closed, or something is wrong with the cluster."""
+        try:
+            async with self._tasks:
+                self._tasks.create_task(self._watch_nodes())
+                while True:
+                    order = await receive(self._reader)
+                    self._tasks.create_task(self._carry_out(order))
+        except* ChannelClosed:
+            pass
 
     async def _carry_out(self, order: Message) -> None:
         number = order.body["actor"]
@@ -166,7 +165,7 @@ class Bridge:
             answer = Message({"died": _first_line(error)})
         else:
             answer = Message({"reply": answer.body}, answer.blobs)
-        await self._say(Message({"id": order.body["id"], **answer.body}, answer.blobs))
+        await send(self._writer, Message({"id": order.body["id"], **answer.body}, answer.blobs))
 
     async def _open(self, number: int, seat: str) -> Message:
         node, _, _ = seat.partition("/")
@@ -183,7 +182,7 @@ class Bridge:
         except RayError:
             self._kill(number)
             raise
-        self._begin(self._watch(number, actor))
+        self._tasks.create_task(self._watch(number, actor))
         return Message({"pid": pid, "ready": ready.body})
 
     async def _ask(self, number: int, request: Message) -> Message:
@@ -198,7 +197,7 @@ class Bridge:
         except RayError as error:
             # It may only be out of reach, and would then go on working for nobody.
             self._kill(number)
-            await self._say(Message({"ended": number, "how": _first_line(error)}))
+            await send(self._writer, Message({"ended": number, "how": _first_line(error)}))
 
     def _kill(self, number: int) -> None:
         actor = self._actors.pop(number, None)
@@ -210,13 +209,9 @@ class Bridge:
         while True:
             seats = await asyncio.to_thread(_seats, self._hello)
             if seats != said:
-                await self._say(Message({"seats": seats}))
+                await send(self._writer, Message({"seats": seats}))
                 said = seats
             await asyncio.sleep(_LOOK_EVERY_S)
-
-    async def _say(self, message: Message) -> None:
-        with contextlib.suppress(ChannelClosed):  # which ends everything soon
-            await send(self._writer, message)
 
 
 def _first_line(error: RayError) -> str:

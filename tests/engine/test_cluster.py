@@ -146,6 +146,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def bridge_pid() -> int:
+    """Return the process id of the one bridge of this process."""
+    (pid,) = [
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if b"engine.cluster.bridge" in (folder / "cmdline").read_bytes()
+        and f"\nPPid:\t{os.getpid()}\n" in (folder / "status").read_text()
+    ]
+    return pid
+
+
 def photo(colour: str) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (320, 240), colour).save(out, "PNG")
@@ -225,6 +236,23 @@ async def test_an_actor_that_dies_or_hangs_is_replaced(nodes: Nodes, tmp_path: P
         await until(lambda: len(pool.pids) == 2)
         assert not pool.pids & before
         assert (await ask(pool, "echo")).body["pid"] in pool.pids
+
+
+@needs_ray
+async def test_a_lost_connection_to_the_cluster_loses_no_request(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    async with running(nodes.address) as pool:
+        before = set(pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        os.kill(bridge_pid(), signal.SIGKILL)
+        # A node has room for one actor, so the new ones come when the old ones are gone.
+        await until(lambda: len(pool.pids - before) == 2 and pool.running == 1)
+        await asyncio.to_thread(lambda: os.close(os.open(gate, os.O_WRONLY)))
+        assert (await held).body["pid"] not in before
 
 
 @needs_ray

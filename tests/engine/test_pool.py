@@ -113,6 +113,19 @@ async def test_requests_in_the_queue_survive_a_crash(tmp_path: Path) -> None:
     assert len(answers) == 6
 
 
+async def test_workers_killed_all_at_once_lose_no_request(gate: Path) -> None:
+    async with running(workers=3) as pool:
+        await until(lambda: len(pool.pids) == 3)
+        before = set(pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: bool(pool.pids - before) and pool.running == 1)
+        await asyncio.to_thread(open_gate, gate)
+        assert (await held).body["pid"] not in before
+
+
 async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
     async with running() as pool:
         (pid,) = pool.pids
