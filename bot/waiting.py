@@ -57,5 +57,5 @@ def _sentence(ahead: int | None, *, told: bool) -> str | None:
     if ahead is None:
         return "I'm looking at it now." if told else None
     if ahead == 1:
-        return "One request is ahead of yours."
+        return "1 request is ahead of yours."
     return f"{ahead} requests are ahead of yours." if ahead else None

@@ -39,7 +39,7 @@ async def test_the_place_in_the_queue_is_shown_until_the_card_is_there(
     await world.env.advance_time(100)
     assert texts(world) == ["3 requests are ahead of yours."]
     await world.env.advance_time(100)
-    assert texts(world) == ["One request is ahead of yours."]
+    assert texts(world) == ["1 request is ahead of yours."]
     world.engine.ahead = None
     await world.env.advance_time(200)
     assert texts(world) == ["I'm looking at it now."]
