@@ -7,6 +7,9 @@ from typing import Protocol, TypeAlias
 
 from engine.channel import Message
 
+PING = Message({"ping": True})
+"""What every worker answers at once, with any message."""
+
 Seat: TypeAlias = str
 """A place that holds one worker at a time; its successor takes the same seat."""
 
@@ -25,14 +28,6 @@ class Worker(Protocol):
     @property
     def name(self) -> str:
         """What the log calls it."""
-
-    @property
-    def home(self) -> str:
-        """What it would die with: workers of the same home may well die together."""
-
-    @property
-    def alive(self) -> bool:
-        """False once it is known to be dead, which may be a little before ``wait`` returns."""
 
     async def ask(self, request: Message) -> Message:
         """Have it answer ``request``.

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import Backend, Seat, Worker, WorkerStartFailed
+from engine.backend import PING, Backend, Seat, Worker, WorkerStartFailed
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
@@ -34,7 +34,6 @@ class _Job:
     request: Message
     answer: asyncio.Future[Message]
     attempts: int = 0
-    died_at: set[str] = field(default_factory=set)
     queued_s: float = 0.0
     admitted: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -59,8 +58,12 @@ class WorkerPool:
         self._stopped: str | None = None
         self._drained = False
         self._service_s: float | None = None
-        self.pids: set[int] = set()
-        """Process ids of the workers alive now, for monitoring."""
+        self._workers: set[Worker] = set()
+
+    @property
+    def pids(self) -> set[int]:
+        """Process ids of the workers alive now, each on its machine, for monitoring."""
+        return {worker.pid for worker in self._workers}
 
     @property
     def waiting(self) -> int:
@@ -94,16 +97,21 @@ class WorkerPool:
         While it waits ``ticket`` tells how many are ahead, those at work included.
 
         Raises:
-            EngineBusy: too many requests are waiting, or too many of the requester's.
+            EngineBusy: too many requests are waiting, in all or of the requester's, or it would
+                wait beyond the deadline.
             EngineTimeout: no answer before the deadline.
             EngineFailed: two workers died on this request, or the pool has stopped.
         """
         if self._stopped:
             raise EngineFailed(self._stopped)
         if refusal := self._queue.refusal(requester):
-            raise EngineBusy(self._expected_wait(refusal.turns), refusal.reason)
+            raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
         job = _Job(request, asyncio.get_running_loop().create_future())
         self._queue.push(job, requester)
+        wait_s = self._expected_s(self._queue.ahead(job) + self.running)
+        if wait_s > self._deadline_s:
+            self._queue.remove(job)
+            raise EngineBusy(wait_s)
         if ticket is not None:
             ticket.issue(lambda: self._ahead(job))
         self._dispatch()
@@ -148,11 +156,11 @@ class WorkerPool:
             tender.add_done_callback(self._leaving.discard)
             self._failures.pop(seat, None)
         for seat in seats - self._tenders.keys():
+            self._failures[seat] = 0
             self._tenders[seat] = asyncio.create_task(self._tend(seat))
 
     async def _tend(self, seat: Seat) -> None:
         """Keep the worker of one seat alive: start it, watch it, replace it when it dies."""
-        self._failures[seat] = 0
         while not self._hopeless():
             try:
                 worker, ready = await self._backend.spawn(seat)
@@ -167,7 +175,7 @@ class WorkerPool:
                 await self._watch(worker, ready)
 
     async def _watch(self, worker: Worker, ready: Message) -> None:
-        self.pids.add(worker.pid)
+        self._workers.add(worker)
         if self._ready and not self._ready.done():
             self._ready.set_result(ready)
         self._idle.append(worker)
@@ -176,36 +184,30 @@ class WorkerPool:
             end = await worker.wait()
             log.warning("Worker %s ended %s; starting another.", worker.name, end)
         finally:
-            self.pids.discard(worker.pid)
+            self._workers.discard(worker)
             with contextlib.suppress(ValueError):
                 self._idle.remove(worker)
             await worker.stop()
 
     def _dispatch(self) -> None:
-        for worker in [worker for worker in self._idle if not worker.alive]:
-            self._idle.remove(worker)
-            worker.kill()
         while self._queue and self._idle:
             job = self._queue.pop()
             if job.answer.done():
                 continue
-            task = asyncio.create_task(self._run(self._pick(job), job))
+            task = asyncio.create_task(self._run(self._idle.popleft(), job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _pick(self, job: _Job) -> Worker:
-        """Take an idle worker, where it can be one that did not share a dead one's home."""
-        others = (worker for worker in self._idle if worker.home not in job.died_at)
-        worker = next(others, self._idle[0])
-        self._idle.remove(worker)
-        return worker
-
     async def _run(self, worker: Worker, job: _Job) -> None:
         started = asyncio.get_running_loop().time()
-        job.attempts += 1
         job.queued_s = started - job.admitted
         try:
             async with asyncio.timeout(self._stuck_after_s):
+                if job.attempts:
+                    # What killed one worker often kills its neighbours, and a photo must not be
+                    # blamed for dying on one that was dead already.
+                    await worker.ask(PING)
+                job.attempts += 1
                 answer = await worker.ask(job.request)
         except TimeoutError:
             log.error("Worker %s was stuck; killing it.", worker.name)  # noqa: TRY400
@@ -229,7 +231,6 @@ class WorkerPool:
         if self._drained:
             self._settle(job, EngineFailed(_STOPPING))
         elif job.attempts < _ATTEMPTS:
-            job.died_at.add(worker.home)
             self._queue.push_again(job)
             self._dispatch()
         else:
@@ -265,6 +266,6 @@ class WorkerPool:
         before = service_s if self._service_s is None else self._service_s
         self._service_s = before + _PACE * (service_s - before)
 
-    def _expected_wait(self, turns: int) -> float:
-        """Seconds until ``turns`` requests are through, at the pace of late; at least one."""
-        return max(1.0, turns * (self._service_s or 0.0) / max(1, len(self.pids)))
+    def _expected_s(self, turns: int) -> float:
+        """Seconds until ``turns`` requests are through, at the pace of late."""
+        return turns * (self._service_s or 0.0) / max(1, len(self._workers))

@@ -122,16 +122,6 @@ class WorkerProcess:
         """What the log calls it."""
         return str(self.pid)
 
-    @property
-    def home(self) -> str:
-        """Itself: it dies with no other."""
-        return str(self.pid)
-
-    @property
-    def alive(self) -> bool:
-        """False once its end of the channel is closed."""
-        return not self._reader.at_eof()
-
     async def ask(self, request: Message) -> Message:
         """Send a message and wait for the answer.
 

@@ -85,6 +85,8 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
 
 
 def _carry_out(pipeline: Pipeline, request: Message) -> Message:
+    if "ping" in request.body:
+        return Message({})
     if "learn" in request.body:
         return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
     return encode_identification(

@@ -138,15 +138,8 @@ class RayWorker:
         self._end = end
         self.pid = pid
         """Its process id on its node."""
-        self.home, _, _ = seat.partition("/")
-        """Its node."""
-        self.name = f"{pid} on node {self.home[:8]}"
+        self.name = f"{pid} on node {seat[:8]}"
         """What the log calls it."""
-
-    @property
-    def alive(self) -> bool:
-        """False once the bridge said that it ended, or is gone itself."""
-        return not self._end.done()
 
     async def ask(self, request: Message) -> Message:
         """Have the actor answer.

@@ -85,7 +85,7 @@ def _join(address: str) -> None:
             # Ray itself tries for minutes, and then ends the process.
             socket.create_connection((host, int(port)), _CONNECT_S).close()
         ray.init(address=address, logging_level=logging.WARNING)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ClusterUnusable(
             f"the Ray cluster {address} cannot be joined from this machine ({error}): start Ray"
             " here first, as a node of that cluster, with `ray start`."

@@ -20,7 +20,7 @@ from engine.channel import ChannelClosed, Message, read_message, write_message
 
 
 def obey(request: Message) -> Message:
-    order = request.body["do"]
+    order = request.body.get("do", "echo")
     if order == "die" or (order == "die once" and first_time(Path(request.body["remember"]))):
         os.kill(os.getpid(), signal.SIGKILL)
     if order == "hold and die once" and first_time(Path(request.body["remember"])):

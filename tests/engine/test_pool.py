@@ -230,6 +230,31 @@ async def test_when_to_come_back_follows_from_how_long_photos_took(
     assert refusal.value.retry_after >= 2 * 8
 
 
+async def test_a_request_that_would_wait_beyond_its_deadline_is_told_at_once(
+    gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    now, late = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: now() + late)
+    async with running(deadline_s=1000, stuck_after_s=1000) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        await asyncio.sleep(0)  # lets it begin
+        late = 600.0
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
+        await until(lambda: pool.running == 1)
+        tasks += [asyncio.create_task(ask(pool, "echo"))]
+        await until(lambda: pool.waiting == 1)
+        with pytest.raises(EngineBusy) as refusal:
+            await ask(pool, "echo")
+        assert pool.waiting == 1
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(*tasks)
+    assert refusal.value.retry_after >= 2 * 600
+
+
 async def test_a_ticket_tells_how_many_are_ahead(gate: Path) -> None:
     ticket = Ticket()
     async with running() as pool:
