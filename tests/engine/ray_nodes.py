@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from ray.cluster_utils import Cluster
@@ -50,7 +51,13 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    head = {"num_cpus": 0, "include_dashboard": False}
+    # Sockets lie in it, whose paths must be short.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        serve(folder)
+
+
+def serve(folder: str) -> None:
+    head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
     cluster = Cluster(initialize_head=True, head_node_args=head | _NODE)
     for _ in range(int(sys.argv[1])):
         cluster.add_node(num_cpus=1, **_NODE)
