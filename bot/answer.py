@@ -14,7 +14,7 @@ from bot.errors import sentence
 from bot.features.remove import RemoveButton
 from bot.identifier import Identifier
 from bot.intake import Photos
-from engine import Group, Identification, PhotoRejected
+from engine import Group, Identification, PhotoRejected, Requester, Ticket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +58,20 @@ class Rendered:
 
 
 async def identify(
-    identifier: Identifier, reading: Awaitable[Photos], group: Group, *, preview: bool = False
+    identifier: Identifier,
+    reading: Awaitable[Photos],
+    group: Group,
+    *,
+    preview: bool = False,
+    requester: Requester | None = None,
+    ticket: Ticket | None = None,
 ) -> Answer:
     """Await the photos and identify them; turn any failure into its sentence."""
     try:
         photos = await reading
-        identification = await identifier.identify(photos.data, group, preview=preview)
+        identification = await identifier.identify(
+            photos.data, group, preview=preview, requester=requester, ticket=ticket
+        )
     except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
         return Answer(sentence=_explain(error))
     return Answer(

@@ -20,7 +20,7 @@ from bot.identifier import Identifier
 from bot.intake import Intake
 from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
-from engine import Group
+from engine import Group, Requester
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,10 @@ class Conversation:
         with self._work(message.id, request.fingerprint, also=request.photo_id) as work:
             async with _typing(message.channel):
                 answer = await identify(
-                    self._identifier, self._intake.read(request.selection), request.group
+                    self._identifier,
+                    self._intake.read(request.selection),
+                    request.group,
+                    requester=_requester(message),
                 )
             work.sending = True
             sent = await self._send(message, answer)
@@ -164,7 +167,12 @@ class Conversation:
         if now == reply.fingerprint:
             return
         with self._work(message.id, now) as work:
-            answer = await identify(self._identifier, self._intake.read(selection), group)
+            answer = await identify(
+                self._identifier,
+                self._intake.read(selection),
+                group,
+                requester=_requester(message),
+            )
             work.sending = True
             rendered = render(
                 answer,
@@ -231,6 +239,10 @@ async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
         except discord.HTTPException as error:
             log.info("No typing indicator: %s", error)
         yield
+
+
+def _requester(message: discord.Message) -> Requester:
+    return Requester(member=message.author.id, server=message.guild.id if message.guild else None)
 
 
 def _permissions(message: discord.Message) -> discord.Permissions:

@@ -7,7 +7,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from engine import EngineError, EngineFailed, Group, Identification, ModelInfo
+from engine import (
+    EngineError,
+    EngineFailed,
+    Group,
+    Identification,
+    ModelInfo,
+    Requester,
+    Ticket,
+)
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +26,14 @@ class Identifier(Protocol):
     """What the features need of an engine."""
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Identify one individual from one or several photos of it, or raise EngineError."""
 
@@ -63,7 +78,14 @@ class StartingIdentifier:
             self._start.add_done_callback(self._log_start)
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Wait for the engine if need be, then have it identify ``photos``.
 
@@ -71,7 +93,9 @@ class StartingIdentifier:
             EngineError: as the engine does, also where it could not start or is closing.
         """
         await self._started()
-        return await self._engine.identify(photos, group, limit=limit, preview=preview)
+        return await self._engine.identify(
+            photos, group, limit=limit, preview=preview, requester=requester, ticket=ticket
+        )
 
     async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
         """Wait for the engine if need be, then have it make a map.

@@ -17,7 +17,8 @@ from bot.identifier import Identifier
 from bot.intake import Intake, Photos, Selection
 from bot.request import fingerprint
 from bot.store import Reply, Store
-from engine import Group
+from bot.waiting import wait_shown
+from engine import Group, Requester
 
 
 def feature(
@@ -52,7 +53,15 @@ def feature(
             )
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
-        answer = await identify(identifier, _read(intake, photo, url), Group(group), preview=True)
+        async with wait_shown(interaction) as ticket:
+            answer = await identify(
+                identifier,
+                _read(intake, photo, url),
+                Group(group),
+                preview=True,
+                requester=Requester(member=interaction.user.id, server=interaction.guild_id),
+                ticket=ticket,
+            )
         await _respond(interaction, answer, asker_id=None if private else interaction.user.id)
 
     @app_commands.context_menu(name="Identify")
@@ -64,8 +73,15 @@ def feature(
             await tell(interaction, "I see no photo in that message: choose one that has a photo.")
             return
         await interaction.response.defer(thinking=True)
-        answer = await identify(identifier, intake.read(selection), Group.AUTO)
         asker_id = interaction.user.id
+        async with wait_shown(interaction) as ticket:
+            answer = await identify(
+                identifier,
+                intake.read(selection),
+                Group.AUTO,
+                requester=Requester(member=asker_id, server=interaction.guild_id),
+                ticket=ticket,
+            )
         reply_id = await _respond(
             interaction, answer, asker_id=asker_id, source_url=message.jump_url
         )

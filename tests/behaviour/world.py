@@ -20,8 +20,10 @@ from engine import (
     Group,
     Identification,
     ModelInfo,
+    Requester,
     Taxon,
     TaxonTable,
+    Ticket,
     Verdict,
 )
 
@@ -67,13 +69,15 @@ class CannedEngine:
     """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
 
     ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
-    from being ready until ``started`` is.
+    from being ready until ``started`` is. ``ahead`` is what a ticket tells meanwhile.
     """
 
     answer: Identification = ANSWER
     error: Exception | None = None
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
+    requesters: list[Requester | None] = field(default_factory=list)
+    ahead: int | None = None
     closed: int = 0
     held_by: simcord.Env | None = None
     starting_in: simcord.Env | None = None
@@ -93,9 +97,19 @@ class CannedEngine:
             raise self.start_error
 
     async def identify(
-        self, photos: Sequence[bytes], group: Group, *, limit: int = 5, preview: bool = False
+        self,
+        photos: Sequence[bytes],
+        group: Group,
+        *,
+        limit: int = 5,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         self.asked.append((tuple(photos), group))
+        self.requesters.append(requester)
+        if ticket is not None:
+            ticket.issue(lambda: self.ahead)
         if self.held_by is not None:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:
