@@ -18,7 +18,7 @@ from bot.identifier import Identifier
 from bot.intake import Photos
 from bot.place import CANDIDATES, Place, Places
 from bot.store import Store
-from engine import CERTAINTY, Group, Identification, PhotoRejected
+from engine import CERTAINTY, Group, Identification, PhotoRejected, Requester, Ticket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,23 +75,37 @@ class Answerer:
         reading: Awaitable[Photos],
         group: Group,
         *,
-        guild_id: int | None,
+        requester: Requester,
         country: str | None = None,
         preview: bool = False,
+        ticket: Ticket | None = None,
     ) -> Answer:
         """Await the photos and identify them; turn any failure into its sentence.
 
-        ``country`` goes before what the server has chosen; ``ANYWHERE`` is for no country.
+        ``country`` goes before what the requester's server has chosen; ``ANYWHERE`` is for
+        no country.
         """
+        place = None
         try:
-            chosen = await self._store.settings_of(guild_id)
-            country = country or chosen.country
-            country = None if country == ANYWHERE else country
+            chosen = await self._store.settings_of(requester.server)
+            country = country or chosen.country or ANYWHERE
             certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
-            if country is not None:
+            if country != ANYWHERE:
                 self._places.prepare()
             photos = await reading
-            identification, place = await self._identify(photos, group, country, certainty, preview)
+            identification = await self._identifier.identify(
+                photos.data,
+                group,
+                limit=MAX_CANDIDATES if country == ANYWHERE else CANDIDATES,
+                preview=preview,
+                certainty=certainty,
+                requester=requester,
+                ticket=ticket,
+            )
+            if country != ANYWHERE:
+                identification, place = await self._places.weigh(
+                    identification, country, certainty=certainty
+                )
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=_explain(error))
         return Answer(
@@ -101,17 +115,6 @@ class Answerer:
             spoiler=photos.spoiler,
             place=place,
         )
-
-    async def _identify(
-        self, photos: Photos, group: Group, country: str | None, certainty: float, preview: bool
-    ) -> tuple[Identification, Place | None]:
-        limit = MAX_CANDIDATES if country is None else CANDIDATES
-        identification = await self._identifier.identify(
-            photos.data, group, limit=limit, preview=preview, certainty=certainty
-        )
-        if country is None:
-            return identification, None
-        return await self._places.weigh(identification, country, certainty=certainty)
 
 
 def render(

@@ -71,6 +71,8 @@ class EngineSection(Section):
     index: OptionalPath = None
     runtime: Literal["auto", "openvino", "tensorflow"] = _ENGINE.runtime
     precision: Literal["f32", "bf16"] = _ENGINE.precision
+    backend: Literal["process", "ray"] = _ENGINE.backend
+    address: str = Field(default=_ENGINE.address, pattern=r"^(|local|auto|.+:\d+)$")
     workers: int = Field(default=_ENGINE.workers, ge=1)
     threads: int = Field(default=_ENGINE.threads, ge=1)
     queue_limit: int = Field(default=_ENGINE.queue_limit, ge=1)

@@ -19,7 +19,7 @@ from bot.answer import Answer, Answerer, render
 from bot.intake import Intake
 from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
-from engine import Group
+from engine import Group, Requester
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Conversation:
                 answer = await self._answerer.answer(
                     self._intake.read(request.selection),
                     request.group,
-                    guild_id=_guild_id(message),
+                    requester=_requester(message),
                 )
             work.sending = True
             sent = await self._send(message, answer)
@@ -166,7 +166,7 @@ class Conversation:
             return
         with self._work(message.id, now) as work:
             answer = await self._answerer.answer(
-                self._intake.read(selection), group, guild_id=_guild_id(message)
+                self._intake.read(selection), group, requester=_requester(message)
             )
             work.sending = True
             rendered = render(
@@ -236,8 +236,8 @@ async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
         yield
 
 
-def _guild_id(message: discord.Message) -> int | None:
-    return message.guild.id if message.guild is not None else None
+def _requester(message: discord.Message) -> Requester:
+    return Requester(member=message.author.id, server=message.guild.id if message.guild else None)
 
 
 def _permissions(message: discord.Message) -> discord.Permissions:

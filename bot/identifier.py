@@ -7,7 +7,16 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from engine import CERTAINTY, EngineError, EngineFailed, Group, Identification, ModelInfo
+from engine import (
+    CERTAINTY,
+    EngineError,
+    EngineFailed,
+    Group,
+    Identification,
+    ModelInfo,
+    Requester,
+    Ticket,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +34,8 @@ class Identifier(Protocol):
         limit: int = 5,
         preview: bool = False,
         certainty: float = CERTAINTY,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Identify one individual from one or several photos of it, or raise EngineError."""
 
@@ -76,6 +87,8 @@ class StartingIdentifier:
         limit: int = 5,
         preview: bool = False,
         certainty: float = CERTAINTY,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Wait for the engine if need be, then have it identify ``photos``.
 
@@ -84,7 +97,13 @@ class StartingIdentifier:
         """
         await self._started()
         return await self._engine.identify(
-            photos, group, limit=limit, preview=preview, certainty=certainty
+            photos,
+            group,
+            limit=limit,
+            preview=preview,
+            certainty=certainty,
+            requester=requester,
+            ticket=ticket,
         )
 
     async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """Everything that sees pixels. This module is the engine's one door."""
 
+from engine.admission import Ticket
 from engine.contracts import (
     Ancestor,
     Candidate,
@@ -14,6 +15,7 @@ from engine.contracts import (
     NameMatch,
     PhotoRejected,
     ReferencePhoto,
+    Requester,
     Taxon,
     Verdict,
 )
@@ -40,8 +42,10 @@ __all__ = [
     "NameMatch",
     "PhotoRejected",
     "ReferencePhoto",
+    "Requester",
     "Taxon",
     "TaxonTable",
+    "Ticket",
     "Verdict",
     "weigh_identification",
 ]

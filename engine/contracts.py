@@ -6,6 +6,7 @@ kept, compared, logged as JSON or sent between processes without surprises.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -18,6 +19,17 @@ class Group(StrEnum):
     INSECT = "insect"
     PLANT = "plant"
     GENERIC = "generic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requester:
+    """Who asks, so that one member's or server's flood does not starve the others.
+
+    ``server`` is None in a direct message, where each member counts as a server of their own.
+    """
+
+    member: int
+    server: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +158,15 @@ class PhotoRejected(EngineError):
 
 
 class EngineBusy(EngineError):
-    """Too many photos are waiting. ``retry_after`` is in seconds."""
+    """Too many photos are waiting, in all or of the one who asks.
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(
-            f"I'm looking at too many photos just now. Please try again in {retry_after:.0f} s."
-        )
+    ``retry_after`` is in seconds.
+    """
+
+    def __init__(
+        self, retry_after: float, reason: str = "I'm looking at too many photos just now."
+    ) -> None:
+        super().__init__(f"{reason} Please try again in {math.ceil(retry_after)} s.")
         self.retry_after = retry_after
 
 

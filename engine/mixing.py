@@ -16,10 +16,10 @@ from engine.groups import group_of
 
 Probabilities = Mapping[Taxon, float]
 
-CLASSIFIER_SHARE = 0.4
+CLASSIFIER_SHARE = 0.3
 """How much the classifier's word counts against the index's (docs/models.md)."""
 
-SHARPNESS = 1.6
+SHARPNESS = 2.0
 """A linear pool of calibrated opinions is less sure than it may be (Ranjan and Gneiting 2010),
 so its probabilities are raised to this power, and the rest likewise (docs/models.md)."""
 

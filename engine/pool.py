@@ -1,9 +1,9 @@
-"""A pool of worker processes: admission, deadlines, and recovery from crashes.
+"""A pool of workers: admission, deadlines, and recovery from crashes.
 
 The supervisor is small because nothing that exists does all of it (docs/decisions.md):
-one queue with a limit; a worker that hangs is killed and replaced; a request whose worker
-died is tried once more on another; workers that keep dying at start stop the pool instead
-of spinning.
+one bounded queue in which everybody gets a turn; a worker that hangs is killed and replaced;
+a request whose worker died is tried once more on another; workers that keep dying at start
+stop the pool instead of spinning. What the workers are is the backend's business.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field
 
+from engine.admission import FairQueue, Ticket
+from engine.backend import PING, Backend, Seat, Worker, WorkerStartFailed
 from engine.channel import ChannelClosed, Message
-from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout
-from engine.process import WorkerProcess, WorkerStartFailed
+from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
 log = logging.getLogger(__name__)
 
 _STARTS_BEFORE_GIVING_UP = 3
 _RESTART_DELAY_S = 0.5
+_LONGEST_RESTART_DELAY_S = 30.0
 _ATTEMPTS = 2
+_PACE = 0.1  # the weight of the newest request in the average of how long one takes
 _STOPPING = "Fieldmark is shutting down. Please try again in a minute."
 
 
@@ -36,43 +39,36 @@ class _Job:
 
 
 class WorkerPool:
-    """Hands requests to worker processes, one at a time each.
-
-    ``hello`` is the first message every worker gets; what it answers is ``ready``.
-    """
+    """Hands requests to the workers of a backend, one at a time each."""
 
     def __init__(
-        self,
-        module: str,
-        hello: Message,
-        *,
-        workers: int,
-        queue_limit: int,
-        deadline_s: float,
-        stuck_after_s: float,
-        start_timeout_s: float,
+        self, backend: Backend, *, queue_limit: int, deadline_s: float, stuck_after_s: float
     ) -> None:
-        self._module = module
-        self._hello = hello
-        self._workers = workers
-        self._queue_limit = queue_limit
+        self._backend = backend
         self._deadline_s = deadline_s
         self._stuck_after_s = stuck_after_s
-        self._start_timeout_s = start_timeout_s
-        self._waiting: deque[_Job] = deque()
-        self._idle: deque[WorkerProcess] = deque()
+        self._queue: FairQueue[_Job] = FairQueue(queue_limit)
+        self._idle: deque[Worker] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._tenders: set[asyncio.Task[None]] = set()
+        self._staffing: asyncio.Task[None] | None = None
+        self._tenders: dict[Seat, asyncio.Task[None]] = {}
+        self._failures: dict[Seat, int] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._ready: asyncio.Future[Message] | None = None
         self._stopped: str | None = None
-        self._service_s = 0.1
-        self.pids: set[int] = set()
-        """Process ids of the workers alive now, for monitoring."""
+        self._drained = False
+        self._service_s: float | None = None
+        self._workers: set[Worker] = set()
+
+    @property
+    def pids(self) -> set[int]:
+        """Process ids of the workers alive now, each on its machine, for monitoring."""
+        return {worker.pid for worker in self._workers}
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a worker."""
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
     def running(self) -> int:
@@ -80,30 +76,44 @@ class WorkerPool:
         return len(self._running)
 
     async def start(self) -> Message:
-        """Spawn the workers; return what the first one ready said of itself.
+        """Have the workers started; return what the first one ready said of itself.
 
         Raises:
             EngineFailed: every worker died at start, again and again.
         """
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
-            self._tenders = {asyncio.create_task(self._tend()) for _ in range(self._workers)}
+            self._staffing = asyncio.create_task(self._staff())
         return await asyncio.shield(self._ready)
 
-    async def submit(self, request: Message) -> tuple[Message, float]:
+    async def submit(
+        self,
+        request: Message,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
+    ) -> tuple[Message, float]:
         """Have a worker answer ``request``; return the answer and the seconds it waited.
 
+        While it waits ``ticket`` tells how many are ahead, those at work included.
+
         Raises:
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, in all or of the requester's, or it would
+                wait beyond the deadline.
             EngineTimeout: no answer before the deadline.
             EngineFailed: two workers died on this request, or the pool has stopped.
         """
         if self._stopped:
             raise EngineFailed(self._stopped)
-        if len(self._waiting) >= self._queue_limit:
-            raise EngineBusy(self._expected_wait())
+        if refusal := self._queue.refusal(requester):
+            raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
         job = _Job(request, asyncio.get_running_loop().create_future())
-        self._waiting.append(job)
+        self._queue.push(job, requester)
+        wait_s = self._expected_s(self._queue.ahead(job) + self.running)
+        if wait_s > self._deadline_s:
+            self._queue.remove(job)
+            raise EngineBusy(wait_s)
+        if ticket is not None:
+            ticket.issue(lambda: self._ahead(job))
         self._dispatch()
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -113,73 +123,94 @@ class WorkerPool:
                 "That took too long, so I stopped. Please try again in a moment."
             ) from error
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(job)
+            self._queue.remove(job)
 
     async def close(self, drain_s: float) -> None:
         """Take nothing new, let what runs finish for ``drain_s`` seconds, then stop."""
         self._stopped = self._stopped or _STOPPING
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
-                while self._running or (self._waiting and self.pids):
-                    await asyncio.wait(self._running or self._tenders, timeout=0.1)
+                while self._running or (self._queue and self._tenders):
+                    await asyncio.wait(self._running or set(self._tenders.values()), timeout=0.1)
+        self._drained = True
         self._fail_waiting(self._stopped)
-        tasks = [*self._tenders, *self._running]
+        staffing = () if self._staffing is None else (self._staffing,)
+        tasks = [*staffing, *self._tenders.values(), *self._leaving, *self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._backend.close()
 
-    async def _tend(self) -> None:
-        """Keep one worker alive: spawn it, watch it, replace it when it dies."""
-        failures = 0
-        while True:
+    async def _staff(self) -> None:
+        """Keep a tender at every seat that the backend has."""
+        try:
+            await self._backend.run(self._seat)
+        except WorkerStartFailed as error:
+            self._give_up(error)
+
+    def _seat(self, seats: frozenset[Seat]) -> None:
+        for seat in self._tenders.keys() - seats:
+            tender = self._tenders.pop(seat)
+            tender.cancel()
+            self._leaving.add(tender)
+            tender.add_done_callback(self._leaving.discard)
+            self._failures.pop(seat, None)
+        for seat in seats - self._tenders.keys():
+            self._failures[seat] = 0
+            self._tenders[seat] = asyncio.create_task(self._tend(seat))
+
+    async def _tend(self, seat: Seat) -> None:
+        """Keep the worker of one seat alive: start it, watch it, replace it when it dies."""
+        while not self._hopeless():
             try:
-                worker, ready = await WorkerProcess.spawn(
-                    self._module, self._hello, within_s=self._start_timeout_s
-                )
+                worker, ready = await self._backend.spawn(seat)
             except WorkerStartFailed as error:
-                failures += 1
+                self._failures[seat] = failures = self._failures[seat] + 1
                 log.error("A worker did not start (%d): %s", failures, error)  # noqa: TRY400
-                if failures == _STARTS_BEFORE_GIVING_UP:
-                    return self._give_up(error)
-                await asyncio.sleep(_RESTART_DELAY_S * failures)
+                if self._hopeless():
+                    self._give_up(error)
+                await asyncio.sleep(min(_RESTART_DELAY_S * failures, _LONGEST_RESTART_DELAY_S))
             else:
-                failures = 0
+                self._failures[seat] = 0
                 await self._watch(worker, ready)
 
-    async def _watch(self, worker: WorkerProcess, ready: Message) -> None:
-        self.pids.add(worker.pid)
+    async def _watch(self, worker: Worker, ready: Message) -> None:
+        self._workers.add(worker)
         if self._ready and not self._ready.done():
             self._ready.set_result(ready)
         self._idle.append(worker)
         self._dispatch()
         try:
-            status = await worker.wait()
-            log.warning("Worker %d ended with status %d; starting another.", worker.pid, status)
+            end = await worker.wait()
+            log.warning("Worker %s ended %s; starting another.", worker.name, end)
         finally:
-            self.pids.discard(worker.pid)
+            self._workers.discard(worker)
             with contextlib.suppress(ValueError):
                 self._idle.remove(worker)
             await worker.stop()
 
     def _dispatch(self) -> None:
-        while self._waiting and self._idle:
-            job = self._waiting.popleft()
+        while self._queue and self._idle:
+            job = self._queue.pop()
             if job.answer.done():
                 continue
             task = asyncio.create_task(self._run(self._idle.popleft(), job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _run(self, worker: WorkerProcess, job: _Job) -> None:
+    async def _run(self, worker: Worker, job: _Job) -> None:
         started = asyncio.get_running_loop().time()
-        job.attempts += 1
         job.queued_s = started - job.admitted
         try:
             async with asyncio.timeout(self._stuck_after_s):
+                if job.attempts:
+                    # What killed one worker often kills its neighbours, and a photo must not be
+                    # blamed for dying on one that was dead already.
+                    await worker.ask(PING)
+                job.attempts += 1
                 answer = await worker.ask(job.request)
         except TimeoutError:
-            log.error("Worker %d was stuck; killing it.", worker.pid)  # noqa: TRY400
+            log.error("Worker %s was stuck; killing it.", worker.name)  # noqa: TRY400
             worker.kill()
             self._settle(job, EngineTimeout("This photo took too long to look at, so I gave up."))
         except ChannelClosed:
@@ -190,15 +221,17 @@ class WorkerPool:
             self._settle(job, EngineFailed(_STOPPING))
             raise
         else:
-            self._service_s += 0.1 * (asyncio.get_running_loop().time() - started - self._service_s)
+            self._measure(asyncio.get_running_loop().time() - started)
             self._settle(job, answer)
             self._idle.append(worker)
             self._dispatch()
 
-    def _retry(self, worker: WorkerProcess, job: _Job) -> None:
-        log.error("Worker %d died on a request (attempt %d).", worker.pid, job.attempts)
-        if job.attempts < _ATTEMPTS and not self._stopped:
-            self._waiting.appendleft(job)
+    def _retry(self, worker: Worker, job: _Job) -> None:
+        log.error("Worker %s died on a request (attempt %d).", worker.name, job.attempts)
+        if self._drained:
+            self._settle(job, EngineFailed(_STOPPING))
+        elif job.attempts < _ATTEMPTS:
+            self._queue.push_again(job)
             self._dispatch()
         else:
             self._settle(job, EngineFailed("This photo crashed me twice, so I gave up on it."))
@@ -211,20 +244,28 @@ class WorkerPool:
         else:
             job.answer.set_exception(outcome)
 
+    def _hopeless(self) -> bool:
+        """Tell whether no seat's worker has started in any of its last tries."""
+        return all(n >= _STARTS_BEFORE_GIVING_UP for n in self._failures.values())
+
     def _give_up(self, reason: WorkerStartFailed) -> None:
-        """Stop the pool if this was the last slot that still tried to start a worker."""
-        if sum(not tender.done() for tender in self._tenders) > 1:
-            return
+        """Stop the pool: nothing will answer any more."""
         self._stopped = f"The engine could not start: {reason}"
         if self._ready and not self._ready.done():
             self._ready.set_exception(EngineFailed(self._stopped))
         self._fail_waiting(self._stopped)
 
     def _fail_waiting(self, reason: str) -> None:
-        for job in self._waiting:
+        for job in self._queue.clear():
             self._settle(job, EngineFailed(reason))
-        self._waiting.clear()
 
-    def _expected_wait(self) -> float:
-        """Seconds until the queue, at the pace of late, has room; at least one."""
-        return max(1.0, len(self._waiting) * self._service_s / self._workers)
+    def _ahead(self, job: _Job) -> int | None:
+        return self._queue.ahead(job) + self.running if job in self._queue else None
+
+    def _measure(self, service_s: float) -> None:
+        before = service_s if self._service_s is None else self._service_s
+        self._service_s = before + _PACE * (service_s - before)
+
+    def _expected_s(self, turns: int) -> float:
+        """Seconds until ``turns`` requests are through, at the pace of late."""
+        return turns * (self._service_s or 0.0) / max(1, len(self._workers))

@@ -20,8 +20,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backend import WorkerStartFailed
 from engine.channel import ChannelClosed, Message, read_message, write_message
-from engine.process import WorkerProcess, WorkerStartFailed
+from engine.process import WorkerProcess
 from engine.runtime import (
     Images,
     Network,

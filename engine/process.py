@@ -1,4 +1,4 @@
-"""One worker process as its supervisor sees it."""
+"""Worker processes of this machine as their supervisor sees them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,44 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
+from engine.backend import Seat, WorkerStartFailed
 from engine.channel import ChannelClosed, Message, receive, send
 
 _SECRETS_BEGIN_WITH = "FIELDMARK_"
 _GRACE_S = 2.0
 
 
-class WorkerStartFailed(Exception):
-    """The worker ended or said nothing before it was ready."""
+class ProcessBackend:
+    """A fixed number of worker processes of this machine, each running ``module``.
+
+    ``hello`` is the first message every worker gets.
+    """
+
+    def __init__(
+        self, module: str, hello: Message, *, workers: int, start_timeout_s: float
+    ) -> None:
+        self._module = module
+        self._hello = hello
+        self._workers = workers
+        self._start_timeout_s = start_timeout_s
+
+    async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
+        """Offer a seat for each worker."""
+        offer(frozenset(str(number) for number in range(self._workers)))
+
+    async def spawn(self, seat: Seat) -> tuple[WorkerProcess, Message]:  # noqa: ARG002 - all alike
+        """Start a process.
+
+        Raises:
+            WorkerStartFailed: it died, or was not ready in time.
+        """
+        return await WorkerProcess.spawn(self._module, self._hello, within_s=self._start_timeout_s)
+
+    async def close(self) -> None:
+        """Do nothing: the processes are stopped one by one."""
 
 
 class WorkerProcess:
@@ -32,13 +61,19 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(
-        cls, module: str, hello: Message, *, within_s: float
+        cls,
+        module: str,
+        hello: Message,
+        *,
+        within_s: float,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[WorkerProcess, Message]:
         """Start a process, greet it, and return it with its answer.
 
         A fresh interpreter, not a fork: a fork after TensorFlow or OpenMP has started
         threads hangs. The environment goes along without Fieldmark's own variables, so
-        the bot's token never enters a process that decodes strangers' files.
+        the bot's token never enters a process that decodes strangers' files; ``environment``
+        is what it gets besides.
 
         Raises:
             WorkerStartFailed: it died, or was not ready ``within_s`` seconds.
@@ -52,7 +87,12 @@ class WorkerProcess:
                 str(theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env={k: v for k, v in os.environ.items() if not k.startswith(_SECRETS_BEGIN_WITH)},
+                env={
+                    **{
+                        k: v for k, v in os.environ.items() if not k.startswith(_SECRETS_BEGIN_WITH)
+                    },
+                    **environment,
+                },
             )
         worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
         try:
@@ -77,29 +117,55 @@ class WorkerProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return str(self.pid)
+
     async def ask(self, request: Message) -> Message:
         """Send a message and wait for the answer.
 
         Raises:
             ChannelClosed: the process died.
         """
-        await send(self._writer, request)
+        await self.send(request)
+        return await self.receive()
+
+    async def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            ChannelClosed: the process died.
+        """
+        await send(self._writer, message)
+
+    def post(self, message: Message) -> None:
+        """Send a small message without waiting until it is on its way."""
+        if not self._writer.is_closing():
+            self._writer.writelines(message.parts())
+
+    async def receive(self) -> Message:
+        """Wait for a message.
+
+        Raises:
+            ChannelClosed: the process died.
+        """
         return await receive(self._reader)
 
-    async def wait(self) -> int:
-        """Wait until the process ends; return its exit status."""
-        return await self._process.wait()
+    async def wait(self) -> str:
+        """Wait until the process ends; return with which status it did."""
+        return f"with status {await self._process.wait()}"
 
     def kill(self) -> None:
         """End the process now, whatever it does."""
         if self._process.returncode is None:
             self._process.kill()
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float = _GRACE_S) -> None:
         """End the process: close its channel, and kill it if it does not go by itself."""
         self._writer.close()
         try:
-            async with asyncio.timeout(_GRACE_S):
+            async with asyncio.timeout(grace_s):
                 await self._process.wait()
         except TimeoutError:
             self.kill()

@@ -7,8 +7,18 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from engine.admission import Ticket
+from engine.backend import Backend
 from engine.channel import Message
-from engine.contracts import Group, Identification, ModelInfo, ReferencePhoto, Taxon
+from engine.cluster.backend import RayBackend
+from engine.contracts import (
+    Group,
+    Identification,
+    ModelInfo,
+    ReferencePhoto,
+    Requester,
+    Taxon,
+)
 from engine.encoding import (
     decode_answer,
     decode_learnt,
@@ -19,12 +29,15 @@ from engine.encoding import (
     encode_tiles,
 )
 from engine.pool import WorkerPool
+from engine.process import ProcessBackend
 from engine.rollup import CERTAINTY
 from engine.settings import EngineSettings
 
+_WORKER = "engine.worker"
+
 
 class Engine:
-    """Names the species in photos, in worker processes of this machine.
+    """Names the species in photos, in worker processes of this machine or of a Ray cluster.
 
     Use as an async context manager, or call ``start`` and ``close``.
     """
@@ -32,13 +45,10 @@ class Engine:
     def __init__(self, settings: EngineSettings) -> None:
         self._models: tuple[ModelInfo, ...] = ()
         self._pool = WorkerPool(
-            "engine.worker",
-            encode_settings(settings),
-            workers=settings.workers,
+            _backend(settings),
             queue_limit=settings.queue_limit,
             deadline_s=settings.deadline_s,
             stuck_after_s=settings.stuck_after_s,
-            start_timeout_s=settings.start_timeout_s,
         )
 
     async def __aenter__(self) -> Self:
@@ -54,7 +64,7 @@ class Engine:
         await self.close()
 
     async def start(self) -> None:
-        """Spawn the workers and return when the first is ready.
+        """Have the workers started and return when the first is ready.
 
         Raises:
             EngineFailed: the workers die at start.
@@ -77,16 +87,20 @@ class Engine:
         limit: int = 5,
         preview: bool = False,
         certainty: float = CERTAINTY,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         """Identify one individual from one or several photos of it.
 
         ``limit`` is how many candidates to return; ``preview`` asks for a small JPEG of
-        the first photo; ``certainty`` is how probable the verdict must be. May be cancelled.
+        the first photo; ``certainty`` is how probable the verdict must be. ``requester`` is
+        who takes turns with the others where requests have to wait, and ``ticket`` tells
+        meanwhile how many are ahead. May be cancelled.
 
         Raises:
             PhotoRejected: one of the photos cannot be used.
             ModelUnavailable: no network on this machine answers for ``group``.
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: no answer before the deadline.
             EngineFailed: the workers fail on this request or do not start.
         """
@@ -97,7 +111,7 @@ class Engine:
             "certainty": certainty,
         }
         request = Message(asked, tuple(photos))
-        answer, queued_s = await self._pool.submit(request)
+        answer, queued_s = await self._pool.submit(request, requester, ticket)
         identification = decode_answer(answer)
         timings = {"queue": round(queued_s * 1000, 1), **identification.timings_ms}
         return replace(identification, timings_ms=timings)
@@ -131,3 +145,22 @@ class Engine:
     async def close(self, drain_s: float = 10.0) -> None:
         """Take nothing new, finish what runs within ``drain_s`` seconds, end the workers."""
         await self._pool.close(drain_s)
+
+
+def _backend(settings: EngineSettings) -> Backend:
+    hello = encode_settings(settings)
+    if settings.backend == "ray":
+        return RayBackend(
+            _WORKER,
+            hello,
+            address=settings.address,
+            workers=settings.workers,
+            threads=settings.threads,
+            start_timeout_s=settings.start_timeout_s,
+        )
+    return ProcessBackend(
+        _WORKER,
+        hello,
+        workers=settings.workers,
+        start_timeout_s=settings.start_timeout_s,
+    )

@@ -22,6 +22,11 @@ class EngineSettings:
     the list of models that ships with the engine: it adds models or changes their keys.
     ``index`` is the folder of the species index; None means ``index`` under ``home``.
 
+    ``backend`` is what the workers are: processes of this machine, or actors of a Ray cluster,
+    ``workers`` on each node that has ``threads`` processors for each. ``address`` is the
+    cluster's: empty or ``"local"`` starts one on this machine, ``"auto"`` joins the one that
+    runs here, ``"host:port"`` names its head. With a cluster the folders are those of each node.
+
     A request is given up ``deadline_s`` after it was handed in. A worker that has been at
     one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many
     requests may wait. ``decode_memory_mb`` is how much a worker may grow by, in MiB, while
@@ -34,6 +39,8 @@ class EngineSettings:
     index: Path | None = None
     runtime: Literal["auto", "openvino", "tensorflow"] = "auto"
     precision: Literal["f32", "bf16"] = "f32"
+    backend: Literal["process", "ray"] = "process"
+    address: str = ""
     workers: int = 1
     threads: int = 2
     queue_limit: int = 64

@@ -13,6 +13,8 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -53,13 +55,22 @@ def main() -> None:
 
 
 def _serve(stream: BinaryIO) -> None:
-    settings = decode_settings(read_message(stream))
+    ready, answer_to = open_worker(read_message(stream))
+    write_message(stream, ready)
+    while True:
+        write_message(stream, answer_to(read_message(stream)))
+
+
+def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
+    """Open the networks; return what is to be said of them, and what answers requests.
+
+    From here on this process may grow only as far as its settings let it.
+    """
+    settings = decode_settings(hello)
     pipeline = Pipeline(settings)
     _warm_up(pipeline)
     _cap_memory(settings.decode_memory_mb)
-    write_message(stream, encode_models(pipeline.models))
-    while True:
-        write_message(stream, answer(pipeline, read_message(stream)))
+    return encode_models(pipeline.models), partial(answer, pipeline)
 
 
 def answer(pipeline: Pipeline, request: Message) -> Message:
@@ -77,6 +88,8 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
 
 
 def _carry_out(pipeline: Pipeline, request: Message) -> Message:
+    if "ping" in request.body:
+        return Message({})
     if "learn" in request.body:
         return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
     if "tiles" in request.body:

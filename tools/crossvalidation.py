@@ -127,13 +127,18 @@ def out_of_fold(
 
 
 def species_out_of_fold(
-    features: Features, labels: Labels, choice: ProjectionChoice, *, neighbours: int
+    features: Features,
+    labels: Labels,
+    choice: ProjectionChoice,
+    *,
+    neighbours: int,
+    strangers: Features | None = None,
 ) -> Iterator[tuple[Labels, Labels, list[Evidence]]]:
     """Yield photos of species in and outside of an index, and what the index finds for each.
 
     In each fold an index lacks a fifth of the species and a fifth of the others' photos. The
     first of a triple are positions of the latter, whose species it holds, the second of the
-    former; the evidence is for both, one after the other.
+    former; the evidence is for both and then for all ``strangers``, photos without a label.
     """
     photo_fold, species_fold = photo_folds(labels), species_folds(labels)
     for fold in range(FOLDS):
@@ -147,7 +152,10 @@ def species_out_of_fold(
             species=int(labels.max()) + 1,
         )
         asked = np.concatenate([np.flatnonzero(inside), np.flatnonzero(outside)])
-        found = gallery.evidence(projection.apply(features[asked]), neighbours)
+        vectors = projection.apply(features[asked])
+        if strangers is not None and len(strangers):
+            vectors = np.vstack([vectors, projection.apply(strangers)])
+        found = gallery.evidence(vectors, neighbours)
         yield asked[: inside.sum()], asked[inside.sum() :], found
 
 

@@ -7,7 +7,7 @@ index is cross-validated within one split: no photo is in the index it is asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,16 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, Group, Taxon, TaxonTable
 from engine.batch import Batch
+from engine.classifier import Classifier
 from engine.decode import decode
-from engine.embedder import open_embedder
+from engine.embedder import Embedder, open_embedder
 from engine.groups import group_of
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
@@ -90,23 +92,31 @@ def study_mixing(
     except (SourceError, EngineError) as error:
         raise refuse(str(error)) from error
     classifiers = host_models(settings, taxa, networks).classifiers
-    features, answers = [], []
-    for photo in track(labelled, "Asking networks", console=Console(stderr=True)):
-        batch = Batch([decode(photo.data)])
-        features.append(opened.embed(batch)[0])
-        answers.append(
-            {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in classifiers.items()}
-        )
-    asked = _ask_index(labelled, np.stack(features), answers)
+    features, answers = ask_networks([photo.data for photo in labelled], opened, classifiers)
+    asked = _ask_index(labelled, features, answers)
     console = Console()
     console.print(_compare_shares(asked, list(classifiers)))
     console.print(_compare_powers(asked, list(classifiers)))
     console.print(_compare_routes(asked))
 
 
+def ask_networks(
+    photos: Sequence[bytes], embedder: Embedder, classifiers: Mapping[Group, Classifier]
+) -> tuple[NDArray[np.float32], list[dict[Group, ClassifierAnswer]]]:
+    """Return the ``(n, width)`` features of photos, and what each classifier says of each."""
+    features, answers = [], []
+    for data in track(photos, "Asking networks", console=Console(stderr=True)):
+        batch = Batch([decode(data)])
+        features.append(embedder.embed(batch)[0])
+        answers.append(
+            {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in classifiers.items()}
+        )
+    return np.stack(features), answers
+
+
 def _ask_index(
     labelled: Sequence[SourcePhoto],
-    features: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    features: NDArray[np.float32],
     answers: Sequence[dict[Group, ClassifierAnswer]],
 ) -> list[Asked]:
     """Cross-validate the index; leave out the only photos of a species."""

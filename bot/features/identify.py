@@ -17,7 +17,8 @@ from bot.groups import CHOICES
 from bot.intake import Intake, Photos, Selection
 from bot.request import fingerprint
 from bot.store import Reply, Store
-from engine import Group
+from bot.waiting import wait_shown
+from engine import Group, Requester
 
 
 def feature(
@@ -54,13 +55,15 @@ def feature(
             )
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
-        answer = await answerer.answer(
-            _read(intake, photo, url),
-            Group(group),
-            guild_id=interaction.guild_id,
-            country=place,
-            preview=True,
-        )
+        async with wait_shown(interaction) as ticket:
+            answer = await answerer.answer(
+                _read(intake, photo, url),
+                Group(group),
+                requester=Requester(member=interaction.user.id, server=interaction.guild_id),
+                country=place,
+                preview=True,
+                ticket=ticket,
+            )
         await _respond(interaction, answer, asker_id=None if private else interaction.user.id)
 
     @app_commands.context_menu(name="Identify")
@@ -72,10 +75,14 @@ def feature(
             await tell(interaction, "I see no photo in that message: choose one that has a photo.")
             return
         await interaction.response.defer(thinking=True)
-        answer = await answerer.answer(
-            intake.read(selection), Group.AUTO, guild_id=interaction.guild_id
-        )
         asker_id = interaction.user.id
+        async with wait_shown(interaction) as ticket:
+            answer = await answerer.answer(
+                intake.read(selection),
+                Group.AUTO,
+                requester=Requester(member=asker_id, server=interaction.guild_id),
+                ticket=ticket,
+            )
         reply_id = await _respond(
             interaction, answer, asker_id=asker_id, source_url=message.jump_url
         )

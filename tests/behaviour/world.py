@@ -21,8 +21,10 @@ from engine import (
     Group,
     Identification,
     ModelInfo,
+    Requester,
     Taxon,
     TaxonTable,
+    Ticket,
     Verdict,
 )
 
@@ -68,7 +70,7 @@ class CannedEngine:
     """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
 
     ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
-    from being ready until ``started`` is.
+    from being ready until ``started`` is. ``ahead`` is what a ticket tells meanwhile.
     """
 
     answer: Identification = ANSWER
@@ -76,6 +78,8 @@ class CannedEngine:
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
     certainties: list[float] = field(default_factory=list)
+    requesters: list[Requester | None] = field(default_factory=list)
+    ahead: int | None = None
     closed: int = 0
     held_by: simcord.Env | None = None
     starting_in: simcord.Env | None = None
@@ -102,9 +106,14 @@ class CannedEngine:
         limit: int = 5,
         preview: bool = False,
         certainty: float = CERTAINTY,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
     ) -> Identification:
         self.asked.append((tuple(photos), group))
         self.certainties.append(certainty)
+        self.requesters.append(requester)
+        if ticket is not None:
+            ticket.issue(lambda: self.ahead)
         if self.held_by is not None:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:

@@ -2,7 +2,8 @@
 
 ``{"do": "echo"}`` answers with the request's blobs and its own process id, ``"die"`` kills
 itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
-never answers, ``"hold"`` answers when the file named by ``until`` is there.
+never answers, ``"hold"`` answers when the pipe named by ``until`` is opened, and
+``"hold and die once"`` kills itself then, the first time.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.channel import ChannelClosed, Message, read_message, write_message
 
 
 def obey(request: Message) -> Message:
-    order = request.body["do"]
+    order = request.body.get("do", "echo")
     if order == "die" or (order == "die once" and first_time(Path(request.body["remember"]))):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if order == "hold and die once" and first_time(Path(request.body["remember"])):
+        Path(request.body["until"]).read_bytes()
         os.kill(os.getpid(), signal.SIGKILL)
     if order == "hang":
         threading.Event().wait()
@@ -37,16 +42,20 @@ def first_time(memory: Path) -> bool:
     return True
 
 
+def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
+    if hello.body.get("die"):
+        sys.exit(3)
+    return Message({"pid": os.getpid()}), obey
+
+
 def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         stream = channel.makefile("rwb")
-        hello = read_message(stream)
-        if hello.body.get("die"):
-            sys.exit(3)
-        write_message(stream, Message({"pid": os.getpid()}))
+        ready, answer_to = open_worker(read_message(stream))
+        write_message(stream, ready)
         try:
             while True:
-                write_message(stream, obey(read_message(stream)))
+                write_message(stream, answer_to(read_message(stream)))
         except ChannelClosed:
             return
 

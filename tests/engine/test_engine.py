@@ -186,7 +186,7 @@ async def test_without_any_network_the_engine_starts_and_says_so(tmp_path: Path)
 
 
 async def test_the_door_imports_nothing_that_sees_pixels() -> None:
-    heavy = "tensorflow", "openvino", "PIL", "numpy", "sklearn"
+    heavy = "tensorflow", "openvino", "PIL", "numpy", "sklearn", "ray"
     code = f"import engine, sys; print([m for m in {heavy} if m in sys.modules])"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.admission import Ticket
 from engine.channel import Message
-from engine.contracts import EngineBusy, EngineFailed, EngineTimeout
+from engine.contracts import EngineBusy, EngineFailed, EngineTimeout, Requester
 from engine.pool import WorkerPool
+from engine.process import ProcessBackend
 
 
 def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> WorkerPool:
@@ -22,13 +24,15 @@ def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> W
         "queue_limit": 8,
         "deadline_s": 30,
         "stuck_after_s": 30,
-        "start_timeout_s": 30,
     }
-    return WorkerPool(
+    chosen = defaults | settings
+    backend = ProcessBackend(
         "tests.engine.obedient_worker",
         Message(hello or {}),
-        **(defaults | settings),  # type: ignore[arg-type]
+        workers=int(chosen.pop("workers")),
+        start_timeout_s=30,
     )
+    return WorkerPool(backend, **chosen)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -41,8 +45,14 @@ async def running(**settings: float) -> AsyncIterator[WorkerPool]:
         await pool.close(drain_s=0)
 
 
-async def ask(pool: WorkerPool, do: str, **body: object) -> Message:
-    answer, _ = await pool.submit(Message({"do": do, **body}))
+async def ask(
+    pool: WorkerPool,
+    do: str,
+    requester: Requester | None = None,
+    ticket: Ticket | None = None,
+    **body: object,
+) -> Message:
+    answer, _ = await pool.submit(Message({"do": do, **body}), requester, ticket)
     return answer
 
 
@@ -103,6 +113,19 @@ async def test_requests_in_the_queue_survive_a_crash(tmp_path: Path) -> None:
     assert len(answers) == 6
 
 
+async def test_workers_killed_all_at_once_lose_no_request(gate: Path) -> None:
+    async with running(workers=3) as pool:
+        await until(lambda: len(pool.pids) == 3)
+        before = set(pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: bool(pool.pids - before) and pool.running == 1)
+        await asyncio.to_thread(open_gate, gate)
+        assert (await held).body["pid"] not in before
+
+
 async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
     async with running() as pool:
         (pid,) = pool.pids
@@ -145,6 +168,112 @@ async def test_a_full_queue_says_when_to_come_back(gate: Path) -> None:
     assert refusal.value.retry_after >= 1
 
 
+async def test_a_single_photo_does_not_wait_for_another_servers_flood(gate: Path) -> None:
+    done: list[str] = []
+
+    async def identify(name: str, requester: Requester) -> None:
+        await ask(pool, "echo", requester)
+        done.append(name)
+
+    async with running(queue_limit=64) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        flood = [
+            asyncio.create_task(identify("flood", Requester(server=1, member=member)))
+            for member in (1, 1, 1, 1, 2, 2, 2, 2)
+        ]
+        await until(lambda: pool.waiting == 8)
+        single = asyncio.create_task(identify("single", Requester(server=2, member=3)))
+        await until(lambda: pool.waiting == 9)
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(held, single, *flood)
+    assert done == ["flood", "single", *["flood"] * 7]
+
+
+async def test_one_member_cannot_take_the_whole_queue(gate: Path) -> None:
+    flooder, other = Requester(server=1, member=1), Requester(server=1, member=2)
+    async with running(queue_limit=8) as pool:
+        tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
+        await until(lambda: pool.running == 1)
+        tasks += [asyncio.create_task(ask(pool, "echo", flooder))]
+        await until(lambda: pool.waiting == 1)
+        with pytest.raises(EngineBusy, match=r"1 photo of yours is waiting\. .*try again in 1 s"):
+            await ask(pool, "echo", flooder)
+        tasks += [asyncio.create_task(ask(pool, "echo", other))]
+        await until(lambda: pool.waiting == 2)
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(*tasks)
+        assert "pid" in (await ask(pool, "echo", flooder)).body
+
+
+async def test_when_to_come_back_follows_from_how_long_photos_took(
+    gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    now, late = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: now() + late)
+    async with running(queue_limit=2) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        await asyncio.sleep(0)  # lets it begin
+        late = 8.0
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
+        await until(lambda: pool.running == 1)
+        tasks += [asyncio.create_task(ask(pool, "echo")) for _ in range(2)]
+        await until(lambda: pool.waiting == 2)
+        with pytest.raises(EngineBusy) as refusal:
+            await ask(pool, "echo")
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(*tasks)
+    assert refusal.value.retry_after >= 2 * 8
+
+
+async def test_a_request_that_would_wait_beyond_its_deadline_is_told_at_once(
+    gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    now, late = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: now() + late)
+    async with running(deadline_s=1000, stuck_after_s=1000) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        await asyncio.sleep(0)  # lets it begin
+        late = 600.0
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
+        await until(lambda: pool.running == 1)
+        tasks += [asyncio.create_task(ask(pool, "echo"))]
+        await until(lambda: pool.waiting == 1)
+        with pytest.raises(EngineBusy) as refusal:
+            await ask(pool, "echo")
+        assert pool.waiting == 1
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(*tasks)
+    assert refusal.value.retry_after >= 2 * 600
+
+
+async def test_a_ticket_tells_how_many_are_ahead(gate: Path) -> None:
+    ticket = Ticket()
+    async with running() as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        before = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.waiting == 1)
+        assert ticket.ahead is None
+        waiting = asyncio.create_task(ask(pool, "echo", ticket=ticket))
+        await until(lambda: pool.waiting == 2)
+        assert ticket.ahead == 2
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        assert ticket.ahead == 1
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(before, waiting)
+        assert ticket.ahead is None
+
+
 async def test_a_cancelled_request_leaves_the_queue(gate: Path) -> None:
     async with running(queue_limit=1) as pool:
         held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
@@ -172,6 +301,34 @@ async def test_closing_lets_what_runs_finish(gate: Path) -> None:
     await closing
     assert "pid" in (await held).body
     assert not pool.pids
+
+
+async def test_a_request_whose_worker_dies_while_closing_is_still_tried_again(
+    gate: Path, tmp_path: Path
+) -> None:
+    pool = make_pool()
+    await pool.start()
+    memory = str(tmp_path / "died")
+    held = asyncio.create_task(ask(pool, "hold and die once", until=str(gate), remember=memory))
+    await until(lambda: pool.running == 1)
+    closing = asyncio.create_task(pool.close(drain_s=30))
+    await asyncio.sleep(0)  # lets it begin
+    await asyncio.to_thread(open_gate, gate)
+    assert "pid" in (await held).body
+    await closing
+
+
+async def test_a_request_whose_worker_dies_too_late_is_not_blamed_for_it() -> None:
+    pool = make_pool()
+    await pool.start()
+    (pid,) = pool.pids
+    hung = asyncio.create_task(ask(pool, "hang"))
+    await until(lambda: pool.running == 1)
+    closing = asyncio.create_task(pool.close(drain_s=0.1))
+    os.kill(pid, signal.SIGKILL)
+    await closing
+    with pytest.raises(EngineFailed, match="shutting down"):
+        await hung
 
 
 async def test_closing_does_not_wait_for_ever() -> None:

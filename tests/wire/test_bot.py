@@ -267,6 +267,31 @@ async def test_a_worker_killed_in_mid_request_loses_no_answer(stage: Stage) -> N
     assert card(after)["title"] == "Limpkin"
 
 
+async def test_who_has_to_wait_is_told_how_many_are_ahead(stage: Stage) -> None:
+    (pid,) = stage.engine.worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        asked = [
+            await stage.member.run_command(
+                "identify",
+                {"group": "bird"},
+                attachments={"photo": photo("red")},
+                channel=stage.channel,
+            )
+            for _ in range(2)
+        ]
+        told = await stage.sandbox.wait_for(
+            lambda m: m["content"] == "1 request is ahead of yours."
+        )
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for _ in asked:
+        await stage.sandbox.wait_for(lambda m: m["id"] == told["id"] and m["embeds"])
+    answers = stage.sandbox.said(stage.channel)
+    assert [m["content"] for m in answers] == ["", ""]
+    assert {card(m)["title"] for m in answers} == {"Cassin's Finch"}
+
+
 async def test_the_bots_process_holds_nothing_that_sees_pixels(tmp_path: Path) -> None:
     script = Path(__file__).with_name("start_bot.py")
     process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,273 @@
+"""A Ray cluster of two nodes answers like one machine, and loses nothing when a node dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import io
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine import Engine, EngineFailed, EngineSettings, EngineTimeout, Group, PhotoRejected
+from engine.channel import Message
+from engine.cluster.backend import RayBackend
+from engine.pool import WorkerPool
+from tests.hub_modules import HubModules
+
+RAY = importlib.util.find_spec("ray") is not None
+ROOT = Path(__file__).parent.parent.parent
+BIRDS = {"red": "Haemorhous cassinii", "lime": "Aramus guarauna"}
+
+needs_ray = pytest.mark.skipif(not RAY, reason="needs Ray: pip install 'fieldmark[ray]'")
+# Within what a cluster takes to start on a busy machine.
+pytestmark = pytest.mark.timeout(120)
+
+
+class Nodes:
+    """A cluster in processes of its own; ``address`` is its head's."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.engine.ray_nodes", "2"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        self.address = self._read()
+        assert ":" in self.address
+
+    def add(self) -> None:
+        self._order("add")
+
+    def lose(self, pid: int) -> None:
+        """Kill the node whose actor has the process id ``pid``."""
+        self._order(f"lose {pid}")
+
+    def _order(self, order: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{order}\n")
+        self.process.stdin.flush()
+        assert self._read() == "done"
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> set[int]:
+        """End the cluster; return what did not go with it, which is killed now."""
+        try:
+            self.process.communicate(timeout=30)
+            return {pid for pid in session_of(self.process.pid) if not gone(pid, within_s=5)}
+        finally:
+            for pid in session_of(self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def session_of(leader: int) -> set[int]:
+    """Return the process ids of a session that are alive."""
+    members = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            state, _, _, session, *_ = stat.read_text().rpartition(")")[2].split()
+            if int(session) == leader and state != "Z":
+                members.add(int(stat.parent.name))
+    return members
+
+
+def gone(pid: int, *, within_s: float) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], within_s)[0])
+    finally:
+        os.close(handle)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback only
+        environment.setenv("RAY_AUTH_MODE", "token")
+        environment.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        nodes = Nodes()
+        try:
+            yield nodes
+        finally:
+            left = nodes.end()
+        assert left == set()
+
+
+@asynccontextmanager
+async def running(address: str, *, stuck_after_s: float = 60) -> AsyncIterator[WorkerPool]:
+    backend = RayBackend(
+        "tests.engine.obedient_worker",
+        Message({}),
+        address=address,
+        workers=1,
+        threads=1,
+        start_timeout_s=60,
+    )
+    pool = WorkerPool(backend, queue_limit=8, deadline_s=60, stuck_after_s=stuck_after_s)
+    await pool.start()
+    try:
+        await until(lambda: len(pool.pids) == 2)
+        yield pool
+    finally:
+        await pool.close(drain_s=0)
+
+
+async def ask(pool: WorkerPool, do: str, **body: object) -> Message:
+    answer, _ = await pool.submit(Message({"do": do, **body}))
+    return answer
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        # The condition is the supervisor's own state, which announces nothing.
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def bridge_pid() -> int:
+    """Return the process id of the one bridge of this process."""
+    (pid,) = [
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if b"engine.cluster.bridge" in (folder / "cmdline").read_bytes()
+        and f"\nPPid:\t{os.getpid()}\n" in (folder / "status").read_text()
+    ]
+    return pid
+
+
+def photo(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (320, 240), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@needs_ray
+async def test_a_node_killed_in_mid_load_loses_nothing(
+    nodes: Nodes, hub_modules: HubModules, tmp_path: Path
+) -> None:
+    settings = EngineSettings(
+        home=tmp_path,
+        models_dir=hub_modules.no_plants,
+        backend="ray",
+        address=nodes.address,
+        threads=1,
+        deadline_s=60,
+    )
+    async with Engine(settings) as engine:
+        assert {m.name for m in engine.models() if m.problem is None} == {"birds", "insects"}
+        await until(lambda: len(engine.worker_pids()) == 2)
+        names: list[str] = []
+        enough = asyncio.Event()
+
+        async def keep_asking(colour: str, expected: str) -> None:
+            while not enough.is_set():
+                answer = await engine.identify([photo(colour)], Group.BIRD)
+                assert answer.candidates[0].taxon.scientific_name == expected
+                names.append(expected)
+
+        members = [asyncio.create_task(keep_asking(*bird)) for bird in list(BIRDS.items()) * 4]
+        await until(lambda: len(names) > 20)
+        await asyncio.to_thread(nodes.lose, min(engine.worker_pids()))
+        await until(lambda: len(engine.worker_pids()) == 1)
+        before = len(names)
+        await until(lambda: len(names) > before + 20)
+        enough.set()
+        await asyncio.gather(*members)
+        with pytest.raises(PhotoRejected, match="can't read"):
+            await engine.identify([b"<html>"], Group.BIRD)
+    assert set(names) == set(BIRDS.values())
+
+
+@needs_ray
+async def test_a_request_goes_on_elsewhere_and_a_new_node_takes_the_seat(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    await asyncio.to_thread(nodes.add)
+    async with running(nodes.address) as pool:
+        before = set(pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        other = (await ask(pool, "echo")).body["pid"]
+        (lost,) = before - {other}
+        await asyncio.to_thread(nodes.lose, lost)
+        await until(lambda: pool.pids == {other})
+        await asyncio.to_thread(lambda: os.close(os.open(gate, os.O_WRONLY)))
+        assert (await held).body["pid"] == other
+        await asyncio.to_thread(nodes.add)
+        await until(lambda: len(pool.pids) == 2)
+
+
+@needs_ray
+async def test_an_actor_that_dies_or_hangs_is_replaced(nodes: Nodes, tmp_path: Path) -> None:
+    async with running(nodes.address, stuck_after_s=1) as pool:
+        before = set(pool.pids)
+        blobs = (os.urandom(300_000), b"", b"x")
+        assert (await pool.submit(Message({"do": "echo"}, blobs)))[0].blobs == blobs
+        survived = await ask(pool, "die once", remember=str(tmp_path / "died"))
+        assert survived.body["pid"] in before
+        await until(lambda: len(pool.pids) == 2)
+        with pytest.raises(EngineFailed, match="gave up"):
+            await ask(pool, "die")
+        with pytest.raises(EngineTimeout):
+            await ask(pool, "hang")
+        await until(lambda: len(pool.pids) == 2)
+        assert not pool.pids & before
+        assert (await ask(pool, "echo")).body["pid"] in pool.pids
+
+
+@needs_ray
+async def test_a_lost_connection_to_the_cluster_loses_no_request(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    async with running(nodes.address) as pool:
+        before = set(pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        os.kill(bridge_pid(), signal.SIGKILL)
+        # A node has room for one actor, so the new ones come when the old ones are gone.
+        await until(lambda: len(pool.pids - before) == 2 and pool.running == 1)
+        await asyncio.to_thread(lambda: os.close(os.open(gate, os.O_WRONLY)))
+        assert (await held).body["pid"] not in before
+
+
+@needs_ray
+async def test_a_cluster_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.cluster.backend._REJOIN_DELAY_S", 0)
+    monkeypatch.setattr("engine.cluster.backend._TRIES_BEFORE_GIVING_UP", 1)
+    engine = Engine(EngineSettings(backend="ray", address="127.0.0.1:1"))
+    with pytest.raises(EngineFailed, match=r"Ray cluster 127\.0\.0\.1:1 cannot be joined"):
+        await engine.start()
+    await engine.close()
+
+
+async def test_without_ray_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    engine = Engine(EngineSettings(backend="ray"))
+    with pytest.raises(EngineFailed, match=r"not installed; run `pip install 'fieldmark\[ray\]'`"):
+        await engine.start()
+    await engine.close()

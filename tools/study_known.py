@@ -1,0 +1,200 @@
+"""``fieldmark study known``: what tells photos of known species from others.
+
+Each fifth of the species in turn is one that the index lacks. A photo's species is known
+where the index holds it or a classifier has a label for it; everything else, and every photo
+of ``--others``, is not. All curves and figures are of photos that the index does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from engine import EngineError, Group, Taxon, TaxonTable
+from engine.embedder import open_embedder
+from engine.groups import group_of
+from engine.hosting import host_models
+from engine.judge import ClassifierAnswer
+from engine.known import KNOWN_FROM, either
+from engine.mixing import route
+from engine.network import Networks
+from engine.vote import Evidence, Vote, VoteSettings, fit_known, vote
+from tools.crossvalidation import ProjectionChoice, species_out_of_fold
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.sources import SourceError, open_source
+from tools.study_mixing import ask_networks
+
+OTHERS = "no organism"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One photo: what it shows, and how likely index and classifier find it known.
+
+    ``indexed`` and ``labelled`` say whether the index held its species and whether a
+    classifier has a label for it. ``taxon`` is None for a photo that shows no organism.
+    """
+
+    taxon: Taxon | None
+    indexed: bool
+    labelled: bool
+    index: float
+    classifier: float
+
+    @property
+    def group(self) -> str:
+        """The group of what it shows."""
+        return OTHERS if self.taxon is None else group_of(self.taxon).value
+
+
+def study_known(
+    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    embedder: Annotated[
+        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
+    ],
+    others: Annotated[
+        Path | None,
+        typer.Option(help="Folder of JPEGs that show no organism.", exists=True, file_okay=False),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    models: ModelsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Compare what index and classifiers know, alone and together, of species left out."""
+    taxa = TaxonTable.load()
+    settings = engine_settings(models, home)
+    try:
+        source = open_source("folder", taxa=taxa, path=photos, split=split)
+        labelled = list(source.photos(()))
+        networks = Networks(settings)
+        opened = open_embedder(embedder, settings, networks)
+    except (SourceError, EngineError) as error:
+        raise refuse(str(error)) from error
+    strangers = sorted(others.glob("*.jpg")) if others else []
+    classifiers = host_models(settings, taxa, networks).classifiers
+    features, answers = ask_networks(
+        [photo.data for photo in labelled] + [path.read_bytes() for path in strangers],
+        opened,
+        classifiers,
+    )
+    shown = [photo.taxon for photo in labelled]
+    judged = judge_folds(shown, features, answers)
+    console = Console()
+    console.print(_areas(judged))
+    console.print(_rates(judged))
+
+
+def judge_folds(
+    shown: Sequence[Taxon],
+    features: NDArray[np.float32],
+    answers: Sequence[dict[Group, ClassifierAnswer]],
+) -> list[Judged]:
+    """Ask an index that lacks them about species left out, others' photos, and strangers.
+
+    ``features`` and ``answers`` go on after the labelled photos' with those of photos that
+    show no organism.
+    """
+    species = list(dict.fromkeys(shown))
+    place = {taxon: number for number, taxon in enumerate(species)}
+    labels = np.array([place[taxon] for taxon in shown], np.int64)
+    defaults = VoteSettings()
+    judged: list[Judged] = []
+    folds = species_out_of_fold(
+        features[: len(shown)],
+        labels,
+        ProjectionChoice(),
+        neighbours=defaults.neighbours,
+        strangers=features[len(shown) :],
+    )
+    for inside, outside, found in folds:
+        ends = len(inside), len(inside) + len(outside)
+        fitted = fit_known(found[: ends[0]], found[ends[0] : ends[1]], defaults)
+        asked = [*inside, *outside, *range(len(shown), len(features))]
+        for position, evidence in zip(asked, found, strict=True):
+            taxon = shown[position] if position < len(shown) else None
+            judged.append(
+                _judge(taxon, position in inside, evidence, fitted, species, answers[position])
+            )
+    return judged
+
+
+def _judge(
+    taxon: Taxon | None,
+    indexed: bool,
+    evidence: Evidence,
+    settings: VoteSettings,
+    species: Sequence[Taxon],
+    answers: dict[Group, ClassifierAnswer],
+) -> Judged:
+    said = vote(evidence, settings)
+    group = route({g: answer.seen for g, answer in answers.items()}, _named(said, species))
+    return Judged(
+        taxon=taxon,
+        indexed=indexed,
+        labelled=any(taxon in answer.classifier.labels for answer in answers.values()),
+        index=said.known_probability,
+        classifier=answers[group].known_score if group in answers else 0.0,
+    )
+
+
+def _named(said: Vote, species: Sequence[Taxon]) -> dict[Taxon, float]:
+    pairs = zip(said.taxa.tolist(), said.probabilities.tolist(), strict=True)
+    return {species[number]: probability for number, probability in pairs}
+
+
+_WAYS: dict[str, Callable[[Judged], float]] = {
+    "the index alone": lambda photo: photo.index,
+    "the classifier alone": lambda photo: photo.classifier,
+    "either (default)": lambda photo: either(photo.index, photo.classifier),
+}
+
+
+def _areas(judged: Sequence[Judged]) -> Table:
+    """Set out how well each score parts known species from those of the same group, and all."""
+    from sklearn.metrics import roc_auc_score
+
+    groups = [group.value for group in Group if group is not Group.AUTO]
+    table = Table("AUROC of known", *groups, "all species", OTHERS)
+    known = [photo for photo in judged if photo.indexed or photo.labelled]
+    rest = [photo for photo in judged if not (photo.indexed or photo.labelled)]
+    parts = [
+        ([p for p in known if p.group == g], [p for p in rest if p.group == g]) for g in groups
+    ]
+    parts.append((known, [photo for photo in rest if photo.taxon is not None]))
+    parts.append((known, [photo for photo in rest if photo.taxon is None]))
+    for name, way in _WAYS.items():
+        row = []
+        for inside, outside in parts:
+            truth = [True] * len(inside) + [False] * len(outside)
+            scores = [way(photo) for photo in (*inside, *outside)]
+            row.append(f"{roc_auc_score(truth, scores):.3f}" if inside and outside else "-")
+        table.add_row(name, *row)
+    return table
+
+
+def _rates(judged: Sequence[Judged]) -> Table:
+    """Set out how many of each kind are called known, at several thresholds."""
+    kinds = {
+        "species indexed": [p for p in judged if p.indexed],
+        "species with a label only": [p for p in judged if p.labelled and not p.indexed],
+        "other species": [p for p in judged if p.taxon and not p.indexed and not p.labelled],
+        OTHERS: [p for p in judged if p.taxon is None],
+    }
+    table = Table("called known, from", *kinds)
+    for threshold in (0.3, KNOWN_FROM, 0.5, 0.6):
+        cells = (
+            f"{np.mean([either(p.index, p.classifier) >= threshold for p in part]):.3f}"
+            if part
+            else "-"
+            for part in kinds.values()
+        )
+        table.add_row(f"{threshold}{' (default)' * (threshold == KNOWN_FROM)}", *cells)
+    return table
