@@ -32,8 +32,9 @@ from tools.index_growth import reference_of
 from tools.sources import open_source
 from tools.starter.material import Material
 
-SIDE = 160
-"""Pixels of the pictures that the starter is asked about."""
+SIDE = 192
+"""Pixels of the pictures that the starter is asked about: larger than the largest that it learnt
+from, since the crops that it learnt from show things larger than whole photos do."""
 DIMS = 192
 
 Vectors = NDArray[np.float32]
