@@ -40,9 +40,18 @@ from tools.engine_options import (
 )
 from tools.identify import identify_all
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
-from tools.scoring import Answered, accuracy, agreement, as_json, confusions, outside
+from tools.scoring import (
+    Answered,
+    accuracy,
+    agreement,
+    as_json,
+    confusions,
+    known_area,
+    outside,
+)
 from tools.verdict_scores import Judged, score_verdicts, verdict_tables, verdicts_at
 
+_NO_ORGANISM = "negatives"
 _EVERY_CANDIDATE = 10_000
 _Kept = TypeVar("_Kept")
 
@@ -218,9 +227,16 @@ def _report(
             "known_species": as_json(accuracy(inside)) if inside else None,
             "unknown_species": as_json(outside(others)) if others else None,
         }
+    strangers = [a for a in unknown if a.photo.group == _NO_ORGANISM]
+    outside_species = [a for a in unknown if a.photo.group != _NO_ORGANISM]
     return {
         "models": dict(hosted),
         "groups": groups,
+        "all_known_species": as_json(accuracy(known)) if known else None,
+        "known_auroc": {
+            "species_outside": known_area(known, outside_species),
+            "no_organism": known_area(known, strangers),
+        },
         "right_group": _right_group(known),
         "confusions": [as_json(confusion) for confusion in confusions(known)],
     }
@@ -269,6 +285,14 @@ def _show(report: dict[str, Any]) -> None:
             unknown.add_row(name, str(row["photos"]), f"{row['said_unknown']:.3f}")
     console.print(known)
     console.print(unknown)
+    if row := report["all_known_species"]:
+        console.print(f"all known species: top-1 {row['top1']:.3f}, ECE {row['ece']:.3f}")
+    areas = (
+        f"{name.replace('_', ' ')} {area:.3f}"
+        for name, area in report["known_auroc"].items()
+        if area is not None
+    )
+    console.print(f"AUROC of known species against: {', '.join(areas) or 'nothing'}")
     if report["group"] == Group.AUTO:
         shares = ", ".join(f"{k} {v:.1%}" for k, v in report["right_group"].items())
         console.print(f"auto chose the right group of: {shares}")

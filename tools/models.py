@@ -39,6 +39,7 @@ from engine.preparation import NotPrepared, Preparation, read_preparation
 from engine.probe import Probe
 from engine.runtime import Precision
 from engine.samples import Samples, bundled_samples, folder_samples
+from engine.starter import STARTER
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
 from tools.model_report import as_record, as_table, describe_preparation, survey
 
@@ -47,7 +48,8 @@ models_app = typer.Typer(
 )
 
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAMES]...", help="Models; default: all.")
+    list[str] | None,
+    typer.Argument(metavar="[NAMES]...", help="Models; default: all but the one that ships."),
 ]
 PrecisionOption = Annotated[
     str | None,
@@ -91,6 +93,8 @@ def pull(
 ) -> None:
     """Download models from the Hub where they are missing, and compare them with TensorFlow."""
     settings, entries = _choose(names, models, home, precision)
+    if not names:
+        entries = [entry for entry in entries if entry.name != STARTER]
     done = True
     stale: list[Module] = []
     for entry in entries:
@@ -124,7 +128,11 @@ def verify(
     """Check models anew: content, number of labels, and OpenVINO's answers with TensorFlow's."""
     settings, entries = _choose(names, models, home, precision)
     if not names:
-        entries = [entry for entry in entries if find_folder(entry, settings) is not None]
+        entries = [
+            entry
+            for entry in entries
+            if entry.name != STARTER and find_folder(entry, settings) is not None
+        ]
         if not entries:
             raise fail("No model is on this machine: run `fieldmark models pull`.")
     done = True

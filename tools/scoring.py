@@ -91,6 +91,22 @@ def outside(answered: Sequence[Answered]) -> Outside:
     )
 
 
+def known_area(known: Sequence[Answered], others: Sequence[Answered]) -> float | None:
+    """Return the area under the ROC curve of ``known_score``; None without one of the two.
+
+    It is the share of pairs of a photo of a known species and another one in which the
+    former has the greater score.
+    """
+    # Costs a second, which `fieldmark --help` need not pay.
+    from sklearn.metrics import roc_auc_score
+
+    if not known or not others:
+        return None
+    truths = [True] * len(known) + [False] * len(others)
+    scores = [a.answer.known_score for a in (*known, *others)]
+    return round(float(roc_auc_score(truths, scores)), 4)
+
+
 def expected_calibration_error(outcomes: Sequence[tuple[float, bool]]) -> float:
     """Return the mean distance between confidence and share of right answers, over bins."""
     bins: dict[int, list[tuple[float, bool]]] = {}

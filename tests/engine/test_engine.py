@@ -180,7 +180,8 @@ async def test_a_network_with_other_labels_is_reported(
 
 
 async def test_without_any_network_the_engine_starts_and_says_so(tmp_path: Path) -> None:
-    async with Engine(EngineSettings(home=tmp_path)) as engine:
+    settings = EngineSettings(home=tmp_path, index=tmp_path / "no-index")
+    async with Engine(settings) as engine:
         with pytest.raises(ModelUnavailable, match="fieldmark models pull"):
             await engine.identify([photo(RED)], Group.AUTO)
 

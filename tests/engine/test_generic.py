@@ -164,7 +164,8 @@ async def test_what_is_no_photo_is_not_learnt(engine: Engine) -> None:
 
 
 async def test_without_an_index_there_is_nothing_to_teach(tmp_path: Path) -> None:
-    async with Engine(EngineSettings(home=tmp_path)) as engine:
+    settings = EngineSettings(home=tmp_path, index=tmp_path / "no-index")
+    async with Engine(settings) as engine:
         with pytest.raises(ModelUnavailable, match="fieldmark index build"):
             await engine.learn(picture(NEW[1], 0), taxon("Apis mellifera"), CREDIT)
 

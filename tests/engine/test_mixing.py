@@ -25,7 +25,8 @@ LABELS = {ROBIN, WREN}
 
 
 def test_what_both_can_name_is_averaged_by_their_shares() -> None:
-    pooled = mix({ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}, LABELS, sharpness=1)
+    said = {ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}
+    pooled = mix(*said, LABELS, share=0.4, sharpness=1)
     assert pooled == pytest.approx({ROBIN: 0.56, WREN: 0.44})
 
 
