@@ -14,7 +14,7 @@ from bot.groups import PLURALS
 from bot.links import taxon_url
 from bot.markdown import escape, italic_name, one_line
 from bot.place import Place
-from engine import Ancestor, Candidate, Group, Identification, Taxon, Verdict
+from engine import SPECIES_RANKS, Ancestor, Candidate, Group, Identification, Taxon, Verdict
 
 MAX_CANDIDATES = 5
 HIDDEN = discord.Colour(0x8A8F98)
@@ -46,7 +46,6 @@ _KINDS = {
     "Animalia": "an animal",
 }
 _NAMED_AFTER_KIN = frozenset({"Aves", "Mammalia"})
-_SPECIES_RANKS = frozenset({"species", "subspecies", "variety", "form", "hybrid"})
 _GROUP_KINDS = {
     Group.BIRD: "a bird",
     Group.INSECT: "an insect",
@@ -71,7 +70,7 @@ def headline(identification: Identification, place: Place | None = None) -> Head
         return _unknown(identification)
     if verdict is None:
         return _undecided(identification)
-    if verdict.taxon.rank in _SPECIES_RANKS:
+    if verdict.taxon.rank in SPECIES_RANKS:
         return _species(verdict, identification.group, place)
     return _higher_taxon(verdict, identification)
 

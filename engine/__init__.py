@@ -2,6 +2,7 @@
 
 from engine.admission import Ticket
 from engine.contracts import (
+    SPECIES_RANKS,
     Ancestor,
     Candidate,
     EngineBusy,
@@ -27,6 +28,7 @@ from engine.taxa import TaxonTable
 
 __all__ = [
     "CERTAINTY",
+    "SPECIES_RANKS",
     "Ancestor",
     "Candidate",
     "Engine",

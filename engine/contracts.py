@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+SPECIES_RANKS = frozenset({"species", "hybrid", "subspecies", "infraspecies", "variety", "form"})
+"""The ranks at which an answer is a species, or something within one."""
+
 
 class Group(StrEnum):
     """What a member says is in the photo. ``auto`` lets the pixels decide."""
@@ -141,6 +144,16 @@ class Identification:
     timings_ms: dict[str, float] = field(hash=False)
     preview: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def trust(self) -> float:
+        """How far a species may be trusted to be one that the models know, in [0, 1].
+
+        A classifier that answers alone has said all in its probabilities; an index has a
+        second opinion, of how near its photos lie.
+        """
+        asked_an_index = any(model.group is Group.GENERIC for model in self.models)
+        return self.known_score if asked_an_index else 1.0
 
 
 class EngineError(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 
 from engine.batch import Batch
@@ -91,13 +92,9 @@ class Pipeline:
         index = self._ask_index(batch, group)
         searched_at = perf_counter()
         judgement = judge(group, networks, index)
-        return Identification(
+        answer = Identification(
             candidates=judgement.candidates(limit, index),
-            verdict=roll_up(
-                judgement.probabilities.items(), self._taxa.ancestor, certainty=certainty
-            )
-            if judgement.known
-            else None,
+            verdict=None,
             group=judgement.group,
             known=judgement.known,
             known_score=round(judgement.known_score, 4),
@@ -111,6 +108,15 @@ class Pipeline:
             preview=decoded[0].preview() if preview else None,
             notes=(*_notes(decoded), *judgement.notes),
         )
+        if not judgement.known:
+            return answer
+        verdict = roll_up(
+            judgement.probabilities.items(),
+            self._taxa.ancestor,
+            certainty=certainty,
+            trust=answer.trust,
+        )
+        return replace(answer, verdict=verdict)
 
     def learn(self, photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> bool:
         """Add a labelled photo to the index; return False where it was there already.

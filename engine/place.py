@@ -67,7 +67,7 @@ def weigh_identification(
         for candidate in identification.candidates
     ]
     candidates.sort(key=lambda candidate: -candidate.probability)
-    verdict = roll_up(weighed.items(), ancestor, certainty=certainty)
+    verdict = roll_up(weighed.items(), ancestor, certainty=certainty, trust=identification.trust)
     return replace(
         identification,
         candidates=tuple(candidates),

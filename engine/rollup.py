@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from engine.contracts import Taxon, Verdict
+from engine.contracts import SPECIES_RANKS, Taxon, Verdict
 
 CERTAINTY = 0.85
 """How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
 
 SHARE_OF_PARENT = 0.5
+ALLOWANCE = 0.72
+"""How much of the certainty a species must keep after it was multiplied by the trust in it. Less
+than 1, because trust is fitted as if every second photo were of an unknown species. Chosen on
+``train`` (docs/models.md)."""
 
 
 def roll_up(
@@ -17,12 +21,15 @@ def roll_up(
     ancestor: Callable[[Taxon, str], Taxon | None],
     *,
     certainty: float = CERTAINTY,
+    trust: float = 1.0,
 ) -> Verdict | None:
     """Sum probabilities up the lineages and return the deepest taxon that is sure enough.
 
     A taxon qualifies when the species below it sum to at least ``certainty`` and to at
     least half of what its parent's sum to, as in Seek and iNaturalist's vision server. Returns
-    None where not even a kingdom does.
+    None where not even a kingdom does. ``trust`` is how likely the species is one that is known
+    at all: one that is not has its look-alike's genus more often than its name, so only species
+    are held to it.
 
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.
     """
@@ -35,7 +42,12 @@ def roll_up(
             path = (*path, name)
             sums[path] = sums.get(path, 0.0) + probability
             lowest.setdefault(path, (taxon, rank))
-    deepest = _descend(sums, certainty)
+    doubtful = {
+        path
+        for path, (_, rank) in lowest.items()
+        if rank in SPECIES_RANKS and sums[path] * trust < ALLOWANCE * certainty
+    }
+    deepest = _descend(sums, doubtful, certainty)
     if not deepest:
         return None
     member, rank = lowest[deepest]
@@ -46,14 +58,17 @@ def roll_up(
     return Verdict(taxon=sure_of, probability=min(1.0, sums[deepest]))
 
 
-def _descend(sums: dict[tuple[str, ...], float], certainty: float) -> tuple[str, ...]:
+def _descend(
+    sums: dict[tuple[str, ...], float], doubtful: set[tuple[str, ...]], certainty: float
+) -> tuple[str, ...]:
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for path in sums:
         children.setdefault(path[:-1], []).append(path)
     here: tuple[str, ...] = ()
     while below := children.get(here):
         best = max(below, key=sums.__getitem__)
-        if sums[best] < max(certainty, SHARE_OF_PARENT * sums.get(here, 0.0)):
+        least = max(certainty, SHARE_OF_PARENT * sums.get(here, 0.0))
+        if sums[best] < least or best in doubtful:
             break
         here = best
     return here

@@ -8,11 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
-from engine import Ancestor, Identification, Taxon, Verdict
+from engine import SPECIES_RANKS, Ancestor, Identification, Taxon, Verdict
 from engine.rollup import roll_up
 from tools.manifest import LabelledPhoto
 
-SPECIES_RANKS = frozenset({"species", "subspecies", "variety", "form", "hybrid"})
 EVERY_SPECIES = "all"
 
 
@@ -64,7 +63,9 @@ def verdicts_at(
     """
     species = [(candidate.taxon, candidate.probability) for candidate in answer.candidates]
     further = (
-        roll_up(species, ancestor, certainty=certainty) if answer.known else None
+        roll_up(species, ancestor, certainty=certainty, trust=answer.trust)
+        if answer.known
+        else None
         for certainty in certainties[1:]
     )
     return (answer.verdict, *further)

@@ -92,3 +92,23 @@ def test_a_verdict_is_never_below_its_threshold(probabilities: list[float]) -> N
     assert (found is not None) == (total >= CERTAINTY)
     if found is not None:
         assert CERTAINTY <= found.probability <= min(1.0, total) + 1e-9
+
+
+def test_a_species_that_may_be_an_unknown_one_gives_way_to_its_genus() -> None:
+    likely = [(HOUSE, 0.95), (ITALIAN, 0.03)]
+    sure, doubtful = (roll_up(likely, ancestor, trust=trust) for trust in (0.9, 0.5))
+    assert sure is not None
+    assert doubtful is not None
+    assert sure.taxon == HOUSE
+    assert doubtful.taxon.rank == "genus"
+    assert doubtful.probability == pytest.approx(0.98)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_less_trust_never_makes_a_verdict_deeper(first: float, second: float) -> None:
+    likely = [(HOUSE, 0.9), (ITALIAN, 0.05)]
+    depths = []
+    for trust in sorted((first, second)):
+        found = roll_up(likely, ancestor, trust=trust)
+        depths.append(len(found.taxon.lineage) if found else -1)
+    assert depths[0] <= depths[1]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from engine import Ancestor, Taxon, TaxonTable
+from engine import SPECIES_RANKS, Ancestor, Taxon, TaxonTable
 from engine.taxa import HYBRID_SIGN, fold
 from tools.label_facts import RANKS, LabelsError, rank_of, spell
 from tools.sources.source import SourceError
 
-SPECIES_RANKS = frozenset({"species", "hybrid", "subspecies", "infraspecies", "variety", "form"})
 """Ranks that a photo's label may have."""
 
 _GENUS = rf"(?:{HYBRID_SIGN} )?[A-Z][^\W\d_]+(?:-[^\W\d_]+)?"
