@@ -24,8 +24,9 @@ from engine.groups import group_of
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.known import KNOWN_FROM, either
-from engine.mixing import route
+from engine.mixing import mix, of_group, route
 from engine.network import Networks
+from engine.rollup import ALLOWANCE, CERTAINTY
 from engine.vote import Evidence, Vote, VoteSettings, fit_known, vote
 from tools.crossvalidation import ProjectionChoice, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
@@ -41,6 +42,7 @@ class Judged:
 
     ``indexed`` and ``labelled`` say whether the index held its species and whether a
     classifier has a label for it. ``taxon`` is None for a photo that shows no organism.
+    ``best`` is the greatest probability that both together give to a species.
     """
 
     taxon: Taxon | None
@@ -48,6 +50,17 @@ class Judged:
     labelled: bool
     index: float
     classifier: float
+    best: float
+
+    @property
+    def together(self) -> float:
+        """How likely it is that one of the two knows it."""
+        return either(self.index, self.classifier)
+
+    def named(self, allowance: float) -> bool:
+        """Tell whether the verdict is a species, as ``engine.rollup`` decides."""
+        trusted = self.best * self.together >= allowance * CERTAINTY
+        return self.together >= KNOWN_FROM and self.best >= CERTAINTY and trusted
 
     @property
     def group(self) -> str:
@@ -90,6 +103,7 @@ def study_known(
     console = Console()
     console.print(_areas(judged))
     console.print(_rates(judged))
+    console.print(_verdicts(judged))
 
 
 def judge_folds(
@@ -135,13 +149,19 @@ def _judge(
     answers: dict[Group, ClassifierAnswer],
 ) -> Judged:
     said = vote(evidence, settings)
-    group = route({g: answer.seen for g, answer in answers.items()}, _named(said, species))
+    named = _named(said, species)
+    group = route({g: answer.seen for g, answer in answers.items()}, named)
+    mixture = of_group(named, group)
+    if group in answers:
+        answer = answers[group]
+        mixture = mix(answer.probabilities, mixture, answer.classifier.labels)
     return Judged(
         taxon=taxon,
         indexed=indexed,
         labelled=any(taxon in answer.classifier.labels for answer in answers.values()),
         index=said.known_probability,
         classifier=answers[group].known_score if group in answers else 0.0,
+        best=max(mixture.values(), default=0.0),
     )
 
 
@@ -153,7 +173,7 @@ def _named(said: Vote, species: Sequence[Taxon]) -> dict[Taxon, float]:
 _WAYS: dict[str, Callable[[Judged], float]] = {
     "the index alone": lambda photo: photo.index,
     "the classifier alone": lambda photo: photo.classifier,
-    "either (default)": lambda photo: either(photo.index, photo.classifier),
+    "either (default)": lambda photo: photo.together,
 }
 
 
@@ -182,19 +202,33 @@ def _areas(judged: Sequence[Judged]) -> Table:
 
 def _rates(judged: Sequence[Judged]) -> Table:
     """Set out how many of each kind are called known, at several thresholds."""
-    kinds = {
+    kinds = _kinds(judged)
+    table = Table("called known, from", *kinds)
+    for threshold in (0.3, KNOWN_FROM, 0.5, 0.6):
+        cells = (_share([p.together >= threshold for p in part]) for part in kinds.values())
+        table.add_row(f"{threshold}{' (default)' * (threshold == KNOWN_FROM)}", *cells)
+    return table
+
+
+def _verdicts(judged: Sequence[Judged]) -> Table:
+    """Set out how many of each kind are given a species, at several allowances for trust."""
+    kinds = _kinds(judged)
+    table = Table("given a species, allowance", *kinds)
+    for allowance in (0.0, 0.6, ALLOWANCE, 0.85, 1.0):
+        cells = (_share([p.named(allowance) for p in part]) for part in kinds.values())
+        name = f"{allowance}{' (default)' * (allowance == ALLOWANCE)}" if allowance else "no trust"
+        table.add_row(name, *cells)
+    return table
+
+
+def _kinds(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    return {
         "species indexed": [p for p in judged if p.indexed],
         "species with a label only": [p for p in judged if p.labelled and not p.indexed],
         "other species": [p for p in judged if p.taxon and not p.indexed and not p.labelled],
         OTHERS: [p for p in judged if p.taxon is None],
     }
-    table = Table("called known, from", *kinds)
-    for threshold in (0.3, KNOWN_FROM, 0.5, 0.6):
-        cells = (
-            f"{np.mean([either(p.index, p.classifier) >= threshold for p in part]):.3f}"
-            if part
-            else "-"
-            for part in kinds.values()
-        )
-        table.add_row(f"{threshold}{' (default)' * (threshold == KNOWN_FROM)}", *cells)
-    return table
+
+
+def _share(values: Sequence[bool]) -> str:
+    return f"{np.mean(values):.3f}" if values else "-"
