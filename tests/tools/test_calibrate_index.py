@@ -1,0 +1,116 @@
+"""An index is calibrated with photos that it does not hold, and keeps what was fitted."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from engine import EngineSettings
+from engine.index import SpeciesIndex
+from engine.known import KnownCurve
+from tests.hub_modules import HubModules
+from tools.calibrate_index import calibrate_index
+from tools.cli import app
+
+CATALOG = """
+[colours]
+title = "Colours"
+group = "generic"
+handle = "{folder}"
+input_size = 224
+features = 48
+licence = "CC0-1.0"
+source = "https://example.org/colours"
+version = "1"
+"""
+COLOURS = {
+    "Vulpes vulpes": "orange",
+    "Erithacus rubecula": "brown",
+    "Abies alba": "darkgreen",
+    "Apis mellifera": "gold",
+}
+STRANGER = ("Amanita muscaria", "magenta")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six photos of each species to build from, six others and a stranger's twelve beside them."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (split, name, colour, number)
+        for split in ("train", "kept")
+        for name, colour in COLOURS.items()
+        for number in range(6)
+    ]
+    rows += [("kept", *STRANGER, number) for number in range(12)]
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with (folder / "MANIFEST.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "split", "group", "scientific_name", "label_set", "label_index"])
+        for split, name, colour, number in rows:
+            path = f"{split}-{name.replace(' ', '_')}-{number}.png"
+            pixels = np.asarray(Image.new("RGB", (48, 48), colour)).astype(int)
+            pixels += rng.integers(-40, 40, pixels.shape)
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / path)
+            writer.writerow([path, split, "other", name, "", ""])
+    return folder
+
+
+@pytest.fixture
+def settings(hub_modules: HubModules, tmp_path: Path) -> EngineSettings:
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(CATALOG.format(folder=hub_modules.colours))
+    return EngineSettings(home=tmp_path / "home", catalog=catalog, threads=1)
+
+
+@pytest.fixture
+def index(
+    photos: Path, settings: EngineSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    monkeypatch.setenv("FIELDMARK_ENGINE__CATALOG", str(settings.catalog))
+    words = ["index", "build", tmp_path / "index", "--from", "folder", photos, "--split", "train",
+             "--embedder", "colours", "--projection", "pca", "--dims", "8",
+             "--home", settings.home]  # fmt: skip
+    built = CliRunner().invoke(app, [str(word) for word in words])
+    assert built.exit_code == 0, built.output
+    return tmp_path / "index"
+
+
+def test_photos_it_does_not_hold_fit_its_vote(
+    index: Path, photos: Path, settings: EngineSettings
+) -> None:
+    before = SpeciesIndex.open(index)
+    done = calibrate_index(index, photos, "kept", settings)
+    assert (done.inside, done.outside, done.held) == (24, 12, 0)
+    after = SpeciesIndex.open(index)
+    assert after.vote_settings == done.settings != before.vote_settings
+    assert after.generation == before.generation + 1
+    assert len(after) == len(before)
+    assert done.settings.known_curve != KnownCurve(middle=0.6, slope=8.0)
+
+
+def test_the_command_says_what_was_fitted_and_what_was_left_out(
+    index: Path, photos: Path, settings: EngineSettings
+) -> None:
+    words = ["calibrate", photos, "--split", "kept", "--index", index, "--home", settings.home]
+    said = CliRunner().invoke(app, [str(word) for word in words])
+    assert said.exit_code == 0, said.output
+    assert "24 photos of its species and 12 of others" in said.stdout
+    vote = SpeciesIndex.open(index).vote_settings
+    assert f"temperature      {vote.temperature}" in said.stdout
+
+
+def test_its_own_photos_do_not_count(index: Path, photos: Path, settings: EngineSettings) -> None:
+    before = SpeciesIndex.open(index).vote_settings
+    words = ["calibrate", photos, "--split", "train", "--index", index, "--home", settings.home]
+    said = CliRunner().invoke(app, [str(word) for word in words])
+    assert said.exit_code == 1
+    assert "0 photos are too few" in said.stderr
+    assert "Photos that the index holds do not count" in said.stderr
+    assert SpeciesIndex.open(index).vote_settings == before

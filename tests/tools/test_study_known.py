@@ -1,0 +1,52 @@
+"""What is known is told from what is not, on made-up features that make it plain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine import Ancestor, Taxon
+from tools.study_known import Judged, judge_folds
+
+SPECIES = [
+    Taxon(
+        scientific_name=f"Species {number}",
+        rank="species",
+        lineage=(Ancestor("kingdom", "Animalia"), Ancestor("class", "Mammalia")),
+    )
+    for number in range(20)
+]
+PHOTOS = 10
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[Judged]:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(20, 60))
+    shown = [taxon for taxon in SPECIES for _ in range(PHOTOS)]
+    features = np.repeat(centres, PHOTOS, axis=0) + 0.3 * rng.normal(size=(200, 60))
+    strangers = 3 * rng.normal(size=(15, 60))
+    everything = np.vstack([features, strangers]).astype(np.float32)
+    return judge_folds(shown, everything, [{} for _ in everything])
+
+
+def test_every_species_is_left_out_once_and_every_stranger_is_seen_in_each_fold(
+    judged: list[Judged],
+) -> None:
+    outside = [photo.taxon for photo in judged if photo.taxon and not photo.indexed]
+    assert len(outside) == len(SPECIES) * PHOTOS
+    assert set(outside) == set(SPECIES)
+    assert sum(photo.taxon is None for photo in judged) == 5 * 15
+    assert not any(photo.labelled for photo in judged)
+
+
+def test_species_that_the_index_holds_are_known_and_others_are_not(judged: list[Judged]) -> None:
+    def mean(indexed: bool) -> float:
+        scores = [p.together for p in judged if p.taxon is not None and p.indexed is indexed]
+        return float(np.mean(scores))
+
+    assert mean(indexed=True) > 0.8
+    assert mean(indexed=False) < 0.2
+    named = [photo.named(0.72) for photo in judged if photo.indexed]
+    assert np.mean(named) > 0.7
+    assert not any(photo.named(0.72) and not photo.named(0.5) for photo in judged)
