@@ -143,6 +143,14 @@ class Identification:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinates:
+    """A position in degrees, north and east positive."""
+
+    latitude: float
+    longitude: float
+
+
 class EngineError(Exception):
     """Any failure of the engine. ``str(error)`` is one sentence that people may see."""
 
