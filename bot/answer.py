@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 
 from bot.cards import identification_card, identification_text
-from bot.country_option import ANYWHERE
 from bot.errors import sentence
 from bot.features.remove import RemoveButton
 from bot.headline import MAX_CANDIDATES
 from bot.identifier import Identifier
 from bot.intake import Photos
 from bot.place import CANDIDATES, Place, Places
+from bot.place_option import ANYWHERE, FROM_PHOTO
 from bot.store import Store
-from engine import CERTAINTY, Group, Identification, PhotoRejected, Requester, Ticket
+from engine import (
+    CERTAINTY,
+    EngineError,
+    Group,
+    Identification,
+    PhotoRejected,
+    Requester,
+    Ticket,
+)
+
+log = logging.getLogger(__name__)
+
+_NO_GPS = "The photo carries no coordinates, or none near land, so no place was used."
+_GPS_NOT_READ = "The photo's GPS could not be looked up just now, so no place was used."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,45 +90,62 @@ class Answerer:
         group: Group,
         *,
         requester: Requester,
-        country: str | None = None,
+        where: str | None = None,
         preview: bool = False,
         ticket: Ticket | None = None,
     ) -> Answer:
         """Await the photos and identify them; turn any failure into its sentence.
 
-        ``country`` goes before what the requester's server has chosen; ``ANYWHERE`` is for
-        no country.
+        ``where`` goes before what the requester's server has chosen: the code of a place,
+        ``FROM_PHOTO`` for where the photos' own GPS says, ``ANYWHERE`` for no place.
         """
         place = None
         try:
             chosen = await self._store.settings_of(requester.server)
-            country = country or chosen.country or ANYWHERE
+            where = where or chosen.country or ANYWHERE
             certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
-            if country != ANYWHERE:
+            if where != ANYWHERE:
                 self._places.prepare()
             photos = await reading
             identification = await self._identifier.identify(
                 photos.data,
                 group,
-                limit=MAX_CANDIDATES if country == ANYWHERE else CANDIDATES,
+                limit=MAX_CANDIDATES if where == ANYWHERE else CANDIDATES,
                 preview=preview,
                 certainty=certainty,
                 requester=requester,
                 ticket=ticket,
             )
-            if country != ANYWHERE:
+            notes = photos.notes
+            by_gps = where == FROM_PHOTO
+            if by_gps:
+                where, said = await self._country_of(photos.data)
+                notes = (*notes, *said)
+            if where != ANYWHERE:
                 identification, place = await self._places.weigh(
-                    identification, country, certainty=certainty
+                    identification, where, certainty=certainty, by_gps=by_gps
                 )
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=_explain(error))
         return Answer(
             identification=identification,
             photos=len(photos.data),
-            notes=photos.notes,
+            notes=notes,
             spoiler=photos.spoiler,
             place=place,
         )
+
+    async def _country_of(self, photos: Sequence[bytes]) -> tuple[str, tuple[str, ...]]:
+        """Return the country that the photos' GPS says, or ``ANYWHERE`` and what to say of that."""
+        try:
+            for photo in photos:
+                country = await self._identifier.country_of(photo)
+                if country is not None:
+                    return country, ()
+        except EngineError as error:
+            log.warning("A photo's GPS was not taken into account: %s", error)
+            return ANYWHERE, (_GPS_NOT_READ,)
+        return ANYWHERE, (_NO_GPS,)
 
 
 def render(

@@ -20,15 +20,17 @@ from bot.headline import (
     scientific,
     worth_a_line,
 )
-from bot.links import taxon_url
-from bot.markdown import cut, escape
+from bot.links import photo_url, taxon_url
+from bot.markdown import cut, escape, one_line
 from bot.place import Place
-from engine import Candidate, Identification, ModelInfo
+from engine import Candidate, Identification, ModelInfo, ReferencePhoto
 
 _MAX_TITLE = 256
 _MAX_DESCRIPTION = 4096
 _MAX_FOOTER = 1024
 _MAX_CONTENT = 2000
+_MAX_REFERENCES = 3
+_MAX_CREDIT = 60
 _BAR_CELLS = 8
 
 
@@ -36,11 +38,12 @@ _BAR_CELLS = 8
 class Card:
     """The parts of a card, before they are set as an embed or as text.
 
-    ``candidates`` are Markdown.
+    ``candidates`` and ``references`` are Markdown; ``references`` is "" where there are none.
     """
 
     headline: Headline
     candidates: tuple[str, ...]
+    references: str
     footer: str
 
 
@@ -67,6 +70,7 @@ def identification_card(
     lines = [card.headline.lead, *_spaced(card.candidates)]
     if spoiler:
         lines = [_hidden(line) for line in (f"**{escape(card.headline.title)}**", *lines)]
+    lines += _small(card.references, spoiler=spoiler)
     if source_url is not None:
         lines += _spaced([f"[Go to the photo]({source_url})"])
     embed = discord.Embed(description=_fit(lines, _MAX_DESCRIPTION), colour=card.headline.colour)
@@ -93,6 +97,7 @@ def identification_text(
     if spoiler:
         lines = [_hidden(line) for line in lines]
     lines += [f"-# {escape(line)}" for line in card.footer.splitlines()]
+    lines += _small(card.references, spoiler=spoiler)
     return _fit(lines, _MAX_CONTENT)
 
 
@@ -108,6 +113,7 @@ def compose(
     return Card(
         headline=headline(identification, place),
         candidates=tuple(_candidate_line(candidate, place) for candidate in shown),
+        references=_references(shown[0].references) if shown else "",
         footer=_footer(identification, photos, notes, place),
     )
 
@@ -129,6 +135,23 @@ def _candidate_line(candidate: Candidate, place: Place | None) -> str:
     return f"{score} {name}"
 
 
+def _references(photos: Sequence[ReferencePhoto]) -> str:
+    """Link the photos that the likeliest species was recognised by, with whose they are."""
+    links = [(link, photo) for photo in photos if (link := photo_url(photo.url)) is not None]
+    credited = [
+        f"[{number}]({link}) {_credit(photo)}".rstrip()
+        for number, (link, photo) in enumerate(links[:_MAX_REFERENCES], start=1)
+    ]
+    return f"Nearest reference photos: {' · '.join(credited)}" if credited else ""
+
+
+def _credit(photo: ReferencePhoto) -> str:
+    author = one_line(photo.attribution, _MAX_CREDIT).removeprefix("(c)").lstrip("© ")
+    licence = one_line(photo.licence, _MAX_CREDIT)
+    credit = ", ".join(part for part in (author and f"© {author}", licence) if part)
+    return escape(credit)
+
+
 def _footer(
     identification: Identification, photos: int, notes: Sequence[str], place: Place | None
 ) -> str:
@@ -147,9 +170,10 @@ def _footer(
 
 
 def _place_note(place: Place) -> str:
+    name = f"{place.name} (by the photo's GPS)" if place.by_gps else place.name
     if place.problem is not None:
-        return f"That it is from {place.name} was not taken into account: {place.problem}."
-    return f"Taken to be from {place.name}. Records: GBIF.org"
+        return f"That it is from {name} was not taken into account: {place.problem}."
+    return f"Taken to be from {name}. Records: GBIF.org"
 
 
 def _model(model: ModelInfo) -> str:
@@ -159,6 +183,11 @@ def _model(model: ModelInfo) -> str:
 def _spaced(lines: Sequence[str]) -> list[str]:
     """Set a blank line before ``lines``, if there are any."""
     return ["", *lines] if lines else []
+
+
+def _small(line: str, *, spoiler: bool) -> list[str]:
+    """Set a line in small print, if there is one; what hides it comes after its mark."""
+    return [f"-# {_hidden(line) if spoiler else line}"] if line else []
 
 
 def _hidden(line: str) -> str:

@@ -33,7 +33,7 @@ from bot.gbif_facts import (
     VernacularNames,
     WorldTiles,
 )
-from bot.gbif_records import CountryRecords
+from bot.gbif_records import PlaceRecords
 from bot.gbif_source import GbifSource, ask_all
 from bot.gbif_transport import API, GbifTransport, deadline
 from engine import Taxon, TaxonTable
@@ -83,7 +83,7 @@ class GbifClient:
             contact=contact, deadline_s=deadline_s, base_url=base_url, backoff_s=backoff_s
         )
         self._source = GbifSource(self._transport, cache, deadline_s=deadline_s)
-        self._records = CountryRecords(self._source, self.look_up_taxon)
+        self._records = PlaceRecords(self._source, self.look_up_taxon)
 
     def prepare(self) -> None:
         """Get ready for a look-up that is likely to come."""
@@ -152,17 +152,17 @@ class GbifClient:
         asked = col_key if usage is None else usage.canonical_name or usage.name
         return replace(answer.value.info(asked, None, None, self._taxa), stale_s=answer.stale_s)
 
-    async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
-        """Return how many occurrences GBIF holds of each of ``taxa`` in ``country``.
+    async def recorded_in(self, taxa: Sequence[Taxon], place: str) -> Mapping[Taxon, int]:
+        """Return how many occurrences GBIF holds of each of ``taxa`` in ``place``.
 
-        ``country`` is an ISO 3166-1 alpha-2 code. A taxon of which there is none has 0, one
-        that GBIF cannot resolve is left out.
+        ``place`` is a code of ``bot.countries``: a country's or a continent's. A taxon of which
+        there is none has 0, one that GBIF cannot resolve is left out.
 
         Raises:
             GbifUnavailable: A count could not be had before the deadline, nor was kept.
         """
         async with deadline(self._deadline_s):
-            return await self._records.recorded_in(taxa, country.upper())
+            return await self._records.recorded_in(taxa, place.upper())
 
     async def occurrences(self, taxon: Taxon) -> Dated[Occurrences] | None:
         """Return how many occurrences GBIF holds and where most are; None without a key.

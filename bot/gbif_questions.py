@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from bot.countries import is_continent
 from bot.gbif_facts import BACKBONE, COL_XR, TaxonKey
 from bot.gbif_transport import API, TILES, Service, get_json, get_picture
 
@@ -57,18 +58,19 @@ def occurrences(key: TaxonKey) -> Question:
     return _occurrence_search(key, facet, fresh_s=_DAY_S)
 
 
-def occurrences_in(key: TaxonKey, country: str) -> Question:
-    """Ask how many occurrences there are in one country."""
-    return _occurrence_search(key, {"country": country}, fresh_s=30 * _DAY_S)
+def occurrences_in(key: TaxonKey, place: str) -> Question:
+    """Ask how many occurrences there are in one country or continent."""
+    return _occurrence_search(key, _within(place), fresh_s=30 * _DAY_S)
 
 
-def species_in(keys: Sequence[TaxonKey], country: str) -> Question:
-    """Ask how many occurrences of each of several species there are in one country.
+def species_in(keys: Sequence[TaxonKey], place: str) -> Question:
+    """Ask how many occurrences of each of several species there are in one country or continent.
 
     The keys are of one checklist.
     """
     (checklist,) = {key.checklist for key in keys}
-    asked = {"country": country, "facet": "speciesKey", "speciesKey_facetLimit": str(len(keys) * 2)}
+    facet = {"facet": "speciesKey", "speciesKey_facetLimit": str(len(keys) * 2)}
+    asked = {**_within(place), **facet}
     listed = [key.key for key in keys]
     return Question(
         service=Service.OCCURRENCES,
@@ -114,6 +116,10 @@ def density(key: TaxonKey, half: int) -> Question:
         call=partial(get_picture, url, parameters),
         fresh_s=7 * _DAY_S,
     )
+
+
+def _within(place: str) -> dict[str, str]:
+    return {"continent" if is_continent(place) else "country": place}
 
 
 def _occurrence_search(key: TaxonKey, parameters: Mapping[str, str], *, fresh_s: float) -> Question:

@@ -1,4 +1,4 @@
-"""How often taxa were recorded in a country, in as few questions as give a sure answer."""
+"""How often taxa were recorded in a place, in as few questions as give a sure answer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 _WORTH_JOINING = 2
 
 
-class CountryRecords:
-    """Counts what GBIF holds of taxa in a country.
+class PlaceRecords:
+    """Counts what GBIF holds of taxa in a country or continent.
 
     ``look_up`` matches a taxon with what the Catalogue of Life calls it today.
     """
@@ -30,7 +30,7 @@ class CountryRecords:
         self._source = source
         self._look_up = look_up
 
-    async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
+    async def recorded_in(self, taxa: Sequence[Taxon], place: str) -> Mapping[Taxon, int]:
         """Return the count of each taxon; those that GBIF cannot resolve are left out.
 
         Integer keys are counted in the backbone. A 0 is believed only of today's accepted
@@ -45,13 +45,13 @@ class CountryRecords:
             for taxon in taxa
             if taxon.gbif_key is not None
         }
-        counts = await self._count(keys, country)
+        counts = await self._count(keys, place)
         unsure = [taxon for taxon in dict.fromkeys(taxa) if not counts.get(taxon)]
         todays = await ask_all(self._todays_key(taxon) for taxon in unsure)
         accepted = {
             taxon: key for taxon, key in zip(unsure, todays, strict=True) if key is not None
         }
-        return {**counts, **await self._count(accepted, country)}
+        return {**counts, **await self._count(accepted, place)}
 
     async def _todays_key(self, taxon: Taxon) -> TaxonKey | None:
         info = await self._look_up(taxon)
@@ -60,29 +60,29 @@ class CountryRecords:
             return None
         return TaxonKey(accepted.col_key, COL_XR)
 
-    async def _count(self, keys: Mapping[Taxon, TaxonKey], country: str) -> dict[Taxon, int]:
+    async def _count(self, keys: Mapping[Taxon, TaxonKey], place: str) -> dict[Taxon, int]:
         """Count each taxon under its key; all keys are of one checklist."""
         counts: dict[TaxonKey, int] = {}
         for key in set(keys.values()):
-            kept = await self._source.fresh(questions.occurrences_in(key, country), OCCURRENCES)
+            kept = await self._source.fresh(questions.occurrences_in(key, place), OCCURRENCES)
             if kept is not None:
                 counts[key] = kept.count
         species = {key for taxon, key in keys.items() if taxon.rank == "species"}
-        counts |= await self._together(sorted(species - counts.keys()), country)
+        counts |= await self._together(sorted(species - counts.keys()), place)
         rest = [key for key in dict.fromkeys(keys.values()) if key not in counts]
-        singly = await ask_all(self._one(key, country) for key in rest)
+        singly = await ask_all(self._one(key, place) for key in rest)
         counts |= dict(zip(rest, singly, strict=True))
         return {taxon: counts[key] for taxon, key in keys.items()}
 
-    async def _one(self, key: TaxonKey, country: str) -> int:
-        question = questions.occurrences_in(key, country)
+    async def _one(self, key: TaxonKey, place: str) -> int:
+        question = questions.occurrences_in(key, place)
         return (await self._source.json(question, OCCURRENCES)).value.count
 
-    async def _together(self, keys: Sequence[TaxonKey], country: str) -> dict[TaxonKey, int]:
+    async def _together(self, keys: Sequence[TaxonKey], place: str) -> dict[TaxonKey, int]:
         """Count species with one question, and return what its answer leaves no doubt of."""
         if len(keys) < _WORTH_JOINING:
             return {}
-        question = questions.species_in(keys, country)
+        question = questions.species_in(keys, place)
         try:
             answer = await self._source.json(question, OCCURRENCES, worth_keeping=lambda _: False)
         except GbifUnavailable as error:
@@ -91,7 +91,7 @@ class CountryRecords:
         counts = _certain(keys, answer.value)
         for key, count in counts.items():
             body = json.dumps({"count": count}).encode()
-            await self._source.keep(questions.occurrences_in(key, country), body)
+            await self._source.keep(questions.occurrences_in(key, place), body)
         return counts
 
 

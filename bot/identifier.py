@@ -39,6 +39,9 @@ class Identifier(Protocol):
     ) -> Identification:
         """Identify one individual from one or several photos of it, or raise EngineError."""
 
+    async def country_of(self, photo: bytes) -> str | None:
+        """Return the code of the country that a photo's GPS lies in, or raise EngineError."""
+
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the hosted networks, those with a problem included."""
 
@@ -105,6 +108,15 @@ class StartingIdentifier:
             requester=requester,
             ticket=ticket,
         )
+
+    async def country_of(self, photo: bytes) -> str | None:
+        """Wait for the engine if need be, then have it say where a photo's GPS lies.
+
+        Raises:
+            EngineError: as the engine does, also where it could not start or is closing.
+        """
+        await self._started()
+        return await self._engine.country_of(photo)
 
     async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
         """Wait for the engine if need be, then have it make a map.

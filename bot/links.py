@@ -1,10 +1,14 @@
-"""Where a taxon is found on the web."""
+"""Where things are found on the web: taxa, and the photos that a model learnt from."""
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from engine import Taxon
+
+_MAX_LINK = 200
+_HARMLESS = ":/?#@!$&'+,;=%"
+"""What stays as it is in an address from a stranger; what Markdown reads is encoded."""
 
 _SITE = "https://www.gbif.org"
 
@@ -22,3 +26,16 @@ def taxon_url(taxon: Taxon) -> str:
         return f"{_SITE}/taxon/{quote(taxon.col_key, safe='', errors='replace')}"
     exact_name = quote(f'"{taxon.scientific_name}"', safe="", errors="replace")
     return f"{_SITE}/species/search?q={exact_name}"
+
+
+def photo_url(address: str | None) -> str | None:
+    """Return an address of the web as it may stand in Markdown; None where it is no such."""
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return None
+    link = quote(address, safe=_HARMLESS, errors="replace")
+    return link if named and len(link) <= _MAX_LINK else None

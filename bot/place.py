@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.countries import in_a_sentence
@@ -28,8 +28,8 @@ class Records(Protocol):
     def prepare(self) -> None:
         """Get ready for a question that is likely to come."""
 
-    async def recorded_in(self, taxa: Sequence[Taxon], country: str) -> Mapping[Taxon, int]:
-        """Count the occurrences of each taxon in a country by its ISO 3166-1 alpha-2 code.
+    async def recorded_in(self, taxa: Sequence[Taxon], place: str) -> Mapping[Taxon, int]:
+        """Count the occurrences of each taxon in a country or continent, by its code.
 
         Taxa that cannot be looked up are left out.
 
@@ -42,16 +42,18 @@ class Records(Protocol):
 class Place:
     """What the card says of a place: its name in a sentence, and what was never recorded there.
 
-    ``problem`` is why it was not taken into account, None where it was.
+    ``by_gps`` is whether the photo's own coordinates said so, and nobody else. ``problem`` is
+    why it was not taken into account, None where it was.
     """
 
     name: str
+    by_gps: bool = False
     unrecorded: frozenset[Taxon] = frozenset()
     problem: str | None = None
 
 
 class Places:
-    """Weighs identifications by the country that their photos were taken in.
+    """Weighs identifications by the country or continent that their photos were taken in.
 
     Args:
         records: who is asked; None where nobody may be.
@@ -72,29 +74,32 @@ class Places:
             self._records.prepare()
 
     async def weigh(
-        self, identification: Identification, country: str, *, certainty: float
+        self, identification: Identification, where: str, *, certainty: float, by_gps: bool = False
     ) -> tuple[Identification, Place]:
-        """Return the identification as it is in ``country``, or as it was and why."""
-        name = in_a_sentence(country)
+        """Return the identification as it is in ``where``, or as it was and why.
+
+        ``by_gps`` is for the card: the photo's own coordinates said so.
+        """
+        place = Place(name=in_a_sentence(where), by_gps=by_gps)
         asked = [
             candidate.taxon
             for candidate in identification.candidates[:_LOOKED_UP]
             if candidate.probability >= _WORTH_LOOKING_UP
         ]
         if self._records is None:
-            return identification, Place(name=name, problem="asking GBIF is switched off here")
+            return identification, replace(place, problem="asking GBIF is switched off here")
         try:
             async with asyncio.timeout(self._deadline_s):
-                records = await self._records.recorded_in(asked, country)
+                records = await self._records.recorded_in(asked, where)
         except (GbifUnavailable, TimeoutError) as error:
             log.warning(
                 "A place was not taken into account: %s", str(error) or "GBIF was too slow."
             )
-            return identification, Place(name=name, problem="GBIF could not be reached")
+            return identification, replace(place, problem="GBIF could not be reached")
         if not records:
-            return identification, Place(name=name, problem="GBIF knows none of these names")
+            return identification, replace(place, problem="GBIF knows none of these names")
         weighed = weigh_identification(
             identification, records, self._taxa.ancestor, certainty=certainty
         )
         unrecorded = frozenset(taxon for taxon, count in records.items() if count == 0)
-        return weighed, Place(name=name, unrecorded=unrecorded)
+        return weighed, replace(place, unrecorded=unrecorded)

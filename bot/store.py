@@ -66,8 +66,8 @@ class WatchedChannel:
 class GuildSettings:
     """What a server has chosen; None is for what it has not.
 
-    ``certainty`` is how probable a verdict must be. ``country`` is the ISO 3166-1 alpha-2
-    code of where its photos are taken.
+    ``certainty`` is how probable a verdict must be. ``country`` is the code
+    of where its photos are taken, a country's or a continent's (``bot.countries``).
     """
 
     certainty: float | None = None

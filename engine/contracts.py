@@ -156,6 +156,14 @@ class Identification:
         return self.known_score if asked_an_index else 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinates:
+    """A position in degrees, north and east positive."""
+
+    latitude: float
+    longitude: float
+
+
 class EngineError(Exception):
     """Any failure of the engine. ``str(error)`` is one sentence that people may see."""
 

@@ -26,6 +26,12 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE = 32
 LONGEST_SIDE = 500
 
+UNREADABLE = (
+    OSError, ValueError, TypeError, SyntaxError, EOFError, struct.error, LookupError,
+    ArithmeticError, AttributeError, RuntimeError,
+)  # fmt: skip
+"""What the format plugins raise: hostile files reach every corner of them."""
+
 _ORIENTATION_TAG = 0x0112
 _SIXTEEN_BIT_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
 _NOT_A_PHOTO = (
@@ -83,11 +89,7 @@ def decode(data: bytes) -> Photo:
         raise PhotoRejected(
             "This photo takes too much memory to open. Please send a smaller copy."
         ) from error
-    # Hostile files reach every corner of the format plugins; these are what they raise there.
-    except (
-        OSError, ValueError, TypeError, SyntaxError, EOFError, struct.error, LookupError,
-        ArithmeticError, AttributeError, RuntimeError,
-    ) as error:  # fmt: skip
+    except UNREADABLE as error:
         raise PhotoRejected(_CUT_OFF) from error
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from engine.channel import Message
 from engine.contracts import (
+    Coordinates,
     EngineError,
     EngineFailed,
     Group,
@@ -22,6 +23,7 @@ from engine.contracts import (
 )
 from engine.settings import EngineSettings
 
+_COORDINATES: TypeAdapter[Coordinates | None] = TypeAdapter(Coordinates | None)
 _IDENTIFICATION = TypeAdapter(Identification)
 _MODELS = TypeAdapter(tuple[ModelInfo, ...])
 _SETTINGS = TypeAdapter(EngineSettings)
@@ -92,6 +94,26 @@ def decode_world_map(message: Message) -> bytes:
     """
     _raise_error(message)
     return message.blobs[0]
+
+
+def encode_gps_question(photo: bytes) -> Message:
+    """Encode the question where a photo was taken."""
+    return Message({"gps": True}, (photo,))
+
+
+def encode_coordinates(coordinates: Coordinates | None) -> Message:
+    """Encode where a photo was taken."""
+    return Message({"coordinates": _COORDINATES.dump_python(coordinates, mode="json")})
+
+
+def decode_coordinates(message: Message) -> Coordinates | None:
+    """Read where a photo was taken, or raise the error that the answer carries.
+
+    Raises:
+        EngineError: what the worker raised.
+    """
+    _raise_error(message)
+    return _COORDINATES.validate_python(message.body["coordinates"])
 
 
 def encode_identification(identification: Identification) -> Message:

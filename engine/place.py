@@ -1,9 +1,9 @@
 """Where a photo was taken, as evidence of what it shows.
 
 A network knows what a species looks like, not where it lives. How often GBIF has a species
-recorded in a country says how likely it is to occur there at all, and that is all that is
-taken from the counts: they are not abundances, since people photograph what is rare and
-pass by what is common. So the weight of a count rises from a floor and levels off.
+recorded in a country or continent says how likely it is to occur there at all, and that is
+all that is taken from the counts: they are not abundances, since people photograph what is
+rare and pass by what is common. So the weight of a count rises from a floor and levels off.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HALF_RECORDED = 10.0
 
 
 def weight(records: int) -> float:
-    """Return how much ``records`` occurrences in a country speak for a species, up to 1.
+    """Return how much ``records`` occurrences in a place speak for a species, up to 1.
 
     >>> [round(weight(n), 2) for n in (0, 1, 10, 100, 10_000)]
     [0.05, 0.14, 0.53, 0.91, 1.0]
@@ -32,7 +32,7 @@ def weight(records: int) -> float:
 
 
 def weigh(probabilities: Mapping[Taxon, float], records: Mapping[Taxon, int]) -> dict[Taxon, float]:
-    """Weigh the probabilities of taxa by their records in a country.
+    """Weigh the probabilities of taxa by their records in a place.
 
     Nothing is removed and the sum stays. Taxa that ``records`` says nothing of keep their
     probability; the others share, anew, what they had together.
@@ -55,7 +55,7 @@ def weigh_identification(
     *,
     certainty: float = CERTAINTY,
 ) -> Identification:
-    """Take the records of a country into account: candidates, their order, and the verdict.
+    """Take the records of a place into account: candidates, their order, and the verdict.
 
     The verdict is rolled up from the candidates alone, so ask the engine for many.
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.

@@ -79,22 +79,22 @@ class WorkerProcess:
             WorkerStartFailed: it died, or was not ready ``within_s`` seconds.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={
-                    **{
-                        k: v for k, v in os.environ.items() if not k.startswith(_SECRETS_BEGIN_WITH)
-                    },
-                    **environment,
-                },
-            )
-        worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_SECRETS_BEGIN_WITH)}
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    module,
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    env={**inherited, **environment},
+                )
+            worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
+        except BaseException:
+            ours.close()  # and with it ends a process that has no one to ask it
+            raise
         try:
             return worker, await worker._greet(hello, within_s)
         except BaseException:

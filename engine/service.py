@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.admission import Ticket
+from engine.atlas import Atlas
 from engine.backend import Backend
 from engine.channel import Message
 from engine.cluster.backend import RayBackend
@@ -21,9 +22,11 @@ from engine.contracts import (
 )
 from engine.encoding import (
     decode_answer,
+    decode_coordinates,
     decode_learnt,
     decode_models,
     decode_world_map,
+    encode_gps_question,
     encode_lesson,
     encode_settings,
     encode_tiles,
@@ -50,6 +53,7 @@ class Engine:
             deadline_s=settings.deadline_s,
             stuck_after_s=settings.stuck_after_s,
         )
+        self._atlas = Atlas()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -141,6 +145,21 @@ class Engine:
         """
         answer, _ = await self._pool.submit(encode_tiles(basemap, density))
         return decode_world_map(answer)
+
+    async def country_of(self, photo: bytes) -> str | None:
+        """Return the ISO 3166-1 alpha-2 code of the country that a photo's GPS lies in.
+
+        None where the photo carries no coordinates, or such as lie far out at sea. They are
+        looked up on this machine, and neither stored nor logged.
+
+        Raises:
+            EngineBusy: too many requests are waiting.
+            EngineTimeout: no answer before the deadline.
+            EngineFailed: the country cannot be looked up, or the workers fail.
+        """
+        answer, _ = await self._pool.submit(encode_gps_question(photo))
+        coordinates = decode_coordinates(answer)
+        return None if coordinates is None else await self._atlas.country_at(coordinates)
 
     async def close(self, drain_s: float = 10.0) -> None:
         """Take nothing new, finish what runs within ``drain_s`` seconds, end the workers."""

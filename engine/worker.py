@@ -26,11 +26,13 @@ from engine.encoding import (
     decode_lesson,
     decode_settings,
     decode_tiles,
+    encode_coordinates,
     encode_error,
     encode_identification,
     encode_models,
     encode_world_map,
 )
+from engine.gps import read_coordinates
 from engine.pipeline import Pipeline
 from engine.world_map import compose_world_map
 
@@ -94,6 +96,8 @@ def _carry_out(pipeline: Pipeline, request: Message) -> Message:
         return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
     if "tiles" in request.body:
         return encode_world_map(compose_world_map(*decode_tiles(request)))
+    if "gps" in request.body:
+        return encode_coordinates(read_coordinates(request.blobs[0]))
     return encode_identification(
         pipeline.identify(
             request.blobs,

@@ -9,12 +9,12 @@ from discord import app_commands
 
 from bot.answer import Answer, Answerer, render
 from bot.conversation import Conversation
-from bot.country_option import CountryOrAnywhere
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
 from bot.intake import Intake, Photos, Selection
+from bot.place_option import PlaceOfPhoto
 from bot.request import fingerprint
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
@@ -37,7 +37,7 @@ def feature(
         photo="The photo, uploaded",
         url="Or a link to the photo",
         group="What is in the photo",
-        place="The country it was taken in",
+        place="The country or continent it was taken in",
         private="Show the answer to you alone",
     )
     @app_commands.choices(group=CHOICES)
@@ -46,7 +46,7 @@ def feature(
         photo: discord.Attachment | None = None,
         url: str | None = None,
         group: str = Group.AUTO.value,
-        place: CountryOrAnywhere | None = None,
+        place: PlaceOfPhoto | None = None,
         private: bool = False,
     ) -> None:
         if (photo is None) == (url is None):
@@ -60,7 +60,7 @@ def feature(
                 _read(intake, photo, url),
                 Group(group),
                 requester=Requester(member=interaction.user.id, server=interaction.guild_id),
-                country=place,
+                where=place,
                 preview=True,
                 ticket=ticket,
             )

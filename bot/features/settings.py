@@ -11,10 +11,10 @@ import discord
 from discord import app_commands
 
 from bot.countries import in_a_sentence
-from bot.country_option import CountryOption
 from bot.feature import Feature
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
+from bot.place_option import PlaceOption
 from bot.store import GuildSettings, Store, WatchedChannel
 from engine import CERTAINTY, Group
 
@@ -128,16 +128,18 @@ def feature(store: Store, *, message_content: bool) -> Feature:
         await store.set_certainty(interaction.guild_id or 0, chosen)
         await _say(interaction, f"{_certainty(chosen)} {_CERTAINTY_MEANS}")
 
-    @settings.command(description="Choose the country that the photos of this server are from.")
-    @app_commands.describe(country="The country; leave it out for anywhere")
+    @settings.command(
+        description="Choose the country or continent that the photos of this server are from."
+    )
+    @app_commands.describe(where="The country or continent; leave it out for anywhere")
     @app_commands.checks.has_permissions(manage_guild=True)
     async def place(
-        interaction: discord.Interaction[Any], country: CountryOption | None = None
+        interaction: discord.Interaction[Any], where: PlaceOption | None = None
     ) -> None:
         await interaction.response.defer(ephemeral=True)
-        await store.set_country(interaction.guild_id or 0, country)
-        text = _place(country)
-        await _say(interaction, f"{text} {_PLACE_MEANS}" if country is not None else text)
+        await store.set_country(interaction.guild_id or 0, where)
+        text = _place(where)
+        await _say(interaction, f"{text} {_PLACE_MEANS}" if where is not None else text)
 
     @settings.command(description="Show what is chosen, and which channels are watched.")
     @app_commands.checks.has_permissions(manage_guild=True)
@@ -167,10 +169,10 @@ def _certainty(chosen: float | None) -> str:
     return f"A species is named from {percent(certainty)}{default}."
 
 
-def _place(country: str | None) -> str:
-    if country is None:
-        return "Photos may be from anywhere; `/settings place` names a country."
-    return f"Photos are taken to be from {in_a_sentence(country)}."
+def _place(where: str | None) -> str:
+    if where is None:
+        return "Photos may be from anywhere; `/settings place` names a country or continent."
+    return f"Photos are taken to be from {in_a_sentence(where)}."
 
 
 def _missing(channel: _Channel) -> list[str]:

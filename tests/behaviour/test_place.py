@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.gbif import GbifClient
-from engine import Candidate, TaxonTable, Verdict
+from engine import Candidate, EngineFailed, TaxonTable, Verdict
 from tests.behaviour.world import ANSWER, JPEG, CannedEngine, CannedFetcher, World
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
@@ -41,7 +41,7 @@ async def gbif(monkeypatch: pytest.MonkeyPatch, taxa: TaxonTable) -> AsyncIterat
     def counts(request: web.Request) -> Prepared:
         if request.path == "/v2/species/match":
             return Prepared(b'{"diagnostics": {"matchType": "NONE"}, "synonym": false}')
-        here = request.query["country"] == "AT"
+        here = request.query.get("country") == "AT" or request.query.get("continent") == "EUROPE"
         count = keys.get(request.query["taxonKey"], 0) if here else 0
         return Prepared(json.dumps({"count": count, "results": []}).encode())
 
@@ -117,14 +117,69 @@ async def test_a_country_is_offered_while_it_is_typed(world: World) -> None:
     assert offered[0] == {"name": "Austria", "value": "AT"}
     nothing_typed = await world.alice.autocomplete(world.channel, "identify", "place", "")
     assert len(nothing_typed) == 25
-    assert nothing_typed[0]["value"] == "anywhere"
+    assert [choice["value"] for choice in nothing_typed[:2]] == ["gps", "anywhere"]
+    by_word = await world.alice.autocomplete(world.channel, "identify", "place", "photo")
+    assert by_word[0] == {"name": "From the photo's GPS, if it carries any", "value": "gps"}
+
+
+async def test_a_continent_is_a_place(
+    world: World, boss: simcord.MemberActor, gbif: FakeGbif
+) -> None:
+    offered = await world.alice.autocomplete(world.channel, "identify", "place", "europ")
+    assert offered[0] == {"name": "Europe", "value": "EUROPE"}
+    embed = await identify(world, place="EUROPE")
+    assert lines(embed)[2].endswith("not recorded in Europe")
+    assert {query["continent"] for query in gbif.queries if "continent" in query} == {"EUROPE"}
+    assert "from Europe." in await settings(boss, world, "place", where="Europe")
+    await world.alice.send(world.channel, world.mention, attachments=[PHOTO])
+    assert "House Sparrow" in lines(world.answers[0].embeds[0])[0]
+
+
+async def test_the_photos_gps_is_used_where_the_member_says_so(world: World) -> None:
+    world.engine.country = "AT"
+    embed = await identify(world, place="gps")
+    assert world.engine.located == [JPEG]
+    assert "House Sparrow" in lines(embed)[0]
+    assert lines(embed)[2].endswith("not recorded in Austria")
+    assert "Taken to be from Austria (by the photo's GPS)." in (embed.footer.text or "")
+
+
+async def test_the_photos_gps_is_not_looked_at_unasked(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    world.engine.country = "AT"
+    assert (await identify(world)).title == "House Finch"
+    await identify(world, place="NZ")
+    await world.alice.send(world.channel, world.mention, attachments=[PHOTO])
+    assert world.engine.located == []
+    refused = await settings(boss, world, "place", where="gps")
+    assert "I know no country or continent called “gps”." in refused
+    world.env.errors.clear()
+
+
+async def test_without_coordinates_no_place_is_used_not_even_the_servers(
+    world: World, boss: simcord.MemberActor, gbif: FakeGbif
+) -> None:
+    await settings(boss, world, "place", where="AT")
+    embed = await identify(world, place="From the photo's GPS, if it carries any")
+    assert embed.title == "House Finch"
+    assert "The photo carries no coordinates, or none near land" in (embed.footer.text or "")
+    assert gbif.queries == []
+
+
+async def test_a_country_that_cannot_be_looked_up_costs_no_answer(world: World) -> None:
+    world.engine.gps_error = EngineFailed("no atlas")
+    embed = await identify(world, place="gps")
+    assert embed.title == "House Finch"
+    assert "The photo's GPS could not be looked up just now" in (embed.footer.text or "")
 
 
 async def test_what_is_no_country_is_refused_for_the_asker_alone(world: World) -> None:
     result = await world.alice.slash(world.channel, "identify", photo=PHOTO, place="Austri*")
     assert result.ephemeral
     assert result.response is not None
-    assert "I know no country called “Austri\\*”. Did you mean Austria" in result.response.content
+    said = result.response.content
+    assert "I know no country or continent called “Austri\\*”. Did you mean Austria" in said
     assert world.engine.asked == []
     assert len(world.env.errors) == 1
 
@@ -143,7 +198,7 @@ async def test_with_gbif_down_the_card_comes_as_it_was_and_says_so(
 async def test_a_servers_place_counts_for_every_photo_unless_another_is_named(
     world: World, boss: simcord.MemberActor, gbif: FakeGbif
 ) -> None:
-    said = await settings(boss, world, "place", country="AT")
+    said = await settings(boss, world, "place", where="AT")
     assert "Photos are taken to be from Austria." in said
     await world.alice.send(world.channel, world.mention, attachments=[PHOTO])
     (answer,) = world.answers
@@ -163,7 +218,7 @@ async def test_a_servers_place_can_be_shown_and_taken_back(
     world: World, boss: simcord.MemberActor, gbif: FakeGbif
 ) -> None:
     assert "Photos may be from anywhere" in await settings(boss, world, "show")
-    await settings(boss, world, "place", country="Netherlands")
+    await settings(boss, world, "place", where="Netherlands")
     assert "from the Netherlands." in await settings(boss, world, "show")
     assert "Photos may be from anywhere" in await settings(boss, world, "place")
     assert (await identify(world)).title == "House Finch"
@@ -171,7 +226,7 @@ async def test_a_servers_place_can_be_shown_and_taken_back(
 
 
 async def test_a_servers_place_is_its_own(world: World, boss: simcord.MemberActor) -> None:
-    await settings(boss, world, "place", country="AT")
+    await settings(boss, world, "place", where="AT")
     result = await world.alice.user.slash("identify", photo=PHOTO)
     assert result.response.embeds[0].title == "House Finch"
     there = await world.alice.user.slash("identify", photo=PHOTO, place="AT")

@@ -71,6 +71,7 @@ class CannedEngine:
 
     ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
     from being ready until ``started`` is. ``ahead`` is what a ticket tells meanwhile.
+    ``country`` is where the GPS of every photo lies, which ``gps_error`` keeps from being read.
     """
 
     answer: Identification = ANSWER
@@ -80,6 +81,9 @@ class CannedEngine:
     certainties: list[float] = field(default_factory=list)
     requesters: list[Requester | None] = field(default_factory=list)
     ahead: int | None = None
+    country: str | None = None
+    gps_error: EngineError | None = None
+    located: list[bytes] = field(default_factory=list)
     closed: int = 0
     held_by: simcord.Env | None = None
     starting_in: simcord.Env | None = None
@@ -119,6 +123,12 @@ class CannedEngine:
         if self.error is not None:
             raise self.error
         return replace(self.answer, preview=PREVIEW if preview else None)
+
+    async def country_of(self, photo: bytes) -> str | None:
+        self.located.append(photo)
+        if self.gps_error is not None:
+            raise self.gps_error
+        return self.country
 
     async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
         return b"".join([*basemap, *density])

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from bot.cards import bar, identification_card, identification_text
 from bot.headline import percent
 from bot.place import Place
-from engine import Ancestor, Candidate, Group, Identification, ModelInfo, Taxon, Verdict
+from engine import (
+    Ancestor,
+    Candidate,
+    Group,
+    Identification,
+    ModelInfo,
+    ReferencePhoto,
+    Taxon,
+    Verdict,
+)
 
 MODEL = ModelInfo(
     name="birds", title="AIY Birds", group=Group.BIRD, version="V1", classes=965, runtime="test"
@@ -170,6 +179,77 @@ def test_a_place_that_could_not_be_looked_up_is_said() -> None:
     )
 
 
+def test_a_place_by_gps_is_said_to_be() -> None:
+    place = Place(name="Austria", by_gps=True)
+    embed = identification_card(identification(), place=place)
+    assert "Taken to be from Austria (by the photo's GPS). Records: GBIF.org" in (
+        embed.footer.text or ""
+    )
+
+
+def near(number: int, **changes: object) -> ReferencePhoto:
+    photo = ReferencePhoto(
+        source="gbif",
+        licence="CC BY 4.0",
+        attribution=f"Person {number}",
+        url=f"https://example.org/{number}",
+    )
+    return replace(photo, **changes)
+
+
+def with_references(*references: ReferencePhoto) -> Identification:
+    robin, nightingale = identification().candidates
+    return identification(candidates=(replace(robin, references=references), nightingale))
+
+
+def test_the_nearest_reference_photos_are_linked_and_credited() -> None:
+    answer = with_references(
+        near(1),
+        near(2, url=None),
+        near(3, licence="CC0", attribution=""),
+        near(4, attribution="(c) Person 4"),
+        near(5),
+    )
+    line = (
+        "-# Nearest reference photos: [1](https://example.org/1) © Person 1, CC BY 4.0"
+        " · [2](https://example.org/3) CC0 · [3](https://example.org/4) © Person 4, CC BY 4.0"
+    )
+    embed = identification_card(answer, source_url="https://discord.com/x")
+    lines = (embed.description or "").splitlines()
+    assert lines[-3:] == [line, "", "[Go to the photo](https://discord.com/x)"]
+    assert identification_text(answer).splitlines()[-1] == line
+
+
+def test_references_are_those_of_the_first_candidate() -> None:
+    robin, nightingale = identification().candidates
+    answer = identification(candidates=(robin, replace(nightingale, references=(near(1),))))
+    assert "reference" not in (identification_card(answer).description or "")
+
+
+def test_a_spoiler_hides_the_reference_photos() -> None:
+    embed = identification_card(with_references(near(1)), spoiler=True)
+    last = (embed.description or "").splitlines()[-1]
+    assert last.startswith("-# ||Nearest reference photos: [1](")
+    assert last.endswith("||")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "https://",
+        "//example.org",
+        "https://[",
+        "",
+        f"https://example.org/{'x' * 300}",
+    ],
+)
+def test_only_addresses_of_the_web_are_linked(url: str) -> None:
+    embed = identification_card(with_references(near(1, url=url)))
+    assert "reference" not in (embed.description or "")
+
+
 def test_a_class_is_no_triumph() -> None:
     insecta = Taxon(scientific_name="Insecta", rank="class", lineage=AVES[:1])
     embed = identification_card(identification(verdict=Verdict(taxon=insecta, probability=0.99)))
@@ -268,10 +348,24 @@ TAXA = st.builds(
     col_key=st.text("[]()*ABC", min_size=1, max_size=8) | st.none(),
 )
 PROBABILITIES = st.floats(0, 1, exclude_min=True)
+STRANGE = st.text(max_size=90) | st.text("[]()*_`~|\\<>@#:/x \n", max_size=90)
+REFERENCES = st.builds(
+    ReferencePhoto,
+    source=st.just("gbif"),
+    licence=STRANGE,
+    attribution=STRANGE,
+    url=st.none() | STRANGE | STRANGE.map(lambda path: f"https://example.org/{path}"),
+)
 IDENTIFICATIONS = st.builds(
     Identification,
     candidates=st.lists(
-        st.builds(Candidate, taxon=TAXA, probability=PROBABILITIES, model=st.just("birds")),
+        st.builds(
+            Candidate,
+            taxon=TAXA,
+            probability=PROBABILITIES,
+            model=st.just("birds"),
+            references=st.lists(REFERENCES, max_size=4).map(tuple),
+        ),
         max_size=7,
     ).map(tuple),
     verdict=st.builds(Verdict, taxon=TAXA, probability=PROBABILITIES) | st.none(),
@@ -288,6 +382,7 @@ CANDIDATE = re.compile(
     r"\[(?:[^\[\]\\]|\\.)+\]\(https://www\.gbif\.org/[^\s()]+\)"
     r"(?: · .+)?"
 )
+REFERENCE_LINE = re.compile(r"-# Nearest reference photos: \[1\]\(https?://[^\s()|`*<>\[\]\\]+\).*")
 
 
 def visible(markdown: str) -> str:
@@ -303,6 +398,13 @@ def test_no_name_can_break_a_card(answer: Identification, notes: list[str], spoi
     assert len(embed.footer.text or "") <= 2048
     assert len(embed) <= 6000
     lines = [line for line in (embed.description or "").splitlines() if line]
+    if lines[-1].startswith("-# "):
+        references = lines.pop()
+        assert REFERENCE_LINE.fullmatch(references.replace("||", "") if spoiler else references)
+        assert visible(references).count("||") == (2 if spoiler else 0)
+        assert visible(references).count("*") == 0
+        assert "`" not in visible(references)
+        assert not re.search(r"<[@#:a]", visible(references))
     likely = sum(candidate.probability >= 0.01 for candidate in answer.candidates)
     shown = min(5, max(likely, 1), len(answer.candidates))
     assert len(lines) == (2 if spoiler else 1) + shown

@@ -30,6 +30,7 @@ COUNTS = {
     (BACKBONE, "2492462", "NO"): 1_000_000,
     (BACKBONE, "9705453", "AQ"): 0,
     (COL_XR, "BLUE", "NO"): 500,
+    (BACKBONE, "2492462", "EUROPE"): 4_000_000,
 }
 
 
@@ -59,9 +60,9 @@ def world(request: web.Request) -> Prepared:
     asked = request.query
     if request.path == "/v2/species/match":
         return Prepared(json.dumps(MATCHES.get(asked["scientificName"], NOTHING)).encode())
+    (place,) = [asked[name] for name in ("country", "continent") if name in asked]
     counts = {
-        key: COUNTS.get((asked["checklistKey"], key, asked["country"]), 0)
-        for key in asked.getall("taxonKey")
+        key: COUNTS.get((asked["checklistKey"], key, place), 0) for key in asked.getall("taxonKey")
     }
     answer: dict[str, object] = {"count": sum(counts.values()), "results": []}
     if asked.get("facet") == "speciesKey":
@@ -102,6 +103,16 @@ async def test_an_integer_key_is_counted_in_the_backbone(
             "offset": "0",
         }
     ]
+
+
+async def test_a_continent_is_asked_for_as_one_and_kept_apart(
+    client: GbifClient, gbif: FakeGbif
+) -> None:
+    assert await client.recorded_in([ROBIN], "NO") == {ROBIN: 1_000_000}
+    assert await client.recorded_in([ROBIN, TIT], "EUROPE") == {ROBIN: 4_000_000, TIT: 0}
+    assert await client.recorded_in([ROBIN], "EUROPE") == {ROBIN: 4_000_000}
+    places = [(query.get("country"), query.get("continent")) for query in gbif.queries]
+    assert places == [("NO", None), (None, "EUROPE"), (None, None)]
 
 
 async def test_none_is_nought_and_what_cannot_be_resolved_is_left_out(client: GbifClient) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from PIL import Image
+from PIL.ExifTags import IFD
 
 from engine import Engine, EngineSettings
 from tests.hub_modules import HubModules
@@ -145,6 +146,19 @@ async def test_a_place_is_taken_and_without_gbif_said_to_count_for_nothing(stage
         "That it is from Austria was not taken into account: asking GBIF is switched off here."
         in embed["footer"]["text"]
     )
+
+
+async def test_a_photos_own_gps_names_the_country_where_asked(stage: Stage) -> None:
+    exif = Image.Exif()
+    exif[IFD.GPSInfo] = {1: "N", 2: (48.0, 12.0, 30.0), 3: "E", 4: (16.0, 22.0, 12.0)}
+    out = io.BytesIO()
+    Image.new("RGB", (320, 240), "red").save(out, "JPEG", quality=95, exif=exif.tobytes())
+    located = await stage.identify(photo=("red.jpg", out.getvalue()), group="bird", place="gps")
+    assert "from Austria (by the photo's GPS)" in card(located)["footer"]["text"]
+    echo = stage.sandbox.file(card(located)["image"]["url"])
+    assert not Image.open(io.BytesIO(echo)).getexif()
+    without = await stage.identify(photo=photo("red"), group="bird", place="gps")
+    assert "The photo carries no coordinates" in card(without)["footer"]["text"]
 
 
 @pytest.mark.parametrize("group", ["plant", "generic"])
