@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,9 +33,10 @@ from tools.bench.material import (
 )
 from tools.bench.posted import PostedFigures, measure_posts
 from tools.bench.race import Plan, Turn, race
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail
+from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
 
 ROWS = 500_000
+OPTIONAL = ("hobby", "pool")
 _PHOTOS = Path("../shared/photos/test")
 _ROWS_OF_TABLE = {
     "latency p50, ms": "latency_p50_ms",
@@ -111,6 +112,9 @@ def bench_compare(
     variants: Annotated[
         bool, typer.Option(help="Ours at other settings too: bf16, two workers.")
     ] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="hobby or pool: leave it out. May be repeated.")
+    ] = None,
     work: Annotated[
         Path | None,
         typer.Option(help="Folder to keep modules and indexes in. Default: none is kept."),
@@ -125,10 +129,14 @@ def bench_compare(
     settings = engine_settings(models, home)
     if photos is None and _PHOTOS.is_dir():
         photos = _PHOTOS
+    if unknown := set(without or ()) - set(OPTIONAL):
+        raise refuse(f"{unknown.pop()} cannot be left out; these can: {', '.join(OPTIONAL)}.")
     effort = QUICK if quick else FULL
     try:
         with _work_folder(work) as folder:
-            comparison = compare(settings, photos, rows, effort, folder, variants=variants)
+            comparison = compare(
+                settings, photos, rows, effort, folder, variants=variants, without=without or ()
+            )
     except EngineError as error:
         raise fail(str(error)) from error
     if as_json:
@@ -145,6 +153,7 @@ def compare(
     work: Path,
     *,
     variants: bool = False,
+    without: Collection[str] = (),
     embedder: EmbedderModule | None = None,
 ) -> Comparison:
     """Hold both races and post photos; ``embedder`` is by default a random InceptionV3.
@@ -156,7 +165,7 @@ def compare(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         with _step(progress, "Preparing"):
             fields = (
-                classifier_field(settings, work),
+                classifier_field(settings, work, without=without),
                 generic_field(settings, work, rows, embedder),
             )
         classifier, generic = (
@@ -232,6 +241,7 @@ def _show(comparison: Comparison) -> None:
 def _race_table(title: str, figures: RaceFigures) -> Table:
     ways = figures.ways
     table = Table("", *ways, title=title)
+    table.add_row("runtime", *(way.runtime for way in ways.values()))
     for label, field in _ROWS_OF_TABLE.items():
         table.add_row(label, *(f"{getattr(way, field):g}" for way in ways.values()))
     for at_once in ways[OURS].loads:

@@ -3,7 +3,7 @@
 ``SPEC`` is a JSON file: ``way`` names one of ``WAYS``, ``options`` are its arguments, and
 ``photos`` the files to ask about. The first line that this process prints says that it has
 answered a photo; after that it carries out one order a line: photos one after another, or many
-at once, or to say which of its processes hold a network.
+at once, or to say which of its processes hold a network, and what runs it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def _carry_out(way: Way, photos: list[bytes], order: dict[str, Any]) -> di
         case "together":
             return await _together(way, photos, order["at_once"], order["requests"])
         case _:
-            return {"workers": sorted(way.worker_pids())}
+            return {"workers": sorted(way.worker_pids()), "runtime": way.runtime()}
 
 
 async def _alone(way: Way, photos: list[bytes]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class WayFigures:
     ``same_answer_as_original`` is a share of photos.
     """
 
+    runtime: str
     turns: int
     latency_p50_ms: float
     latency_p99_ms: float
@@ -63,6 +64,7 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
     p50_ms = 1000 * statistics.median(alone)
     blocks = [1000 * turn.loads[most].longest_block_s for turn in turns]
     return WayFigures(
+        runtime=turns[0].runtime,
         turns=len(turns),
         latency_p50_ms=round(p50_ms, 2),
         latency_p99_ms=round(1000 * percentile(alone, 99), 2),

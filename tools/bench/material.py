@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,8 +110,12 @@ def choose_photos(folder: Path | None, count: int, work: Path) -> list[Path]:
     return [*chosen, large]
 
 
-def classifier_field(settings: EngineSettings, work: Path) -> Field:
+def classifier_field(
+    settings: EngineSettings, work: Path, *, without: Collection[str] = ()
+) -> Field:
     """Prepare a race of the birds network alone, which all contestants run.
+
+    ``without`` are contestants that are not wanted.
 
     Raises:
         EngineError: the network is not on this machine.
@@ -146,12 +150,13 @@ def classifier_field(settings: EngineSettings, work: Path) -> Field:
         "pool": Contestant(way="pool", options=network),
         "fieldmark": _ours(own, Group.BIRD),
     }
-    problem = _make_tflite(module, entry.width, work / "classifier" / "network.tflite")
-    if problem is not None:
-        del contestants["hobby"]
+    absent = dict.fromkeys(without, "it was left out.")
+    if "hobby" not in absent:
+        problem = _make_tflite(module, entry.width, work / "classifier" / "network.tflite")
+        absent |= {} if problem is None else {"hobby": problem}
     return Field(
-        contestants=contestants,
-        absent={} if problem is None else {"hobby": problem},
+        contestants={name: one for name, one in contestants.items() if name not in absent},
+        absent=absent,
         settings=own,
         group=Group.BIRD,
     )

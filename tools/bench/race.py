@@ -58,6 +58,7 @@ class Load:
 class Turn:
     """What one turn measured. ``names`` are the answers to the photos asked about alone."""
 
+    runtime: str
     cold_start_s: float
     worker_mb: float
     all_mb: float
@@ -86,7 +87,8 @@ def race(
 def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
     around = [position % photos for position in range(max(plan.alone, _WARM_UPS))]
     running.order(do="alone", photos=around[:_WARM_UPS])
-    workers = running.order(do="workers")["workers"]
+    said = running.order(do="workers")
+    workers = said["workers"]
     worker_mb = resident_mb(workers) / len(workers)
     all_mb = resident_mb(family(running.pid))
     alone = running.order(do="alone", photos=around[: plan.alone])
@@ -103,6 +105,7 @@ def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
         )
     large = running.order(do="alone", photos=[photos] * _LARGE_PHOTOS)
     return Turn(
+        runtime=said["runtime"],
         cold_start_s=running.cold_start_s,
         worker_mb=worker_mb,
         all_mb=all_mb,

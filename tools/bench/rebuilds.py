@@ -37,6 +37,10 @@ class Way(Protocol):
         """Return the processes that hold a network."""
         ...
 
+    def runtime(self) -> str:
+        """Say what runs the network."""
+        ...
+
     async def close(self) -> None:
         """End what was started."""
         ...
@@ -70,6 +74,10 @@ class Original:
     def worker_pids(self) -> Collection[int]:
         """Return this process."""
         return (os.getpid(),)
+
+    def runtime(self) -> str:
+        """Say what runs the network."""
+        return "tensorflow"
 
     async def close(self) -> None:
         """Do nothing: the process ends."""
@@ -109,6 +117,10 @@ class Hobby:
         """Return this process."""
         return (os.getpid(),)
 
+    def runtime(self) -> str:
+        """Say what runs the network."""
+        return "tensorflow lite"
+
     async def close(self) -> None:
         """Do nothing: the process ends."""
 
@@ -140,6 +152,10 @@ class TensorFlowPool:
         """Return the pool's processes."""
         return tuple(child.pid for child in multiprocessing.active_children() if child.pid)
 
+    def runtime(self) -> str:
+        """Say what runs the network."""
+        return "tensorflow"
+
     async def close(self) -> None:
         """End the workers."""
         self._pool.shutdown()
@@ -170,6 +186,10 @@ class Fieldmark:
     def worker_pids(self) -> Collection[int]:
         """Return the engine's workers."""
         return self._engine.worker_pids()
+
+    def runtime(self) -> str:
+        """Say what the engine runs its networks with."""
+        return ", ".join(sorted({m.runtime for m in self._engine.models() if m.runtime}))
 
     async def close(self) -> None:
         """Close the engine."""

@@ -38,16 +38,13 @@ def save_inception(folder: Path) -> None:
     """Save InceptionV3 with random weights: ``(n, 299, 299, 3)`` to ``(n, 2048)`` features."""
     silence_tensorflow()
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(_SEED)
-    network = keras.applications.InceptionV3(include_top=False, weights=None, pooling="avg")
-    module = tf.Module()
-    module.network = network
-    shape = (None, INCEPTION_SIDE, INCEPTION_SIDE, 3)
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="inputs")])  # type: ignore[untyped-decorator]
-    def features(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"feature_vector": network(images, training=False)}
-
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": features})
+    network = keras.applications.InceptionV3(
+        include_top=False,
+        weights=None,
+        input_shape=(INCEPTION_SIDE, INCEPTION_SIDE, 3),
+        pooling="avg",
+    )
+    # Not tf.saved_model.save: of that OpenVINO finds no variables.
+    network.export(str(folder), verbose=False)
