@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 from engine import Engine, EngineError, EngineSettings, Group, Identification, TaxonTable
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
+from engine.runtime import Precision
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (
     HomeOption,
@@ -41,7 +42,10 @@ def evaluate(
     ] = Group.AUTO,
     against: Annotated[
         str | None,
-        typer.Option(help="Run a second time with this runtime and compare.", metavar="RUNTIME"),
+        typer.Option(
+            help="Run a second time with this runtime, or at bf16 or f32, and compare.",
+            metavar="RUNTIME",
+        ),
     ] = None,
     as_json_: Annotated[bool, typer.Option("--json", help="JSON in place of tables.")] = False,
     models: ModelsOption = None,
@@ -51,7 +55,7 @@ def evaluate(
 ) -> None:
     """Measure top-1, top-5 and calibration on labelled photos."""
     settings = engine_settings(models, home, runtime, index)
-    other = replace(settings, runtime=check_runtime(against)) if against else None
+    other = _second(settings, against) if against else None
     try:
         chosen = _choose(read_manifest(photos, split, TaxonTable.load()), group)
     except ManifestInvalid as error:
@@ -69,6 +73,14 @@ def evaluate(
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         _show(report)
+
+
+def _second(settings: EngineSettings, against: str) -> EngineSettings:
+    """Return the settings with another precision, or with another runtime."""
+    for precision in get_args(Precision):
+        if against == precision:
+            return replace(settings, precision=precision)
+    return replace(settings, runtime=check_runtime(against))
 
 
 def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:
