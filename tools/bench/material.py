@@ -74,12 +74,11 @@ class Field:
 
     def with_variants(self) -> Field:
         """Return it with our engine at bf16, and with two workers of one thread, as well."""
-        variants = {
-            "fieldmark bf16": replace(self.settings, precision="bf16"),
-            "fieldmark 2 x 1 thread": replace(self.settings, workers=2, threads=1),
-        }
-        if self.group is Group.GENERIC:
-            del variants["fieldmark bf16"]  # its index was made at the settings' precision
+        two = replace(self.settings, workers=2, threads=1)
+        variants = {"fieldmark 2 x 1": two}
+        if self.group is not Group.GENERIC:  # an index keeps the precision it was made at
+            variants["fieldmark bf16"] = replace(self.settings, precision="bf16")
+            variants["fieldmark bf16 2 x 1"] = replace(two, precision="bf16")
         ours = {name: _ours(settings, self.group) for name, settings in variants.items()}
         return replace(self, contestants={**self.contestants, **ours})
 
@@ -171,7 +170,7 @@ def generic_field(
     depend on what a network learnt.
     """
     embedder = embedder or _inception(work)
-    folder = work / f"generic-{rows}"
+    folder = work / f"generic-{rows}-{settings.precision}"
     folder.mkdir(exist_ok=True)
     catalog = folder / "catalog.toml"
     catalog.write_text(
