@@ -8,7 +8,8 @@ better what neither has seen, than either alone (docs/models.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from engine.batch import Batch
 from engine.catalog import ModelEntry, find_entry, load_catalog
 from engine.contracts import EngineError
 from engine.hub import Module
+from engine.index_manifest import IndexManifest
 from engine.network import BLANK, Networks
-from engine.runtime import Network, NetworkUnreadable, choose_output
+from engine.runtime import Network, NetworkUnreadable, Precision, choose_output
 from engine.settings import EngineSettings
 
 JOIN = "+"
@@ -113,11 +115,30 @@ def open_embedder(
         raise NoEmbedder(f"A model is named twice in {name}: name each once.")
     networks = networks or Networks(settings)
     try:
-        embedder = Embedder([Part.of(entry, networks.open(entry)) for entry in entries])
+        embedder = Embedder(
+            [Part.of(entry, networks.open(entry, settings.precision)) for entry in entries]
+        )
         embedder.embed(Batch([BLANK]))  # shows now if a width is wrong, and warms it up
     except NetworkUnreadable as error:
         raise NoEmbedder(str(error)) from error
     return embedder
+
+
+def open_embedder_of(
+    manifest: IndexManifest, settings: EngineSettings, networks: Networks | None = None
+) -> Embedder:
+    """Open the embedder that made an index, at the precision at which it made it.
+
+    Whatever the settings say: bf16 keeps only 95 % of the nearest neighbours of f32.
+
+    Raises:
+        EngineError: as ``open_embedder``.
+    """
+    made_at = manifest.embedder.rpartition("/")[2]
+    for precision in get_args(Precision):
+        if made_at == precision:
+            settings = replace(settings, precision=precision)
+    return open_embedder(manifest.embedder_name, settings, networks)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

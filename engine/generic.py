@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.batch import Batch
 from engine.contracts import Group, ModelInfo, ReferencePhoto, Taxon
-from engine.embedder import Embedder, open_embedder
+from engine.embedder import Embedder, open_embedder_of
 from engine.groups import group_of
 from engine.index import SpeciesIndex
 from engine.index_manifest import read_manifest
@@ -64,8 +64,7 @@ class GenericClassifier:
             IndexRefused: there is no index, or it cannot be used.
             EngineError: its embedder cannot be opened, or is not the one that made it.
         """
-        name = read_manifest(folder).embedder_name
-        embedder = open_embedder(name, settings, networks)
+        embedder = open_embedder_of(read_manifest(folder), settings, networks)
         return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
 
     @property

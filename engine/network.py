@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from engine.catalog import ModelEntry
 from engine.decode import Photo
 from engine.hub import Module, locate
 from engine.preparation import choose_runtime
-from engine.runtime import Network, NetworkUnreadable, open_network
+from engine.runtime import Network, NetworkUnreadable, Precision, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,18 @@ class Networks:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._open: dict[str, tuple[Module, Network]] = {}
+        self._open: dict[tuple[str, Precision], tuple[Module, Network]] = {}
 
-    def open(self, entry: ModelEntry) -> tuple[Module, Network]:
-        """Return the module of ``entry`` and its network, as ``open_module`` does."""
-        if entry.name not in self._open:
-            self._open[entry.name] = open_module(entry, self._settings)
-        return self._open[entry.name]
+    def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
+        """Return the module of ``entry`` and its network, as ``open_module`` does.
+
+        ``precision`` is by default the settings'.
+        """
+        precision = precision or self._settings.precision
+        key = (entry.name, precision)
+        if key not in self._open:
+            self._open[key] = open_module(entry, replace(self._settings, precision=precision))
+        return self._open[key]
 
 
 def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Network]:

@@ -7,6 +7,7 @@ the judge that preparation compares with.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -17,6 +18,8 @@ Images = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.float32]]
 RuntimeName = Literal["openvino", "tensorflow"]
 Precision = Literal["f32", "bf16"]
+
+log = logging.getLogger(__name__)
 
 _TF_MIN_LOG_LEVEL = "2"
 
@@ -50,7 +53,11 @@ def open_network(
 
 
 class OpenVinoNetwork:
-    """A module compiled by OpenVINO for this processor."""
+    """A module compiled by OpenVINO for this processor.
+
+    For one photo at a time, where the module lets its batch be fixed: shapes that are known save
+    10 to 20 % on MobileNetV2, and 16 photos one by one are faster than as a batch (docs/models.md).
+    """
 
     def __init__(self, folder: Path, *, precision: Precision, threads: int) -> None:
         import openvino as ov
@@ -58,7 +65,7 @@ class OpenVinoNetwork:
         self.description = f"openvino {precision}"
         core = ov.Core()
         try:
-            model = core.read_model(folder)
+            model, self._one_by_one = _fix_batch(core, folder)
             self._compiled = core.compile_model(
                 model,
                 "CPU",
@@ -80,6 +87,12 @@ class OpenVinoNetwork:
 
     def __call__(self, images: Images) -> Outputs:
         """Run a batch; see ``Network``."""
+        if not self._one_by_one or len(images) == 1:
+            return self._run(images)
+        parts = [self._run(images[place : place + 1]) for place in range(len(images))]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self._names}
+
+    def _run(self, images: Images) -> Outputs:
         answers = self._compiled(images)
         # The arrays live in the request's memory, which the next call overwrites.
         return {
@@ -143,6 +156,21 @@ def choose_output(outputs: Outputs, width: int) -> NDArray[np.float32]:
         f"The network answers with {widths} numbers a photo where {width} were expected: "
         "it is not the one in the catalog."
     )
+
+
+def _fix_batch(core: Any, folder: Path) -> tuple[Any, bool]:
+    """Read a module for one photo at a time; where it has no batch to fix, read it as it is."""
+    model = core.read_model(folder)
+    if len(model.inputs) != 1 or not model.inputs[0].partial_shape.rank.is_static:
+        return model, False
+    shape = model.inputs[0].partial_shape
+    shape[0] = 1
+    try:
+        model.reshape(shape)
+    except RuntimeError as error:
+        log.info("%s keeps its batch: %s", folder.name, _openvino_reason(folder, error))
+        return core.read_model(folder), False
+    return model, True
 
 
 def _first_line(error: BaseException) -> str:

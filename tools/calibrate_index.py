@@ -12,7 +12,7 @@ from rich.progress import track
 from engine import EngineSettings, TaxonTable
 from engine.batch import Batch
 from engine.decode import decode
-from engine.embedder import Embedder, open_embedder
+from engine.embedder import Embedder, open_embedder_of
 from engine.generic import find_evidence
 from engine.index import SpeciesIndex
 from engine.index_manifest import read_manifest
@@ -48,7 +48,7 @@ def calibrate_index(
         SourceError: ``photos`` cannot be used.
         ValueError: too few photos are left; ``str`` says how many it takes.
     """
-    embedder = open_embedder(read_manifest(folder).embedder_name, settings)
+    embedder = open_embedder_of(read_manifest(folder), settings)
     index = SpeciesIndex.open(folder, embedder=embedder.identity)
     source = open_source("folder", taxa=TaxonTable.load(), path=photos, split=split)
     labelled = list(source.photos(()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tools.bench import bench_app
+from tools.bench.app import bench_app
 from tools.calibrate import calibrate
 from tools.demo import demo
 from tools.evaluate import evaluate

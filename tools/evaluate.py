@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 from rich.console import Console
@@ -27,6 +27,7 @@ from engine import (
 )
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
+from engine.runtime import Precision
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (
     HomeOption,
@@ -64,7 +65,10 @@ def evaluate(
     ] = Group.AUTO,
     against: Annotated[
         str | None,
-        typer.Option(help="Run a second time with this runtime and compare.", metavar="RUNTIME"),
+        typer.Option(
+            help="Run a second time with this runtime, or at bf16 or f32, and compare.",
+            metavar="RUNTIME",
+        ),
     ] = None,
     verdict: Annotated[
         bool, typer.Option("--verdict", help="Score the verdicts, at whatever rank, instead.")
@@ -114,7 +118,7 @@ def _answers(
     def keep(photo: LabelledPhoto, answer: Identification) -> Answered:
         return Answered(photo=photo, answer=answer)
 
-    other = replace(settings, runtime=check_runtime(against)) if against else None
+    other = _second(settings, against) if against else None
     answered, hosted = asyncio.run(_identify(settings, chosen, group, keep))
     report = _report(answered, hosted, _indexed(settings, hosted))
     if other:
@@ -156,6 +160,14 @@ def _truth(
     if not _is_known(photo, hosted, indexed):
         return None
     return photo.taxon or indexed[photo.scientific_name]
+
+
+def _second(settings: EngineSettings, against: str) -> EngineSettings:
+    """Return the settings with another precision, or with another runtime."""
+    for precision in get_args(Precision):
+        if against == precision:
+            return replace(settings, precision=precision)
+    return replace(settings, runtime=check_runtime(against))
 
 
 def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:

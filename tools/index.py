@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from engine import EngineError
-from engine.embedder import open_embedder
+from engine.embedder import open_embedder, open_embedder_of
 from engine.index import SpeciesIndex, verify_index
 from engine.index_manifest import MANIFEST, IndexRefused, read_manifest
 from engine.index_writer import IndexWriter
@@ -133,7 +133,7 @@ def add(
             per_species=per_species,
             contact=contact,
         )
-        network = open_embedder(manifest.embedder_name, engine_settings(models, home))
+        network = open_embedder_of(manifest, engine_settings(models, home))
         growth = grow(index, network, kind, options, None)
     _report(index, growth)
 

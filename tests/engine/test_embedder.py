@@ -13,7 +13,7 @@ from engine.decode import decode
 from engine.embedder import NoEmbedder, open_embedder
 from engine.hub import Module
 from engine.network import Networks
-from engine.runtime import Images, Network, Outputs
+from engine.runtime import Images, Network, Outputs, Precision
 from engine.samples import bundled_photos
 from engine.settings import EngineSettings
 from tests.hub_modules import HubModules
@@ -112,8 +112,10 @@ def test_a_network_that_is_asked_twice_runs_once(hub_modules: HubModules, tmp_pa
             return self._network(images)
 
     class Counting(Networks):
-        def open(self, entry: ModelEntry) -> tuple[Module, Network]:
-            module, network = super().open(entry)
+        def open(
+            self, entry: ModelEntry, precision: Precision | None = None
+        ) -> tuple[Module, Network]:
+            module, network = super().open(entry, precision)
             return module, Counted(network)
 
     networks = Counting(settings)

@@ -123,6 +123,17 @@ async def test_the_index_answers_for_generic(engine: Engine) -> None:
     assert sum(c.probability for c in answer.candidates) <= 1 + 1e-9
 
 
+async def test_an_index_is_asked_at_the_precision_it_was_made_at(
+    settings: EngineSettings, hub_modules: HubModules
+) -> None:
+    faster = replace(settings, precision="bf16", workers=1, models_dir=hub_modules.no_plants)
+    async with Engine(faster) as engine:
+        runtimes = {model.name: model.runtime for model in engine.models()}
+        answer = await engine.identify([picture(LOOKS["Vulpes vulpes"], 99)], Group.GENERIC)
+    assert (runtimes["birds"], runtimes["index"]) == ("openvino bf16", "openvino f32")
+    assert answer.candidates[0].taxon == taxon("Vulpes vulpes")
+
+
 async def test_auto_finds_the_group_by_lineage(engine: Engine) -> None:
     for name, group in (
         ("Erithacus rubecula", Group.BIRD),

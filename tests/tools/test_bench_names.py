@@ -7,7 +7,7 @@ import random
 
 from typer.testing import CliRunner
 
-from tools.bench import bench_app
+from tools.bench.app import bench_app
 from tools.bench.names import misspell
 
 

@@ -72,6 +72,13 @@ def test_one_group_asks_only_its_own_photos(hub_modules: HubModules, photos: Pat
     assert "birds │" not in result.stdout
 
 
+def test_two_precisions_are_compared(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--group", "bird", "--json", "--against", "bf16")
+    agreement = json.loads(result.stdout)["agreement"]
+    assert (agreement["with"], agreement["photos"]) == ("bf16", 3)
+    assert agreement["top1_agreement"] == 1.0
+
+
 def test_two_runtimes_are_compared(hub_modules: HubModules, photos: Path) -> None:
     result = run(hub_modules, photos, "eval", "--group", "bird", "--json", "--against", "openvino")
     agreement = json.loads(result.stdout)["agreement"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import EngineSettings, TaxonTable
+from engine import TaxonTable
 from engine.batch import Batch
 from engine.decode import Photo
 from engine.index import SpeciesIndex
@@ -50,11 +50,13 @@ class TinyEmbedder:
 def embedder(monkeypatch: pytest.MonkeyPatch) -> TinyEmbedder:
     tiny = TinyEmbedder()
 
-    def open_tiny(name: str, _: EngineSettings) -> TinyEmbedder:
+    def open_tiny(name: str, *_: object) -> TinyEmbedder:
         assert name == "tiny"
         return tiny
 
     monkeypatch.setattr("tools.index.open_embedder", open_tiny)
+    # An index is opened by the name in its manifest, in the module of ``open_embedder`` itself.
+    monkeypatch.setattr("engine.embedder.open_embedder", open_tiny)
     return tiny
 
 

@@ -1,5 +1,4 @@
-"""``fieldmark bench``: what things cost on this machine."""
+"""``fieldmark bench``: what things cost on this machine.
 
-from tools.bench.app import bench_app
-
-__all__ = ["bench_app"]
+Nothing is imported here, because the processes that are measured begin with this package.
+"""

@@ -11,17 +11,15 @@ of 1 / i, brought to unit length. Queries are further photos of the same species
 from __future__ import annotations
 
 import json
-import multiprocessing
 import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, TypeVar, overload
+from typing import Annotated, overload
 
 import numpy as np
 import typer
@@ -34,6 +32,7 @@ from engine.projection import Projection
 from engine.segment import Reference
 from engine.segment_builder import AUTO
 from engine.vote import VoteSettings
+from tools.bench.apart import in_new_process
 from tools.bench.machine import describe_machine
 from tools.index_growth import cores
 
@@ -43,8 +42,6 @@ _BLOCK = 100_000
 _SEED = 2026
 _K = 50
 _EMBEDDER = "generated"
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +103,8 @@ def measure(rows: int, dims: int, factory: str, queries: int) -> Figures:
     """Build and search in processes of their own, so that memory is counted apart."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "index"
-        built = _in_new_process(_build, folder, rows, dims, factory, queries)
-        return _in_new_process(_search, folder, built, dims, queries)
+        built = in_new_process(_build, folder, rows, dims, factory, queries)
+        return in_new_process(_search, folder, built, dims, queries)
 
 
 class _Photos(Sequence[Reference]):
@@ -115,9 +112,7 @@ class _Photos(Sequence[Reference]):
 
     def __init__(self, labels: NDArray[np.int64]) -> None:
         self._labels = labels
-        self._taxa = [
-            Taxon(scientific_name=f"Genus species{n}", rank="species") for n in range(SPECIES)
-        ]
+        self._taxa = [Taxon(scientific_name=name, rank="species") for name in species_names()]
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -136,6 +131,11 @@ class _Photos(Sequence[Reference]):
             attribution="nobody",
             url=f"https://example.org/photos/{row}",
         )
+
+
+def species_names() -> list[str]:
+    """Return the names of the generated species, by number."""
+    return [f"Genus species{number}" for number in range(SPECIES)]
 
 
 def generate(
@@ -159,25 +159,43 @@ def _queries(count: int, dims: int) -> NDArray[np.float32]:
 
 
 def _build(folder: Path, rows: int, dims: int, factory: str, queries: int) -> Built:
+    vectors, labels = generate_all(rows, dims)
+    started = time.perf_counter()
+    write_index(folder, vectors, labels, _EMBEDDER, _no_projection(dims), factory)
+    build_s = time.perf_counter() - started
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Built(build_s=build_s, peak_mb=peak_mb, exact=_exact(vectors, _queries(queries, dims)))
+
+
+def generate_all(rows: int, dims: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the ``(rows, dims)`` vectors of an index, and the numbers of their species."""
     vectors = np.empty((rows, dims), np.float32)
     labels = np.empty(rows, np.int64)
     end = 0
     for block, own in generate(rows, dims, _SEED + 1):
         vectors[end : end + len(block)], labels[end : end + len(block)] = block, own
         end += len(block)
-    started = time.perf_counter()
+    return vectors, labels
+
+
+def write_index(
+    folder: Path,
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    embedder: str,
+    projection: Projection,
+    factory: str = AUTO,
+) -> None:
+    """Write generated photos into a new index."""
     writer = IndexWriter.create(
         folder,
-        embedder=_EMBEDDER,
-        projection=_no_projection(dims),
+        embedder=embedder,
+        projection=projection,
         vote_settings=VoteSettings(),
         factory=factory,
         threads=cores(),
     )
     writer.add(vectors, _Photos(labels))
-    build_s = time.perf_counter() - started
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Built(build_s=build_s, peak_mb=peak_mb, exact=_exact(vectors, _queries(queries, dims)))
 
 
 def _no_projection(dims: int) -> Projection:
@@ -258,9 +276,3 @@ def _memory_mb() -> tuple[float, float]:
 
 def _since_ms(started: float) -> float:
     return (time.perf_counter() - started) * 1000
-
-
-def _in_new_process(function: Callable[..., _T], *arguments: object) -> _T:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()

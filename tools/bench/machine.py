@@ -7,7 +7,9 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("discord.py", "openvino", "tensorflow")
+_PACKAGES = (
+    "discord.py", "openvino", "tensorflow", "tensorflow-hub", "faiss-cpu", "scikit-learn",
+)  # fmt: skip
 
 
 def describe_machine() -> str:

@@ -1,0 +1,22 @@
+"""Networks in OpenVINO run photo by photo, and answer for each photo of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.runtime import choose_output, open_network
+from tests.hub_modules import HubModules
+
+
+@pytest.mark.parametrize("module", ["birds_V1", "insects_V1"])
+def test_a_batch_is_answered_photo_by_photo(hub_modules: HubModules, module: str) -> None:
+    network = open_network(hub_modules.folder / module, runtime="openvino")
+    width = 965 if module == "birds_V1" else 1022
+    colours = np.eye(3, dtype=np.float32)[:, None, None, :]
+    images = np.broadcast_to(colours, (3, 224, 224, 3)).copy()
+    together = choose_output(network(images), width)
+    assert together.shape == (3, width)
+    assert together.argmax(axis=1).tolist() == [0, 1, 2]
+    for photo, row in zip(images, together, strict=True):
+        np.testing.assert_array_equal(choose_output(network(photo[None]), width)[0], row)

@@ -1,0 +1,182 @@
+"""A race: contestants take turns, each turn a fresh process alone on the machine.
+
+Turns go A B C A B C, so that what else the machine does at times falls on all alike. A fresh
+process each turn makes every one of them a cold start, and counts its memory without
+neighbours that share its libraries.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from engine import EngineError
+from tools.bench.material import Contestant
+from tools.bench.memory import family, resident_mb
+
+AT_ONCE = (1, 4, 16, 64)
+_WARM_UPS = 8
+_LARGE_PHOTOS = 5
+
+
+class ContestantFailed(EngineError):
+    """A contestant died or did not start; ``str`` says which, and the last that it said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How often is measured.
+
+    Each contestant takes ``turns``. A turn asks about ``alone`` photos one at a time, and under
+    each load makes ``together`` requests, or twice as many as are under way, if that is more.
+    """
+
+    turns: int
+    alone: int
+    together: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Many requests at once: ``seconds`` of those answered, and how many were not."""
+
+    wall_s: float
+    seconds: tuple[float, ...]
+    lost: int
+    problems: tuple[str, ...]
+    longest_block_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn measured. ``names`` are the answers to the photos asked about alone."""
+
+    runtime: str
+    cold_start_s: float
+    worker_mb: float
+    all_mb: float
+    alone_s: tuple[float, ...]
+    large_s: tuple[float, ...]
+    names: tuple[str, ...]
+    loads: dict[int, Load]
+
+
+def race(
+    contestants: dict[str, Contestant], photos: Sequence[Path], plan: Plan, work: Path
+) -> Iterator[tuple[str, Turn]]:
+    """Yield each contestant's turns, in the order in which they are taken.
+
+    ``photos`` are the ones to ask about, and last a large one.
+
+    Raises:
+        ContestantFailed: one of them cannot take its turn.
+    """
+    for _ in range(plan.turns):
+        for name, contestant in contestants.items():
+            with _started(name, contestant, photos, work) as running:
+                yield name, _take_turn(running, len(photos) - 1, plan)
+
+
+def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
+    around = [position % photos for position in range(max(plan.alone, _WARM_UPS))]
+    running.order(do="alone", photos=around[:_WARM_UPS])
+    said = running.order(do="workers")
+    workers = said["workers"]
+    worker_mb = resident_mb(workers) / len(workers)
+    all_mb = resident_mb(family(running.pid))
+    alone = running.order(do="alone", photos=around[: plan.alone])
+    loads = {}
+    for at_once in AT_ONCE:
+        requests = max(plan.together, 2 * at_once)
+        done = running.order(do="together", at_once=at_once, requests=requests)
+        loads[at_once] = Load(
+            wall_s=done["wall_s"],
+            seconds=tuple(done["seconds"]),
+            lost=done["lost"],
+            problems=tuple(done["problems"]),
+            longest_block_s=done["longest_block_s"],
+        )
+    large = running.order(do="alone", photos=[photos] * _LARGE_PHOTOS)
+    return Turn(
+        runtime=said["runtime"],
+        cold_start_s=running.cold_start_s,
+        worker_mb=worker_mb,
+        all_mb=all_mb,
+        alone_s=tuple(alone["seconds"]),
+        large_s=tuple(large["seconds"]),
+        names=tuple(alone["names"]),
+        loads=loads,
+    )
+
+
+class _Running:
+    """A contestant's process that has answered its first photo."""
+
+    def __init__(self, name: str, process: subprocess.Popen[str], log: Path) -> None:
+        begun = time.perf_counter()
+        self._name = name
+        self._process = process
+        self._orders, self._answers = cast(TextIO, process.stdin), cast(TextIO, process.stdout)
+        self._log = log
+        self._read()
+        self.cold_start_s = time.perf_counter() - begun
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def order(self, **order: Any) -> dict[str, Any]:
+        try:
+            self._orders.write(json.dumps(order) + "\n")
+            self._orders.flush()
+        except BrokenPipeError as error:
+            raise self._failed() from error
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        line = self._answers.readline()
+        if not line:
+            raise self._failed()
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _failed(self) -> ContestantFailed:
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return ContestantFailed(f"{self._name} ended: {said[-1] if said else 'it said nothing'}")
+
+
+@contextmanager
+def _started(
+    name: str, contestant: Contestant, photos: Sequence[Path], work: Path
+) -> Iterator[_Running]:
+    spec, log = work / "spec.json", work / "contestant.log"
+    spec.write_text(
+        json.dumps(
+            {
+                "way": contestant.way,
+                "options": contestant.options,
+                "photos": [str(path.resolve()) for path in photos],
+            }
+        ),
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "tools.bench.contestant", str(spec)]
+    with (
+        log.open("w", encoding="utf-8") as said,
+        # Our own interpreter and module; nothing of it comes from outside.
+        subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+        ) as process,
+    ):
+        try:
+            yield _Running(name, process, log)
+        except BaseException:
+            process.kill()
+            raise
