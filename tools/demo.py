@@ -84,5 +84,5 @@ def _say_models(console: Console, engine: Engine) -> None:
             "name a folder of Hub modules with `make demo MODELS=DIR`."
         )
     for model in engine.models():
-        state = model.problem or f"ready ({model.runtime})"
+        state = model.problem or f"{model.title}: ready ({model.runtime})"
         console.print(f"  {model.group.value:8} {state}")
