@@ -26,7 +26,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/fieldmark bench bot $(if $(MODELS),--models $(MODELS))
+	$(BIN)/fieldmark bench compare $(if $(MODELS),--models $(MODELS))
 
 run: setup
 	$(BIN)/python -m bot

@@ -22,7 +22,7 @@ from tools.bench.app import bench_app
 from tools.bench.compare import Comparison, Effort, RaceFigures, compare
 from tools.bench.figures import percentile, ratios, summarise
 from tools.bench.material import Contestant, EmbedderModule
-from tools.bench.memory import family, resident_mb
+from tools.bench.processes import cpu_seconds, family, resident_mb
 from tools.bench.race import AT_ONCE, ContestantFailed, Load, Plan, Turn, race
 from tools.bench.rebuilds import FlatIndex
 
@@ -65,6 +65,7 @@ def check(figures: RaceFigures) -> None:
         }
         assert all(load.lost == 0 for load in way.loads.values())
         assert way.problems == []
+        assert way.core_ms_per_photo > 0
         assert 0 < way.worker_mb <= way.all_mb
         assert way.same_answer_as_original in (None, 1.0)
     assert set(figures.ratios) == set(figures.ways) - {"fieldmark"}
@@ -129,6 +130,7 @@ def turn(*, alone_s: Sequence[float], load_s: Sequence[float], lost: int = 0) ->
         cold_start_s=3.0,
         worker_mb=100.0,
         all_mb=120.0,
+        cpu_s=0.012,
         alone_s=tuple(alone_s),
         large_s=(0.05,),
         names=("a", "b"),
@@ -144,7 +146,7 @@ def test_figures_of_turns_with_known_times() -> None:
     assert (figures.loads["64"].answered, figures.loads["64"].lost) == (100, 1)
     assert figures.loads["64"].p99_ms == 500.0
     assert figures.p99_over_ideal == round(500 / (64 * 20 / 2), 2)
-    assert figures.longest_block_ms == 4.0
+    assert (figures.longest_block_ms, figures.core_ms_per_photo) == (4.0, 12.0)
     slower = summarise([turn(alone_s=[0.04], load_s=[0.5] * 50)], None, cores=2)
     assert slower.same_answer_as_original is None
     assert ratios(slower, figures) == {
@@ -171,6 +173,7 @@ def test_memory_is_of_a_process_and_its_children() -> None:
         assert {os.getpid(), child.pid} <= everyone
         assert family(child.pid) == {child.pid}
         assert 0 < resident_mb([child.pid]) < resident_mb(everyone)
+        assert 0 <= cpu_seconds([child.pid]) < cpu_seconds(everyone)
 
 
 def test_a_contestant_that_cannot_start_is_named(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ _ROWS_OF_TABLE = {
     "latency p50, ms": "latency_p50_ms",
     "latency p99, ms": "latency_p99_ms",
     "12 megapixels p50, ms": "large_photo_p50_ms",
+    "core time of a photo, ms": "core_ms_per_photo",
     "throughput, photos/s": "throughput_per_s",
     "p99 of 64 at once over ideal": "p99_over_ideal",
     "loop blocked, ms": "longest_block_ms",

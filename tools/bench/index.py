@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, overload
 
@@ -254,7 +253,7 @@ def _search(folder: Path, built: Built, dims: int, queries: int) -> Figures:
         memory_mb=round(sum(after) - sum(before)),
         shared_mb=round(after[1] - before[1]),
         unchanged_us=round(unchanged_us, 1),
-        machine=f"{describe_machine()}, faiss-cpu {version('faiss-cpu')}, numpy {np.__version__}",
+        machine=f"{describe_machine()}, numpy {np.__version__}",
     )
 
 

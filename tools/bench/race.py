@@ -19,7 +19,7 @@ from typing import Any, TextIO, cast
 
 from engine import EngineError
 from tools.bench.material import Contestant
-from tools.bench.memory import family, resident_mb
+from tools.bench.processes import cpu_seconds, family, resident_mb
 
 AT_ONCE = (1, 4, 16, 64)
 _WARM_UPS = 8
@@ -56,12 +56,16 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one turn measured. ``names`` are the answers to the photos asked about alone."""
+    """What one turn measured. ``names`` are the answers to the photos asked about alone.
+
+    ``cpu_s`` is how long each of those kept a core busy.
+    """
 
     runtime: str
     cold_start_s: float
     worker_mb: float
     all_mb: float
+    cpu_s: float
     alone_s: tuple[float, ...]
     large_s: tuple[float, ...]
     names: tuple[str, ...]
@@ -90,8 +94,11 @@ def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
     said = running.order(do="workers")
     workers = said["workers"]
     worker_mb = resident_mb(workers) / len(workers)
-    all_mb = resident_mb(family(running.pid))
+    everyone = family(running.pid)
+    all_mb = resident_mb(everyone)
+    before = cpu_seconds(everyone)
     alone = running.order(do="alone", photos=around[: plan.alone])
+    cpu_s = (cpu_seconds(everyone) - before) / len(alone["seconds"])
     loads = {}
     for at_once in AT_ONCE:
         requests = max(plan.together, 2 * at_once)
@@ -109,6 +116,7 @@ def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
         cold_start_s=running.cold_start_s,
         worker_mb=worker_mb,
         all_mb=all_mb,
+        cpu_s=cpu_s,
         alone_s=tuple(alone["seconds"]),
         large_s=tuple(large["seconds"]),
         names=tuple(alone["names"]),
