@@ -31,13 +31,13 @@ class WayFigures:
     """What one contestant's turns came to.
 
     Latency is from a photo's bytes to the answer, one at a time; ``large`` is a photo of 12
-    megapixels. ``core_ms_per_photo`` is how long a photo keeps a core busy. ``throughput_per_s`` is the best of the loads. Memory is PSS: of a process that
+    megapixels. ``core_ms_per_photo`` is how long a photo keeps a core busy. ``throughput_per_s``
+    is the best of the loads. ``p99_over_ideal`` is the p99 with 64 requests at once over 64 times
+    the median latency by cores. ``longest_block_ms`` is the longest that the event loop stood
+    still with 64 at once: in the median turn, and in the worst. Memory is PSS: of a process that
     holds a network, and of all the contestant's processes. ``cold_start_s`` is from the start of
-    the process to the first answer. ``p99_over_ideal`` is the p99 with 64 requests at once over
-    64 times the median latency by cores. ``longest_block_ms`` is the longest that the event
-    loop stood still with 64 at once: in the median turn, and in the worst.
-    ``same_answer_as_original`` is the share of the photos that are given any species: ours gives
-    none where a network is sure of ``background``.
+    the process to the first answer. ``same_answer_as_original`` is the share of the photos that
+    are given any species: ours gives none where a network is sure of ``background``.
     """
 
     runtime: str
