@@ -56,7 +56,8 @@ class OpenVinoNetwork:
     """A module compiled by OpenVINO for this processor.
 
     For one photo at a time, where the module lets its batch be fixed: shapes that are known save
-    10 to 20 % on MobileNetV2, and 16 photos one by one are faster than as a batch (docs/models.md).
+    10 to 20 % on MobileNetV2, of which 16 photos one by one are faster than as a batch
+    (docs/models.md).
     """
 
     def __init__(self, folder: Path, *, precision: Precision, threads: int) -> None:
