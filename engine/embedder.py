@@ -20,6 +20,7 @@ from engine.contracts import EngineError
 from engine.hub import Module
 from engine.index_manifest import IndexManifest
 from engine.network import BLANK, Networks
+from engine.projection import unit
 from engine.runtime import Network, NetworkUnreadable, Precision, choose_output
 from engine.settings import EngineSettings
 
@@ -94,7 +95,7 @@ class Embedder:
         features = [part.features(batch) for part in self._parts]
         if len(features) == 1:
             return features[0]
-        return np.hstack([_unit(rows) for rows in features])
+        return np.hstack([unit(rows) for rows in features])
 
 
 def open_embedder(
@@ -139,8 +140,3 @@ def open_embedder_of(
         if made_at == precision:
             settings = replace(settings, precision=precision)
     return open_embedder(manifest.embedder_name, settings, networks)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)

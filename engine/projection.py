@@ -80,7 +80,7 @@ class Projection:
             raise ValueError(f"Features of shape {features.shape}, not (n, {self.width}).")
         if not np.isfinite(features).all():
             raise ValueError("Some features are not finite numbers.")
-        return _unit(((_root(features) if self.rooted else features) - self.mean) @ self.matrix)
+        return unit(((_root(features) if self.rooted else features) - self.mean) @ self.matrix)
 
     def save(self, path: Path) -> None:
         """Write to ``path`` as an ``.npz`` of plain arrays."""
@@ -226,9 +226,10 @@ def _load(path: Path) -> Projection:
 
 
 def _root(features: Features) -> Features:
-    return _unit(np.sign(features) * np.sqrt(np.abs(features)))
+    return unit(np.sign(features) * np.sqrt(np.abs(features)))
 
 
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return ``(n, width)`` rows with unit length; those of no length stay as they are."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, _TINY), np.float32)

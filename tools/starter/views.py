@@ -21,6 +21,7 @@ from PIL import Image
 from engine.catalog import find_entry, load_catalog
 from engine.decode import Photo, decode
 from engine.network import open_module
+from engine.projection import unit
 from engine.runtime import Network, choose_output
 from engine.settings import EngineSettings
 from tools.starter.material import Material
@@ -125,7 +126,7 @@ def _look(
         for name, teacher in teachers.items()
     }
     features = [
-        _unit(choose_output(answers[name], teacher.features)) for name, teacher in teachers.items()
+        unit(choose_output(answers[name], teacher.features)) for name, teacher in teachers.items()
     ]
     small = [crop.resize((SIDE, SIDE), Image.Resampling.BILINEAR) for crop in crops]
     values = {"pixels": np.stack([np.asarray(image) for image in small])}
@@ -183,8 +184,3 @@ def _write_done(work: Path, material: Material, rows: int) -> None:
     part = work / "views.json.part"
     part.write_text(json.dumps(record))
     part.replace(work / "views.json")
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
