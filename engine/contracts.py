@@ -60,6 +60,11 @@ class Taxon:
     gbif_key: int | None = None
     col_key: str | None = None
 
+    def __hash__(self) -> int:
+        # A photo's answer is sorted through dicts of hundreds of taxa, and to hash a whole
+        # lineage each time took longer than to decode the photo. A string keeps its hash.
+        return hash(self.scientific_name)
+
     def ancestor(self, rank: str) -> str | None:
         """Name the ancestor at ``rank``, or None where the lineage has none."""
         return next((a.name for a in self.lineage if a.rank == rank), None)
