@@ -83,7 +83,10 @@ def test_photos_are_turned_upright(orientation: int) -> None:
 
 
 def test_large_photos_are_reduced_and_small_ones_left() -> None:
-    assert decode(encode(gradient(3000, 1500), "JPEG")).pixels.shape == (250, LONGEST_SIDE, 3)
+    assert decode(encode(gradient(3000, 1500), "JPEG")).pixels.shape == (256, LONGEST_SIDE, 3)
+    # An eighth of a phone's 12 megapixels is small enough as it is.
+    assert decode(encode(gradient(4032, 3024), "JPEG")).pixels.shape == (378, 504, 3)
+    assert decode(encode(gradient(4000, 3000), "PNG")).pixels.shape == (384, LONGEST_SIDE, 3)
     assert decode(encode(gradient(40, 50), "PNG")).pixels.shape == (50, 40, 3)
 
 
