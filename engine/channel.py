@@ -9,12 +9,14 @@ the JSON carries their lengths under ``blobs``.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    import asyncio  # which a worker has no use for
 
 _LENGTH = struct.Struct("!I")
 _LARGEST = 1 << 30
@@ -62,7 +64,7 @@ async def receive(reader: asyncio.StreamReader) -> Message:
     try:
         head = json.loads(await reader.readexactly(_length(await reader.readexactly(_LENGTH.size))))
         blobs = [await reader.readexactly(length) for length in head["blobs"]]
-    except (asyncio.IncompleteReadError, OSError) as error:
+    except (EOFError, OSError) as error:
         raise ChannelClosed from error
     return Message(head["body"], tuple(blobs))
 

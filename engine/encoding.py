@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
-
-from pydantic import TypeAdapter
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine.channel import Message
 from engine.contracts import (
@@ -23,41 +23,66 @@ from engine.contracts import (
 )
 from engine.settings import EngineSettings
 
-_COORDINATES: TypeAdapter[Coordinates | None] = TypeAdapter(Coordinates | None)
-_IDENTIFICATION = TypeAdapter(Identification)
-_MODELS = TypeAdapter(tuple[ModelInfo, ...])
-_SETTINGS = TypeAdapter(EngineSettings)
-_LESSON = TypeAdapter(tuple[Taxon, ReferencePhoto])
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_Models = tuple[ModelInfo, ...]
+_Lesson = tuple[Taxon, ReferencePhoto]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return what reads and writes values of ``kind``.
+
+    Made when it is first needed: pydantic takes a tenth of a second to be ready, which the
+    engine has while its workers start.
+    """
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _plain(kind: Any, value: object, **options: Any) -> Any:
+    return _adapter(kind).dump_python(value, mode="json", **options)
+
+
+def _read(kind: Any, plain: object) -> Any:
+    return _adapter(kind).validate_python(plain)
 
 
 def encode_settings(settings: EngineSettings) -> Message:
     """Encode the first message that a worker gets."""
-    return Message({"settings": _SETTINGS.dump_python(settings, mode="json")})
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+    return Message({"settings": plain})
 
 
 def decode_settings(message: Message) -> EngineSettings:
     """Read the settings that a worker was greeted with."""
-    return _SETTINGS.validate_python(message.body["settings"])
+    settings: EngineSettings = _read(EngineSettings, message.body["settings"])
+    return settings
 
 
 def encode_models(models: tuple[ModelInfo, ...]) -> Message:
     """Encode what a worker hosts, its answer to the greeting."""
-    return Message({"models": _MODELS.dump_python(models, mode="json")})
+    return Message({"models": _plain(_Models, models)})
 
 
 def decode_models(message: Message) -> tuple[ModelInfo, ...]:
     """Read what a worker hosts."""
-    return _MODELS.validate_python(message.body["models"])
+    models: tuple[ModelInfo, ...] = _read(_Models, message.body["models"])
+    return models
 
 
 def encode_lesson(photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> Message:
     """Encode a labelled photo that the index is to learn."""
-    return Message({"learn": _LESSON.dump_python((taxon, reference), mode="json")}, (photo,))
+    return Message({"learn": _plain(_Lesson, (taxon, reference))}, (photo,))
 
 
 def decode_lesson(message: Message) -> tuple[Taxon, ReferencePhoto]:
     """Read what the photo of a lesson shows, and whose it is."""
-    return _LESSON.validate_python(message.body["learn"])
+    lesson: tuple[Taxon, ReferencePhoto] = _read(_Lesson, message.body["learn"])
+    return lesson
 
 
 def decode_learnt(message: Message) -> bool:
@@ -103,7 +128,9 @@ def encode_gps_question(photo: bytes) -> Message:
 
 def encode_coordinates(coordinates: Coordinates | None) -> Message:
     """Encode where a photo was taken."""
-    return Message({"coordinates": _COORDINATES.dump_python(coordinates, mode="json")})
+    return Message(
+        {"coordinates": None if coordinates is None else _plain(Coordinates, coordinates)}
+    )
 
 
 def decode_coordinates(message: Message) -> Coordinates | None:
@@ -113,12 +140,14 @@ def decode_coordinates(message: Message) -> Coordinates | None:
         EngineError: what the worker raised.
     """
     _raise_error(message)
-    return _COORDINATES.validate_python(message.body["coordinates"])
+    found = message.body["coordinates"]
+    coordinates: Coordinates | None = None if found is None else _read(Coordinates, found)
+    return coordinates
 
 
 def encode_identification(identification: Identification) -> Message:
     """Encode an answer; the preview travels as a blob."""
-    body = _IDENTIFICATION.dump_python(identification, mode="json", exclude={"preview"})
+    body = _plain(Identification, identification, exclude={"preview"})
     blobs = () if identification.preview is None else (identification.preview,)
     return Message({"identification": body}, blobs)
 
@@ -140,7 +169,7 @@ def decode_answer(message: Message) -> Identification:
         EngineError: what the worker raised.
     """
     _raise_error(message)
-    identification = _IDENTIFICATION.validate_python(message.body["identification"])
+    identification: Identification = _read(Identification, message.body["identification"])
     return replace(identification, preview=message.blobs[0] if message.blobs else None)
 
 
