@@ -70,7 +70,7 @@ class EngineSection(Section):
     catalog: OptionalPath = None
     index: OptionalPath = None
     runtime: Literal["auto", "openvino", "tensorflow"] = _ENGINE.runtime
-    precision: Literal["f32", "bf16"] = _ENGINE.precision
+    precision: Literal["auto", "f32", "bf16"] = _ENGINE.precision
     backend: Literal["process", "ray"] = _ENGINE.backend
     address: str = Field(default=_ENGINE.address, pattern=r"^(|local|auto|.+:\d+)$")
     workers: int = Field(default=_ENGINE.workers, ge=1)

@@ -82,6 +82,7 @@ class ModelEntry:
     auto_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     known_middle: Annotated[float, Field(gt=0, lt=1)] = 0.5
     known_slope: Annotated[float, Field(gt=0, le=50)] = 1.0
+    bf16_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _answers_something(self) -> ModelEntry:

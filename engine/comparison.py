@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.hub import HubError, Module, Progress
+from engine.precision import Precision
 from engine.preparation import Preparation, write_preparation
 from engine.probe import Probe
-from engine.runtime import Images, NetworkUnreadable, Precision
+from engine.runtime import Images, NetworkUnreadable
 from engine.samples import Samples
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable

@@ -7,9 +7,9 @@ better what neither has seen, than either alone (docs/models.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from engine.contracts import EngineError
 from engine.hub import Module
 from engine.index_manifest import IndexManifest
 from engine.network import BLANK, Networks
+from engine.precision import PRECISIONS, Precision
 from engine.projection import unit
-from engine.runtime import Network, NetworkUnreadable, Precision, choose_output
+from engine.runtime import Network, NetworkUnreadable, choose_output
 from engine.settings import EngineSettings
 
 JOIN = "+"
@@ -99,11 +100,15 @@ class Embedder:
 
 
 def open_embedder(
-    name: str, settings: EngineSettings, networks: Networks | None = None
+    name: str,
+    settings: EngineSettings,
+    networks: Networks | None = None,
+    precisions: Mapping[str, Precision] = MappingProxyType({}),
 ) -> Embedder:
     """Open the embedder that the catalog calls ``name``, or several, with ``+`` between.
 
-    ``networks`` are those that this process has open already.
+    ``networks`` are those that this process has open already. ``precisions`` say at which
+    each network computes, by name; for the others the settings do.
 
     Raises:
         NoEmbedder: one makes no feature vectors, is named twice, or cannot be opened.
@@ -117,7 +122,7 @@ def open_embedder(
     networks = networks or Networks(settings)
     try:
         embedder = Embedder(
-            [Part.of(entry, networks.open(entry, settings.precision)) for entry in entries]
+            [Part.of(entry, networks.open(entry, precisions.get(entry.name))) for entry in entries]
         )
         embedder.embed(Batch([BLANK]))  # shows now if a width is wrong, and warms it up
     except NetworkUnreadable as error:
@@ -135,8 +140,14 @@ def open_embedder_of(
     Raises:
         EngineError: as ``open_embedder``.
     """
-    made_at = manifest.embedder.rpartition("/")[2]
-    for precision in get_args(Precision):
-        if made_at == precision:
-            settings = replace(settings, precision=precision)
-    return open_embedder(manifest.embedder_name, settings, networks)
+    return open_embedder(manifest.embedder_name, settings, networks, precisions_of(manifest))
+
+
+def precisions_of(manifest: IndexManifest) -> dict[str, Precision]:
+    """Return at which precision each network computed that made an index, by name."""
+    return {
+        part.partition("@")[0]: precision
+        for part in manifest.embedder.split(JOIN)
+        for precision in PRECISIONS
+        if part.endswith(f"/{precision}")
+    }

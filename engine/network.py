@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
 from engine.catalog import ModelEntry
 from engine.decode import Photo
 from engine.hub import Module, locate
+from engine.precision import Precision, choose_precision
 from engine.preparation import choose_runtime
-from engine.runtime import Network, NetworkUnreadable, Precision, open_network
+from engine.runtime import Network, NetworkUnreadable, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -21,22 +24,35 @@ BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
 
 
 class Networks:
-    """The networks that a process has open, each once, whoever asks for it."""
+    """The networks that a process has open, each once, whoever asks for it.
 
-    def __init__(self, settings: EngineSettings) -> None:
+    ``made_at`` is the precision of those, by name, that the index was made with. Where the
+    settings leave it open they classify at it too, so that one run of a network serves both.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, made_at: Mapping[str, Precision] = MappingProxyType({})
+    ) -> None:
         self._settings = settings
+        self._made_at = made_at
         self._open: dict[tuple[str, Precision], tuple[Module, Network]] = {}
 
     def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
         """Return the module of ``entry`` and its network, as ``open_module`` does.
 
-        ``precision`` is by default the settings'.
+        ``precision`` is by default the settings', and where they leave it open the index's.
         """
-        precision = precision or self._settings.precision
+        precision = precision or self._choose(entry)
         key = (entry.name, precision)
         if key not in self._open:
             self._open[key] = open_module(entry, replace(self._settings, precision=precision))
         return self._open[key]
+
+    def _choose(self, entry: ModelEntry) -> Precision:
+        asked = self._settings.precision
+        if asked == "auto" and entry.name in self._made_at:
+            return self._made_at[entry.name]
+        return choose_precision(entry, asked)
 
 
 def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Network]:

@@ -20,10 +20,13 @@ from engine.contracts import (
     Taxon,
 )
 from engine.decode import Photo, decode
+from engine.embedder import precisions_of
 from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
+from engine.index_manifest import IndexRefused, read_manifest
 from engine.judge import ClassifierAnswer, judge
 from engine.network import Networks
+from engine.precision import Precision
 from engine.rollup import CERTAINTY, roll_up
 from engine.segment import Reference
 from engine.settings import EngineSettings
@@ -39,7 +42,7 @@ class Pipeline:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._taxa = TaxonTable.load()
-        networks = Networks(settings)
+        networks = Networks(settings, made_at=_precisions_of_index(settings))
         hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
@@ -176,6 +179,13 @@ def _open_generic(
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)
+
+
+def _precisions_of_index(settings: EngineSettings) -> dict[str, Precision]:
+    try:
+        return precisions_of(read_manifest(index_folder(settings)))
+    except IndexRefused:
+        return {}  # and why is said where the index is opened
 
 
 def _decode_all(photos: Sequence[bytes]) -> list[Photo]:

@@ -17,7 +17,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from engine.hub import HubError, Module, write_json
-from engine.runtime import Precision, RuntimeName
+from engine.precision import Precision, choose_precision
+from engine.runtime import RuntimeName
 from engine.settings import EngineSettings
 
 
@@ -63,7 +64,7 @@ _RECORD = TypeAdapter(Preparation)
 
 def choose_runtime(module: Module, settings: EngineSettings) -> RuntimeChoice:
     """Decide on the runtime for ``module``: the settings', else the compared one, else OpenVINO."""
-    precision: Precision = settings.precision
+    precision = choose_precision(module.entry, settings.precision)
     if settings.runtime != "auto":
         return RuntimeChoice(
             runtime=settings.runtime, precision=precision, reason="the settings say so"
@@ -98,10 +99,9 @@ def read_preparation(module: Module, settings: EngineSettings) -> Preparation:
             f"compared with OpenVINO {record.openvino} and TensorFlow {record.tensorflow}, which "
             f"are now {now['openvino']} and {now['tensorflow']}: {again}"
         )
-    if record.precision != settings.precision:
-        raise NotPrepared(
-            f"compared at {record.precision}, the settings say {settings.precision}: {again}"
-        )
+    precision = choose_precision(module.entry, settings.precision)
+    if record.precision != precision:
+        raise NotPrepared(f"compared at {record.precision}, it computes in {precision}: {again}")
     return record
 
 

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from engine.backend import WorkerStartFailed
 from engine.channel import ChannelClosed, Message, read_message, write_message
+from engine.precision import Precision
 from engine.process import WorkerProcess
 from engine.runtime import (
     Images,
     Network,
     NetworkUnreadable,
-    Precision,
     RuntimeName,
     choose_output,
     open_network,

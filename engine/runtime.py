@@ -14,10 +14,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.precision import Precision
+
 Images = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.float32]]
 RuntimeName = Literal["openvino", "tensorflow"]
-Precision = Literal["f32", "bf16"]
 
 log = logging.getLogger(__name__)
 

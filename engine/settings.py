@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.precision import PrecisionSetting
+
 
 def default_home() -> Path:
     """Return the folder where Fieldmark keeps what it downloads and measures."""
@@ -38,7 +40,7 @@ class EngineSettings:
     catalog: Path | None = None
     index: Path | None = None
     runtime: Literal["auto", "openvino", "tensorflow"] = "auto"
-    precision: Literal["f32", "bf16"] = "f32"
+    precision: PrecisionSetting = "auto"
     backend: Literal["process", "ray"] = "process"
     address: str = ""
     workers: int = 1

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ from engine import (
 )
 from engine.generic import index_folder
 from engine.index import SpeciesIndex
-from engine.runtime import Precision
+from engine.precision import PRECISIONS
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (
     HomeOption,
@@ -164,7 +164,7 @@ def _truth(
 
 def _second(settings: EngineSettings, against: str) -> EngineSettings:
     """Return the settings with another precision, or with another runtime."""
-    for precision in get_args(Precision):
+    for precision in PRECISIONS:
         if against == precision:
             return replace(settings, precision=precision)
     return replace(settings, runtime=check_runtime(against))

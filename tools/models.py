@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,9 +36,9 @@ from engine.hub import (
     installed_folder,
     locate,
 )
+from engine.precision import PRECISIONS, PrecisionSetting, choose_precision
 from engine.preparation import NotPrepared, Preparation, read_preparation
 from engine.probe import Probe
-from engine.runtime import Precision
 from engine.samples import Samples, bundled_samples, folder_samples
 from engine.starter import STARTER
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
@@ -56,11 +57,11 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="PRECISION",
-        help="f32, or bf16: faster, less exact. Default: the config, else f32.",
+        help="f32, or bf16: faster, less exact; or auto. Default: the config, else auto.",
     ),
 ]
 
-_PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
+_PRECISIONS: tuple[PrecisionSetting, ...] = ("auto", *PRECISIONS)
 _DOWNLOAD = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
 _COMPARE = (MofNCompleteColumn(),)
 
@@ -164,7 +165,7 @@ def _choose(
         raise refuse(str(error)) from error
 
 
-def _check_precision(name: str) -> Precision:
+def _check_precision(name: str) -> PrecisionSetting:
     for precision in _PRECISIONS:
         if name == precision:
             return precision
@@ -212,16 +213,23 @@ async def _compare_all(
 ) -> bool:
     logs = settings.home / "logs"
     done = True
-    async with (
-        Probe(
-            runtime="openvino",
-            precision=settings.precision,
-            threads=settings.threads,
-            log=logs / "openvino.log",
-        ) as fast,
-        Probe(runtime="tensorflow", threads=settings.threads, log=logs / "tensorflow.log") as judge,
-    ):
+    async with AsyncExitStack() as probes:
+        judge = await probes.enter_async_context(
+            Probe(runtime="tensorflow", threads=settings.threads, log=logs / "tensorflow.log")
+        )
+        ours = {
+            precision: await probes.enter_async_context(
+                Probe(
+                    runtime="openvino",
+                    precision=precision,
+                    threads=settings.threads,
+                    log=logs / f"openvino-{precision}.log",
+                )
+            )
+            for precision in PRECISIONS
+        }
         for module in modules:
+            fast = ours[choose_precision(module.entry, settings.precision)]
             with _progress(*_COMPARE) as progress:
                 task = progress.add_task(f"{module.entry.name}: comparing with TensorFlow")
                 update = partial(_update, progress, task)

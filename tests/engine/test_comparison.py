@@ -79,7 +79,9 @@ def entries(
 
 @pytest.fixture(scope="module")
 def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> EngineSettings:
-    return EngineSettings(home=tmp_path_factory.mktemp("home"), models_dir=hub_modules.folder)
+    return EngineSettings(
+        home=tmp_path_factory.mktemp("home"), models_dir=hub_modules.folder, precision="f32"
+    )
 
 
 @pytest.fixture(scope="module")

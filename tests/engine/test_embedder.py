@@ -13,7 +13,8 @@ from engine.decode import decode
 from engine.embedder import NoEmbedder, open_embedder
 from engine.hub import Module
 from engine.network import Networks
-from engine.runtime import Images, Network, Outputs, Precision
+from engine.precision import Precision
+from engine.runtime import Images, Network, Outputs
 from engine.samples import bundled_photos
 from engine.settings import EngineSettings
 from tests.hub_modules import HubModules
@@ -33,7 +34,7 @@ def test_a_networks_features(shared: Path, tmp_path: Path, name: str) -> None:
 
 
 def test_the_identity_names_module_size_and_precision(shared: Path, tmp_path: Path) -> None:
-    settings = EngineSettings(home=tmp_path, models_dir=shared / "models")
+    settings = EngineSettings(home=tmp_path, models_dir=shared / "models", precision="f32")
     birds, insects = (open_embedder(name, settings).identity for name in ("birds", "insects"))
     name, _, rest = birds.partition("@")
     assert name == "birds"

@@ -55,7 +55,7 @@ def hub(hub_modules: HubModules) -> Iterator[HubServer]:
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: HubServer) -> Path:
     """Point the birds of the catalog at the Hub on loopback."""
     path = tmp_path / "catalog.toml"
-    path.write_text(f'[birds]\nhandle = "{hub.handle}"\n')
+    path.write_text(f'[birds]\nhandle = "{hub.handle}"\nbf16_agreement = 0.5\n')
     monkeypatch.setenv("FIELDMARK_ENGINE__CATALOG", str(path))
     return path
 
@@ -140,7 +140,10 @@ def test_a_changed_folder_is_refused_until_it_is_trusted_anew(
     [
         (("pull", "owls"), "There is no model called 'owls'; there are: birds, insects, plants, "),
         (("verify", "owls"), "There is no model called 'owls'"),
-        (("list", "--precision", "int8"), "There is no precision 'int8': choose one of f32, bf16."),
+        (
+            ("list", "--precision", "int8"),
+            "There is no precision 'int8': choose one of auto, f32, bf16.",
+        ),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_status_2(

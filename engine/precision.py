@@ -1,0 +1,36 @@
+"""At which precision a network computes: bf16 only where it was measured to answer alike."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from engine.catalog import ModelEntry
+
+Precision = Literal["f32", "bf16"]
+PrecisionSetting = Literal["auto", "f32", "bf16"]
+
+PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
+ALIKE_FROM = 0.99
+"""How often bf16 must name the same species first as f32 to be chosen (docs/models.md)."""
+
+
+def choose_precision(entry: ModelEntry, asked: PrecisionSetting) -> Precision:
+    """Return what was asked for; ``auto`` is bf16 where the network and the processor allow it.
+
+    Half the time is saved, at the price of an answer in a hundred or less, so it takes a
+    measured agreement in the catalog. A processor that only imitates bf16 would save nothing.
+    """
+    if asked != "auto":
+        return asked
+    alike = entry.bf16_agreement is not None and entry.bf16_agreement >= ALIKE_FROM
+    return "bf16" if alike and computes_in_bf16() else "f32"
+
+
+@cache
+def computes_in_bf16() -> bool:
+    """Tell whether this machine's processor has instructions for bf16."""
+    import openvino as ov
+
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,0 +1,41 @@
+"""When a network computes in bf16: where it was measured to answer alike, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine import precision
+from engine.catalog import load_catalog
+from engine.precision import ALIKE_FROM, choose_precision
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_what_the_settings_say_holds(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda: able)
+    birds = load_catalog()["birds"]
+    assert choose_precision(birds, "f32") == "f32"
+    assert choose_precision(replace(birds, bf16_agreement=None), "bf16") == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("able", "agreement", "chosen"),
+    [
+        (True, ALIKE_FROM, "bf16"),
+        (True, ALIKE_FROM - 0.001, "f32"),
+        (True, None, "f32"),
+        (False, 1.0, "f32"),
+    ],
+)
+def test_left_open_it_takes_a_processor_and_a_measurement(
+    able: bool, agreement: float | None, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "computes_in_bf16", lambda: able)
+    entry = replace(load_catalog()["birds"], bf16_agreement=agreement)
+    assert choose_precision(entry, "auto") == chosen
+
+
+def test_no_network_that_was_not_measured_is_trusted_with_it() -> None:
+    measured = {name for name, entry in load_catalog().items() if entry.bf16_agreement is not None}
+    assert measured == {"birds", "insects", "imagenet_features"}
