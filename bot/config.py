@@ -80,6 +80,7 @@ class EngineSection(Section):
     stuck_after_s: float = Field(default=_ENGINE.stuck_after_s, gt=0)
     start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)
     decode_memory_mb: int = Field(default=_ENGINE.decode_memory_mb, ge=64)
+    unload_after_s: float = Field(default=_ENGINE.unload_after_s, ge=0)
 
     def settings(self) -> EngineSettings:
         """Return the value that the engine takes, with ``~`` expanded in its folders."""

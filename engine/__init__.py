@@ -1,4 +1,10 @@
-"""Everything that sees pixels. This module is the engine's one door."""
+"""Everything that sees pixels. This module is the engine's one door.
+
+``Engine`` comes when it is first asked for: a worker is behind the door too, and has no use for
+what runs workers.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from engine.admission import Ticket
 from engine.contracts import (
@@ -22,9 +28,11 @@ from engine.contracts import (
 )
 from engine.place import weigh_identification
 from engine.rollup import CERTAINTY
-from engine.service import Engine
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
+
+if TYPE_CHECKING:
+    from engine.service import Engine
 
 __all__ = [
     "CERTAINTY",
@@ -51,3 +59,11 @@ __all__ = [
     "Verdict",
     "weigh_identification",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Engine":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from engine.service import Engine
+
+    return Engine

@@ -41,11 +41,6 @@ class IndexAnswer:
     known_score: float
 
 
-def index_folder(settings: EngineSettings) -> Path:
-    """Return where the index is: where the settings say, else under ``home``."""
-    return settings.index or settings.home / "index"
-
-
 class GenericClassifier:
     """An embedder and the index that was made with it."""
 
@@ -95,8 +90,8 @@ class GenericClassifier:
         """
         self.index = self.index.refreshed()
 
-    def learn(self, batch: Batch, reference: Reference) -> bool:
-        """Add the one photo of ``batch``; return False where it was there already.
+    def learn(self, batch: Batch, taxon: Taxon, photo: ReferencePhoto) -> bool:
+        """Add the one photo of ``batch``, of ``taxon``; return False where it was there already.
 
         Every worker of this machine sees it with its next photo.
 
@@ -104,6 +99,13 @@ class GenericClassifier:
             IndexRefused: the index was damaged in the meantime.
             IndexWriteFailed: the disk is full or cannot be written.
         """
+        reference = Reference(
+            taxon=taxon,
+            source=photo.source,
+            licence=photo.licence,
+            attribution=photo.attribution,
+            url=photo.url,
+        )
         vectors = self.index.projection.apply(self.embedder.embed(batch))
         writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
         return writer.add(vectors, [reference]).rows > 0

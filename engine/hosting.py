@@ -10,7 +10,7 @@ from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo, Taxon
 from engine.network import BLANK, Networks
-from engine.runtime import NetworkUnreadable
+from engine.runtime import Network, NetworkUnreadable
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable
 
@@ -42,8 +42,9 @@ def host_models(settings: EngineSettings, taxa: TaxonTable, networks: Networks) 
             classes=entry.classes,
         )
         try:
+            _, network = networks.open(entry)
             labels = taxa.labels(entry.labels)
-            classifier = _open_classifier(entry, info, networks, labels)
+            classifier = _name_classes(entry, info, network, labels)
         except (EngineError, NetworkUnreadable) as error:
             log.info("No %s network: %s", entry.name, error)
             models.append(replace(info, problem=str(error)))
@@ -53,10 +54,9 @@ def host_models(settings: EngineSettings, taxa: TaxonTable, networks: Networks) 
     return Hosted(classifiers=classifiers, models=tuple(models))
 
 
-def _open_classifier(
-    entry: ModelEntry, info: ModelInfo, networks: Networks, labels: Labels
+def _name_classes(
+    entry: ModelEntry, info: ModelInfo, network: Network, labels: Labels
 ) -> Classifier:
-    _, network = networks.open(entry)
     info = replace(info, runtime=network.description)
     classifier = Classifier(entry, network, labels, info)
     classifier.probabilities(Batch([BLANK]))  # shows now if the width is wrong, and warms it up

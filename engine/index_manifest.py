@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError
+from engine.settings import EngineSettings
 
 FORMAT = "fieldmark-index"
 VERSION = 1
@@ -87,6 +88,11 @@ class IndexManifest:
 
 
 _ADAPTER = TypeAdapter(IndexManifest)
+
+
+def index_folder(settings: EngineSettings) -> Path:
+    """Return where the index is: where the settings say, else under ``home``."""
+    return settings.index or settings.home / "index"
 
 
 def segment_folder(folder: Path, record: SegmentRecord) -> Path:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
-from engine.generic import IndexAnswer
 from engine.known import KNOWN_FROM, KnownCurve, either, log_odds
 from engine.mixing import mix, of_group, route
+
+if TYPE_CHECKING:
+    from engine.generic import IndexAnswer
 
 _SMALLEST = 1e-4
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from time import monotonic
 from types import MappingProxyType
 
 import numpy as np
 
 from engine.catalog import ModelEntry
+from engine.contracts import EngineFailed
 from engine.decode import Photo
-from engine.hub import Module, locate
+from engine.hub import HubError, Module, locate
 from engine.precision import Precision, choose_precision
-from engine.preparation import choose_runtime
-from engine.runtime import Network, NetworkUnreadable, open_network
+from engine.preparation import RuntimeChoice, choose_runtime
+from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -22,20 +26,89 @@ log = logging.getLogger(__name__)
 BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
 """A photo to try a network on that was just opened."""
 
+_OPENED_AT_ONCE = 2
+
+
+class ResidentNetwork:
+    """A network that is let go while nobody asks it, and opened again for who asks next."""
+
+    def __init__(
+        self, network: Network, opens: Callable[[], Network], clock: Callable[[], float]
+    ) -> None:
+        self._network: Network | None = network
+        self._opens = opens
+        self._clock = clock
+        self._asked = clock()
+        self.description = network.description
+
+    def __call__(self, images: Images) -> Outputs:
+        """Run a batch; see ``Network``.
+
+        Raises:
+            EngineFailed: it was let go, and cannot be opened any more.
+        """
+        network = self._network  # which may be let go of meanwhile
+        if network is None:
+            try:
+                network = self._network = self._opens()
+            except NetworkUnreadable as error:
+                raise EngineFailed(str(error)) from error
+        self._asked = self._clock()
+        return network(images)
+
+    def let_go(self, unasked_for_s: float) -> bool:
+        """Free its memory if nobody has asked it for so long; tell whether it was freed now."""
+        if self._network is None or self._clock() - self._asked < unasked_for_s:
+            return False
+        self._network = None
+        return True
+
+
+Opened = tuple[Module, ResidentNetwork]
+
 
 class Networks:
     """The networks that a process has open, each once, whoever asks for it.
 
     ``made_at`` is the precision of those, by name, that the index was made with. Where the
     settings leave it open they classify at it too, so that one run of a network serves both.
+    ``clock`` counts the seconds that nobody asks them.
     """
 
     def __init__(
-        self, settings: EngineSettings, made_at: Mapping[str, Precision] = MappingProxyType({})
+        self,
+        settings: EngineSettings,
+        made_at: Mapping[str, Precision] = MappingProxyType({}),
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._settings = settings
         self._made_at = made_at
-        self._open: dict[tuple[str, Precision], tuple[Module, Network]] = {}
+        self._clock = clock
+        self._opened: dict[tuple[str, Precision], Future[Opened]] = {}
+
+    def begin(self, entries: Iterable[ModelEntry]) -> None:
+        """Open ``entries`` in threads of their own, while the caller does something else.
+
+        What cannot be opened is told to whoever calls ``open`` for it. Only compiling is left to
+        the threads, which is long and needs no interpreter: for the rest they would wait in turns.
+        """
+        if self._settings.runtime != "tensorflow":
+            import openvino  # noqa: F401
+        threads = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens networks")
+        for entry in entries:
+            precision = self._choose(entry)
+            settings = replace(self._settings, precision=precision)
+            try:
+                module = locate(entry, settings)
+                choice = choose_runtime(module, settings)
+            except HubError as error:
+                opened: Future[Opened] = Future()
+                opened.set_exception(error)
+            else:
+                opened = threads.submit(self._open, module, choice, settings)
+            self._opened[entry.name, precision] = opened
+        threads.shutdown(wait=False)
 
     def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
         """Return the module of ``entry`` and its network, as ``open_module`` does.
@@ -44,15 +117,37 @@ class Networks:
         """
         precision = precision or self._choose(entry)
         key = (entry.name, precision)
-        if key not in self._open:
-            self._open[key] = open_module(entry, replace(self._settings, precision=precision))
-        return self._open[key]
+        if key not in self._opened:
+            settings = replace(self._settings, precision=precision)
+            module = locate(entry, settings)
+            opened: Future[Opened] = Future()
+            opened.set_result(self._open(module, choose_runtime(module, settings), settings))
+            self._opened[key] = opened
+        return self._opened[key].result()
+
+    def let_go(self, unasked_for_s: float) -> bool:
+        """Free those that nobody has asked for so long; tell whether there were any."""
+        opened = [one.result()[1] for one in self._opened.values() if one.exception() is None]
+        freed = [network for network in opened if network.let_go(unasked_for_s)]
+        return bool(freed)
+
+    def _open(self, module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Opened:
+        network = _open_located(module, choice, settings)
+        again = partial(_open_again, module.entry, settings)
+        return module, ResidentNetwork(network, again, self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
         asked = self._settings.precision
         if asked == "auto" and entry.name in self._made_at:
             return self._made_at[entry.name]
         return choose_precision(entry, asked)
+
+
+def _open_again(entry: ModelEntry, settings: EngineSettings) -> Network:
+    begun = monotonic()
+    _, network = open_module(entry, settings)
+    log.info("Opened %s again in %.2f s.", entry.name, monotonic() - begun)
+    return network
 
 
 def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Network]:
@@ -63,9 +158,12 @@ def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Ne
         NetworkUnreadable: the runtime that the settings force, or TensorFlow, cannot take it.
     """
     module = locate(entry, settings)
-    choice = choose_runtime(module, settings)
+    return module, _open_located(module, choose_runtime(module, settings), settings)
+
+
+def _open_located(module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Network:
     try:
-        network = open_network(
+        return open_network(
             module.folder,
             runtime=choice.runtime,
             precision=choice.precision,
@@ -74,6 +172,5 @@ def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Ne
     except NetworkUnreadable as error:
         if settings.runtime != "auto" or choice.runtime == "tensorflow":
             raise
-        log.warning("TensorFlow serves %s, because %s", entry.name, error)
-        network = open_network(module.folder, runtime="tensorflow", threads=settings.threads)
-    return module, network
+        log.warning("TensorFlow serves %s, because %s", module.entry.name, error)
+        return open_network(module.folder, runtime="tensorflow", threads=settings.threads)

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from engine.batch import Batch
+from engine.catalog import load_catalog
 from engine.classifier import Classifier
 from engine.contracts import (
     EngineError,
@@ -21,17 +23,18 @@ from engine.contracts import (
 )
 from engine.decode import Photo, decode
 from engine.embedder import precisions_of
-from engine.generic import GenericClassifier, IndexAnswer, index_folder
 from engine.hosting import host_models
-from engine.index_manifest import IndexRefused, read_manifest
+from engine.index_manifest import IndexRefused, index_folder, read_manifest
 from engine.judge import ClassifierAnswer, judge
 from engine.network import Networks
 from engine.precision import Precision
 from engine.rollup import CERTAINTY, roll_up
-from engine.segment import Reference
 from engine.settings import EngineSettings
 from engine.starter import starter_index
 from engine.taxa import TaxonTable
+
+if TYPE_CHECKING:
+    from engine.generic import GenericClassifier, IndexAnswer
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +44,12 @@ class Pipeline:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._taxa = TaxonTable.load()
         networks = Networks(settings, made_at=_precisions_of_index(settings))
+        networks.begin(
+            entry for entry in load_catalog(settings.catalog).values() if entry.labels is not None
+        )
+        self._networks = networks
+        self._taxa = TaxonTable.load()
         hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
@@ -131,14 +138,11 @@ class Pipeline:
         """
         if self._generic is None:
             raise ModelUnavailable(Group.GENERIC, self._generic_problem or "")
-        row = Reference(
-            taxon=taxon,
-            source=reference.source,
-            licence=reference.licence,
-            attribution=reference.attribution,
-            url=reference.url,
-        )
-        return self._generic.learn(Batch([decode(photo)]), row)
+        return self._generic.learn(Batch([decode(photo)]), taxon, reference)
+
+    def let_go(self, unasked_for_s: float) -> bool:
+        """Free the networks that nobody has asked for so long; tell whether there were any."""
+        return self._networks.let_go(unasked_for_s)
 
     def _ask_index(self, batch: Batch, group: Group) -> IndexAnswer | None:
         if self._generic is None:
@@ -174,6 +178,9 @@ def _open_generic(
         if not starter:
             return None, "There is no index yet: make one with `fieldmark index build`."
         folder = starter_index(settings)
+    # FAISS takes a while to import, and memory, of which a worker without an index needs neither.
+    from engine.generic import GenericClassifier
+
     try:
         return GenericClassifier.open(folder, settings, networks), None
     except EngineError as error:

@@ -194,7 +194,7 @@ class WorkerPool:
             job = self._queue.pop()
             if job.answer.done():
                 continue
-            task = asyncio.create_task(self._run(self._idle.popleft(), job))
+            task = asyncio.create_task(self._run(self._idle.pop(), job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 

@@ -14,6 +14,7 @@ from engine.channel import ChannelClosed, Message, receive, send
 
 _SECRETS_BEGIN_WITH = "FIELDMARK_"
 _GRACE_S = 2.0
+_FIRST: Seat = "0"
 
 
 class ProcessBackend:
@@ -29,18 +30,29 @@ class ProcessBackend:
         self._hello = hello
         self._workers = workers
         self._start_timeout_s = start_timeout_s
+        self._first_tried = asyncio.Event()
 
     async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
         """Offer a seat for each worker."""
         offer(frozenset(str(number) for number in range(self._workers)))
 
-    async def spawn(self, seat: Seat) -> tuple[WorkerProcess, Message]:  # noqa: ARG002 - all alike
+    async def spawn(self, seat: Seat) -> tuple[WorkerProcess, Message]:
         """Start a process.
+
+        The others wait until the first is up: it has the cores to itself, and members have
+        somebody who answers them sooner.
 
         Raises:
             WorkerStartFailed: it died, or was not ready in time.
         """
-        return await WorkerProcess.spawn(self._module, self._hello, within_s=self._start_timeout_s)
+        if seat != _FIRST:
+            await self._first_tried.wait()
+        try:
+            return await WorkerProcess.spawn(
+                self._module, self._hello, within_s=self._start_timeout_s
+            )
+        finally:
+            self._first_tried.set()
 
     async def close(self) -> None:
         """Do nothing: the processes are stopped one by one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ RuntimeName = Literal["openvino", "tensorflow"]
 log = logging.getLogger(__name__)
 
 _TF_MIN_LOG_LEVEL = "2"
+_tensorflow_starts = Lock()
 
 
 class NetworkUnreadable(Exception):
@@ -110,13 +112,14 @@ class TensorFlowNetwork:
     def __init__(self, folder: Path, *, threads: int) -> None:
         import os
 
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TF_MIN_LOG_LEVEL)
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-        import tensorflow as tf
-        import tensorflow_hub as hub
+        with _tensorflow_starts:  # which takes its number of threads only before its first use
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TF_MIN_LOG_LEVEL)
+            os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+            import tensorflow as tf
+            import tensorflow_hub as hub
 
-        if tf.config.threading.get_intra_op_parallelism_threads() != threads:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
         self._tf = tf
         try:
             self._module = hub.load(str(folder))

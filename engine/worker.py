@@ -6,6 +6,7 @@ message holds the settings; the answer to it says which networks are open.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import os
@@ -14,8 +15,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Thread
+from time import sleep
 from typing import BinaryIO, cast
 
 from PIL import Image
@@ -72,6 +76,9 @@ def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
     pipeline = Pipeline(settings)
     _warm_up(pipeline)
     _cap_memory(settings.decode_memory_mb)
+    if settings.unload_after_s:
+        idle = (pipeline, settings.unload_after_s)
+        Thread(target=_unload_idle, args=idle, name="unloads networks", daemon=True).start()
     return encode_models(pipeline.models), partial(answer, pipeline)
 
 
@@ -117,6 +124,16 @@ def _warm_up(pipeline: Pipeline) -> None:
         pipeline.identify([photo.getvalue()], Group.AUTO)
     except ModelUnavailable:
         log.warning("This worker has no network to answer with.")
+
+
+def _unload_idle(pipeline: Pipeline, after_s: float) -> None:
+    """Let go of networks that nobody asked for, for as long as this process lives."""
+    while True:
+        sleep(after_s / 2)
+        if pipeline.let_go(after_s):
+            # The allocator keeps what was freed for itself, until it is told that all is over.
+            with suppress(OSError, AttributeError):
+                ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cap_memory(headroom_mb: int) -> None:

@@ -25,8 +25,8 @@ from engine import (
     TaxonTable,
     Verdict,
 )
-from engine.generic import index_folder
 from engine.index import SpeciesIndex
+from engine.index_manifest import index_folder
 from engine.precision import PRECISIONS
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (

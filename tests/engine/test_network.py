@@ -1,0 +1,120 @@
+"""Networks are opened once, ahead where that saves time, and let go while nobody asks them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.catalog import ModelEntry, load_catalog
+from engine.contracts import EngineFailed
+from engine.hub import HubError
+from engine.network import Networks, ResidentNetwork
+from engine.precision import Precision
+from engine.runtime import Images, NetworkUnreadable, Outputs
+from engine.settings import EngineSettings
+from engine.starter import STARTER
+
+PHOTO = np.full((1, 192, 192, 3), 0.5, np.float32)
+
+
+class Clock:
+    """Shows the seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def starter() -> ModelEntry:
+    return load_catalog()[STARTER]
+
+
+def features(answers: Outputs) -> Images:
+    (only,) = answers.values()
+    return only
+
+
+def test_a_network_is_let_go_and_comes_back_with_the_same_answers(
+    tmp_path: Path, clock: Clock, starter: ModelEntry
+) -> None:
+    networks = Networks(EngineSettings(home=tmp_path), clock=clock)
+    networks.begin([starter])
+    _, network = networks.open(starter)
+    assert networks.open(starter)[1] is network
+    before = features(network(PHOTO))
+    clock.now = 59
+    assert not networks.let_go(60)
+    clock.now = 60
+    assert networks.let_go(60)
+    assert not networks.let_go(60)
+    np.testing.assert_array_equal(features(network(PHOTO)), before)
+    clock.now = 119
+    assert not networks.let_go(60)
+    clock.now = 120
+    assert networks.let_go(60)
+
+
+def test_what_cannot_be_opened_ahead_is_told_to_who_asks_for_it(
+    tmp_path: Path, clock: Clock, starter: ModelEntry
+) -> None:
+    networks = Networks(EngineSettings(home=tmp_path), clock=clock)
+    birds = load_catalog()["birds"]
+    networks.begin([birds, starter])
+    with pytest.raises(HubError, match="fieldmark models pull birds"):
+        networks.open(birds)
+    assert features(networks.open(starter)[1](PHOTO)).shape == (1, 512)
+    clock.now = 60
+    assert networks.let_go(60)
+
+
+def test_a_network_that_was_deleted_while_it_was_let_go_is_missed(
+    tmp_path: Path, clock: Clock, starter: ModelEntry
+) -> None:
+    settings = EngineSettings(home=tmp_path)
+    moved = shutil.copytree(Path(str(starter.local_folder)), tmp_path / "model")
+    networks = Networks(settings, clock=clock)
+    _, network = networks.open(replace(starter, handle=str(moved)))
+    clock.now = 60
+    assert networks.let_go(60)
+    shutil.rmtree(moved)
+    with pytest.raises(HubError, match="starter"):
+        network(PHOTO)
+
+
+def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
+    class Blank:
+        description = "openvino f32"
+
+        def __call__(self, images: Images) -> Outputs:
+            return {"default": images}
+
+    def refuse() -> Blank:
+        raise NetworkUnreadable("OpenVINO cannot take birds: out of memory.")
+
+    network = ResidentNetwork(Blank(), refuse, clock)
+    clock.now = 1
+    assert network.let_go(1)
+    with pytest.raises(EngineFailed, match="out of memory"):
+        network(PHOTO)
+
+
+@pytest.mark.parametrize(("asked", "made_at"), [("auto", "f32"), ("auto", "bf16"), ("f32", "bf16")])
+def test_left_open_the_precision_is_the_indexs(
+    tmp_path: Path, starter: ModelEntry, asked: str, made_at: Precision
+) -> None:
+    settings = EngineSettings(home=tmp_path, precision=asked)  # type: ignore[arg-type]
+    networks = Networks(settings, made_at={STARTER: made_at})
+    networks.begin([starter])
+    expected = made_at if asked == "auto" else asked
+    assert networks.open(starter)[1].description == f"openvino {expected}"
