@@ -7,6 +7,8 @@ class 2, and a grey one ``background``, the last class.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -50,15 +52,18 @@ class HubModules:
 
 @pytest.fixture(scope="session")
 def hub_modules(tmp_path_factory: pytest.TempPathFactory) -> HubModules:
-    """Make the modules in a process of its own, which is the only one to import TensorFlow."""
-    root = tmp_path_factory.mktemp("hub")
-    made = subprocess.run(
-        [sys.executable, _MAKER, root], capture_output=True, text=True, check=False
-    )
-    assert made.returncode == 0, made.stderr
-    (root / "no_plants").mkdir()
-    for name in ("birds_V1", "insects_V1"):
-        (root / "no_plants" / name).symlink_to(root / "models" / name)
+    """Make the modules in a process of its own, which is the only one to import TensorFlow.
+
+    Once for all processes that run the tests side by side: the first makes them, while the others
+    wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hub"
+    root.mkdir(exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "no_plants").is_dir():
+            _make(root)
     return HubModules(
         folder=root / "models",
         no_plants=root / "no_plants",
@@ -66,3 +71,13 @@ def hub_modules(tmp_path_factory: pytest.TempPathFactory) -> HubModules:
         logits=root / "logits",
         colours=root / "colours",
     )
+
+
+def _make(root: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, _MAKER, root], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    (root / "no_plants").mkdir()
+    for name in ("birds_V1", "insects_V1"):
+        (root / "no_plants" / name).symlink_to(root / "models" / name)

@@ -17,17 +17,20 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engine import EngineSettings
+from engine.catalog import load_catalog
+from engine.precision import choose_precision, computes_in_bf16
 from tests.hub_modules import HubModules
 from tools.bench.app import bench_app
 from tools.bench.compare import Comparison, Effort, RaceFigures, compare
 from tools.bench.figures import percentile, ratios, summarise
-from tools.bench.material import Contestant, EmbedderModule
+from tools.bench.material import ChosenPhotos, Contestant, EmbedderModule
 from tools.bench.processes import cpu_seconds, family, resident_mb
 from tools.bench.race import AT_ONCE, ContestantFailed, Load, Plan, Turn, race
 from tools.bench.rebuilds import FlatIndex
 
 TINY = Effort(
     photos=3,
+    phones=1,
     classifier=Plan(turns=1, alone=3, together=2),
     generic=Plan(turns=1, alone=3, together=2),
     posts=2,
@@ -75,10 +78,13 @@ def check(figures: RaceFigures) -> None:
 def test_the_original_and_ours_answer_alike(comparison: Comparison) -> None:
     assert set(comparison.classifier.ways) == {"original", "fieldmark"}
     assert set(comparison.classifier.absent) == {"hobby", "pool"}
-    assert set(comparison.generic.ways) == {"original", "fieldmark"}
+    ours = {"fieldmark", "fieldmark bf16"} if computes_in_bf16() else {"fieldmark"}
+    assert set(comparison.generic.ways) == {"original", *ours}
+    assert (comparison.generic_bf16_ratios_to_original is None) == (len(ours) == 1)
     check(comparison.classifier)
     check(comparison.generic)
-    assert comparison.classifier.ways["fieldmark"].runtime == "openvino f32"
+    chosen = choose_precision(load_catalog()["birds"], "auto")
+    assert comparison.classifier.ways["fieldmark"].runtime == f"openvino {chosen}"
     assert comparison.discord.posts == 2
 
 
@@ -117,6 +123,12 @@ def test_ratios_are_those_of_the_numbers_beside_them(comparison: Comparison) -> 
     assert report["ratios_to_original"] == {
         "latency_p50": round(original["latency_p50_ms"] / ours["latency_p50_ms"], 2),
         "throughput": round(ours["throughput_per_s"] / original["throughput_per_s"], 2),
+        "phone_latency_p50": round(
+            original["phone_latency_p50_ms"] / ours["phone_latency_p50_ms"], 2
+        ),
+        "phone_throughput": round(
+            ours["phone_throughput_per_s"] / original["phone_throughput_per_s"], 2
+        ),
         "worker_memory": round(original["worker_mb"] / ours["worker_mb"], 2),
         "cold_start": round(original["cold_start_s"] / ours["cold_start_s"], 2),
     }
@@ -132,9 +144,10 @@ def turn(*, alone_s: Sequence[float], load_s: Sequence[float], lost: int = 0) ->
         all_mb=120.0,
         cpu_s=0.012,
         alone_s=tuple(alone_s),
-        large_s=(0.05,),
+        phone_s=(0.05,),
         names=("a", "b"),
         loads=dict.fromkeys(AT_ONCE, load),
+        phone_load=load,
     )
 
 
@@ -152,6 +165,8 @@ def test_figures_of_turns_with_known_times() -> None:
     assert ratios(slower, figures) == {
         "latency_p50": 2.0,
         "throughput": 2.0,
+        "phone_latency_p50": 1.0,
+        "phone_throughput": 2.0,
         "worker_memory": 1.0,
         "cold_start": 1.0,
     }
@@ -177,7 +192,8 @@ def test_memory_is_of_a_process_and_its_children() -> None:
 
 
 def test_a_contestant_that_cannot_start_is_named(tmp_path: Path) -> None:
-    photos = sorted(write_photos(tmp_path / "photos").iterdir())
+    small = sorted(write_photos(tmp_path / "photos").iterdir())
+    photos = ChosenPhotos(small=tuple(small), phone=tuple(small[:1]))
     missing = {"model": str(tmp_path / "none.tflite"), "side": 224, "names": str(tmp_path)}
     contestants = {"broken": Contestant(way="nobody", options=missing)}
     with pytest.raises(ContestantFailed, match="broken ended: KeyError: 'nobody'"):

@@ -78,7 +78,7 @@ async def serve(
     models: Path, spec: Path | None, folder: Path
 ) -> AsyncIterator[tuple[Sandbox, Engine]]:
     """Run the bot in a sandbox, exactly as the demo does."""
-    engine = Engine(EngineSettings(home=folder / "home", models_dir=models))
+    engine = Engine(EngineSettings(home=folder / "home", models_dir=models, workers=1))
     async with (
         Sandbox(spec=spec) as sandbox,
         sandboxed_bot(sandbox, engine, sandbox_settings(folder)),

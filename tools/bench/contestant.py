@@ -43,7 +43,8 @@ async def _carry_out(way: Way, photos: list[bytes], order: dict[str, Any]) -> di
         case "alone":
             return await _alone(way, [photos[position] for position in order["photos"]])
         case "together":
-            return await _together(way, photos, order["at_once"], order["requests"])
+            chosen = [photos[position] for position in order["photos"]]
+            return await _together(way, chosen, order["at_once"], order["requests"])
         case _:
             return {"workers": sorted(way.worker_pids()), "runtime": way.runtime()}
 

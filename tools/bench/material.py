@@ -20,6 +20,7 @@ from engine.catalog import find_entry, load_catalog
 from engine.embedder import open_embedder
 from engine.encoding import encode_settings
 from engine.hub import locate
+from engine.precision import computes_in_bf16
 from engine.projection import Projection
 from engine.samples import bundled_photos
 from tools.bench.apart import in_new_process
@@ -31,11 +32,16 @@ from tools.bench.tensorflow_material import (
     save_inception,
 )
 
+OURS = "fieldmark"
+OURS_BF16 = "fieldmark bf16"
+ORIGINAL = "original"
 NETWORK = "birds"
 DIMS = 128
 _EMBEDDER = "bench_embedder"
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-_LARGE = (4000, 3000)
+_PHONE_SIDE = 4000
+_PHONE_NOISE = 6.0
+_PHONE_QUALITY = 90
 _SEED = 2026
 
 
@@ -73,21 +79,31 @@ class Field:
     group: Group
 
     def with_variants(self) -> Field:
-        """Return it with our engine at bf16, and with two workers of one thread, as well."""
-        two = replace(self.settings, workers=2, threads=1)
-        variants = {"fieldmark 2 x 1": two}
+        """Return it with our engine in f32, and with other workers and threads, as well."""
+        variants = {
+            f"fieldmark {workers} x {threads}": replace(
+                self.settings, workers=workers, threads=threads
+            )
+            for workers, threads in ((1, 2), (2, 1))
+        }
         if self.group is not Group.GENERIC:  # an index keeps the precision it was made at
-            variants["fieldmark bf16"] = replace(self.settings, precision="bf16")
-            variants["fieldmark bf16 2 x 1"] = replace(two, precision="bf16")
+            variants["fieldmark f32"] = replace(self.settings, precision="f32")
         ours = {name: _ours(settings, self.group) for name, settings in variants.items()}
         return replace(self, contestants={**self.contestants, **ours})
 
 
-def choose_photos(folder: Path | None, count: int, work: Path) -> list[Path]:
-    """Return ``count`` photos spread over ``folder``, and last one of 12 megapixels.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPhotos:
+    """Files to ask about: photos as they lie, and some of them as a phone would have taken them."""
 
-    Without a folder they are the two that come with scikit-learn; the large one is one of them,
-    enlarged.
+    small: tuple[Path, ...]
+    phone: tuple[Path, ...]
+
+
+def choose_photos(folder: Path | None, count: int, phones: int, work: Path) -> ChosenPhotos:
+    """Choose ``count`` photos spread over ``folder``, and ``phones`` to enlarge.
+
+    Without a folder they are the two that come with scikit-learn.
 
     Raises:
         PhotosMissing: the folder holds none.
@@ -100,13 +116,28 @@ def choose_photos(folder: Path | None, count: int, work: Path) -> list[Path]:
         if not found:
             raise PhotosMissing(f"{folder} holds no photos: name a folder of JPEG files.")
         chosen = found[:: max(1, len(found) // count)][:count]
-    large = work / "12-megapixels.jpg"
-    if not large.exists():
-        out = io.BytesIO()
-        with Image.open(bundled[-1]) as image:
-            image.resize(_LARGE, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
-        large.write_bytes(out.getvalue())
-    return [*chosen, large]
+    enlarged = []
+    for number, path in enumerate(chosen[:: max(1, len(chosen) // phones)][:phones]):
+        enlarged.append(work / f"phone-{number}.jpg")
+        enlarged[-1].write_bytes(_as_a_phone_takes_it(path))
+    return ChosenPhotos(small=tuple(chosen), phone=tuple(enlarged))
+
+
+def _as_a_phone_takes_it(path: Path) -> bytes:
+    """Return a photo as a JPEG of 4,000 pixels and about 3 MB.
+
+    With a sensor's noise, because a photo that was only enlarged is smooth: its file is a quarter
+    as large as a phone's, and decoded in half the time.
+    """
+    with Image.open(path) as image:
+        scale = _PHONE_SIDE / max(image.size)
+        size = (round(image.width * scale), round(image.height * scale))
+        large = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    noise = np.random.default_rng(_SEED).normal(0, _PHONE_NOISE, (size[1], size[0], 1))
+    noisy = np.clip(np.asarray(large, np.float32) + noise, 0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noisy).save(out, "JPEG", quality=_PHONE_QUALITY)
+    return out.getvalue()
 
 
 def classifier_field(
@@ -137,7 +168,7 @@ def classifier_field(
     }
     own = replace(settings, home=work / "classifier" / "home", models_dir=models, index=None)
     contestants = {
-        "original": Contestant(way="original", options={**network, "index": None}),
+        ORIGINAL: Contestant(way="original", options={**network, "index": None}),
         "hobby": Contestant(
             way="hobby",
             options={
@@ -147,7 +178,7 @@ def classifier_field(
             },
         ),
         "pool": Contestant(way="pool", options=network),
-        "fieldmark": _ours(own, Group.BIRD),
+        OURS: _ours(own, Group.BIRD),
     }
     absent = dict.fromkeys(without, "it was left out.")
     if "hobby" not in absent:
@@ -170,7 +201,7 @@ def generic_field(
     depend on what a network learnt.
     """
     embedder = embedder or _inception(work)
-    folder = work / f"generic-{rows}-{settings.precision}"
+    folder = work / f"generic-{rows}"
     folder.mkdir(exist_ok=True)
     catalog = folder / "catalog.toml"
     catalog.write_text(
@@ -188,8 +219,10 @@ def generic_field(
         catalog=catalog,
         index=folder / "index",
     )
+    faster = replace(own, precision="bf16", index=folder / "index-bf16")
+    every = (own, faster) if computes_in_bf16() else (own,)
     if not (folder / "species.npy").exists():
-        in_new_process(_write_indexes, own, folder, rows, embedder.width)
+        in_new_process(_write_indexes, every, folder, rows, embedder.width)
     names = folder / "names.txt"
     names.write_text("\n".join(species_names()), encoding="utf-8")
     original = {
@@ -200,9 +233,11 @@ def generic_field(
         "index": str(folder),
     }
     contestants = {
-        "original": Contestant(way="original", options=original),
-        "fieldmark": _ours(own, Group.GENERIC),
+        ORIGINAL: Contestant(way="original", options=original),
+        OURS: _ours(own, Group.GENERIC),
     }
+    if faster in every:
+        contestants[OURS_BF16] = _ours(faster, Group.GENERIC)
     return Field(contestants=contestants, absent={}, settings=own, group=Group.GENERIC)
 
 
@@ -227,15 +262,17 @@ def _inception(work: Path) -> EmbedderModule:
     return EmbedderModule(folder=folder, side=INCEPTION_SIDE, width=INCEPTION_WIDTH)
 
 
-def _write_indexes(settings: EngineSettings, folder: Path, rows: int, width: int) -> None:
-    """Write the same rows twice: as Fieldmark's index, and as the original's files."""
-    shutil.rmtree(folder / "index", ignore_errors=True)  # of a run that was broken off
-    embedder = open_embedder(_EMBEDDER, settings)
+def _write_indexes(every: Sequence[EngineSettings], folder: Path, rows: int, width: int) -> None:
+    """Write the same rows as Fieldmark's indexes, one for each precision, and as the original's."""
     vectors, species = generate_all(rows, min(DIMS, width))
     directions = np.random.default_rng(_SEED).standard_normal((width, vectors.shape[1]))
     matrix = np.linalg.qr(directions)[0].astype(np.float32)
     projection = Projection(kind="pca", mean=np.zeros(width, np.float32), matrix=matrix)
-    write_index(folder / "index", vectors, species, embedder.identity, projection)
+    for settings in every:
+        index = settings.index or folder
+        shutil.rmtree(index, ignore_errors=True)  # of a run that was broken off
+        embedder = open_embedder(_EMBEDDER, settings)
+        write_index(index, vectors, species, embedder.identity, projection)
     flat = faiss.IndexFlatL2(vectors.shape[1])
     flat.add(vectors)
     faiss.write_index(flat, str(folder / "flat.faiss"))

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from engine import EngineError
-from tools.bench.material import Contestant
+from tools.bench.material import ChosenPhotos, Contestant
 from tools.bench.processes import cpu_seconds, family, resident_mb
 
 AT_ONCE = (1, 4, 16, 64)
 _WARM_UPS = 8
-_LARGE_PHOTOS = 5
+_PHONE_PHOTOS = 12
+_PHONE_PHOTOS_AT_ONCE = 4
 
 
 class ContestantFailed(EngineError):
@@ -58,7 +59,8 @@ class Load:
 class Turn:
     """What one turn measured. ``names`` are the answers to the photos asked about alone.
 
-    ``cpu_s`` is how long each of those kept a core busy.
+    ``cpu_s`` is how long each of those kept a core busy. ``phone_s`` and ``phone_load`` are of
+    photos as phones take them.
     """
 
     runtime: str
@@ -67,29 +69,29 @@ class Turn:
     all_mb: float
     cpu_s: float
     alone_s: tuple[float, ...]
-    large_s: tuple[float, ...]
+    phone_s: tuple[float, ...]
     names: tuple[str, ...]
     loads: dict[int, Load]
+    phone_load: Load
 
 
 def race(
-    contestants: dict[str, Contestant], photos: Sequence[Path], plan: Plan, work: Path
+    contestants: dict[str, Contestant], photos: ChosenPhotos, plan: Plan, work: Path
 ) -> Iterator[tuple[str, Turn]]:
     """Yield each contestant's turns, in the order in which they are taken.
-
-    ``photos`` are the ones to ask about, and last a large one.
 
     Raises:
         ContestantFailed: one of them cannot take its turn.
     """
     for _ in range(plan.turns):
         for name, contestant in contestants.items():
-            with _started(name, contestant, photos, work) as running:
-                yield name, _take_turn(running, len(photos) - 1, plan)
+            with _started(name, contestant, (*photos.small, *photos.phone), work) as running:
+                yield name, _take_turn(running, len(photos.small), len(photos.phone), plan)
 
 
-def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
-    around = [position % photos for position in range(max(plan.alone, _WARM_UPS))]
+def _take_turn(running: _Running, small: int, phone: int, plan: Plan) -> Turn:
+    around = [position % small for position in range(max(plan.alone, _WARM_UPS))]
+    phones = [small + position for position in range(phone)]
     running.order(do="alone", photos=around[:_WARM_UPS])
     said = running.order(do="workers")
     workers = said["workers"]
@@ -99,18 +101,13 @@ def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
     before = cpu_seconds(everyone)
     alone = running.order(do="alone", photos=around[: plan.alone])
     cpu_s = (cpu_seconds(everyone) - before) / len(alone["seconds"])
-    loads = {}
-    for at_once in AT_ONCE:
-        requests = max(plan.together, 2 * at_once)
-        done = running.order(do="together", at_once=at_once, requests=requests)
-        loads[at_once] = Load(
-            wall_s=done["wall_s"],
-            seconds=tuple(done["seconds"]),
-            lost=done["lost"],
-            problems=tuple(done["problems"]),
-            longest_block_s=done["longest_block_s"],
-        )
-    large = running.order(do="alone", photos=[photos] * _LARGE_PHOTOS)
+    loads = {
+        at_once: _take_load(running, range(small), at_once, max(plan.together, 2 * at_once))
+        for at_once in AT_ONCE
+    }
+    many = max(phone, min(plan.together, _PHONE_PHOTOS))
+    phone_alone = running.order(do="alone", photos=[phones[n % phone] for n in range(many)])
+    phone_load = _take_load(running, phones, _PHONE_PHOTOS_AT_ONCE, 2 * many)
     return Turn(
         runtime=said["runtime"],
         cold_start_s=running.cold_start_s,
@@ -118,9 +115,21 @@ def _take_turn(running: _Running, photos: int, plan: Plan) -> Turn:
         all_mb=all_mb,
         cpu_s=cpu_s,
         alone_s=tuple(alone["seconds"]),
-        large_s=tuple(large["seconds"]),
+        phone_s=tuple(phone_alone["seconds"]),
         names=tuple(alone["names"]),
         loads=loads,
+        phone_load=phone_load,
+    )
+
+
+def _take_load(running: _Running, photos: Sequence[int], at_once: int, requests: int) -> Load:
+    done = running.order(do="together", photos=list(photos), at_once=at_once, requests=requests)
+    return Load(
+        wall_s=done["wall_s"],
+        seconds=tuple(done["seconds"]),
+        lost=done["lost"],
+        problems=tuple(done["problems"]),
+        longest_block_s=done["longest_block_s"],
     )
 
 
