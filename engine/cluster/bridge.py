@@ -25,15 +25,18 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.channel import ChannelClosed, Message, read_message, receive, send, write_message
 from engine.cluster.actor import SeatedWorker
+
+if TYPE_CHECKING:
+    from engine.cluster.shard_keeper import ShardKeeper
 
 log = logging.getLogger("engine.cluster.bridge")
 
@@ -135,6 +138,7 @@ class Bridge:
         self._writer = writer
         self._actors: dict[int, Any] = {}
         self._tasks = asyncio.TaskGroup()
+        self._shards = _shard_keeper(hello.body["shards"], self._tasks.create_task)
 
     async def serve(self) -> None:
         """Carry out orders until the channel is closed, or something is wrong with the cluster."""
@@ -211,11 +215,26 @@ class Bridge:
             if seats != said:
                 await send(self._writer, Message({"seats": seats}))
                 said = seats
+            if self._shards is not None:
+                self._shards.settle(sorted({seat.partition("/")[0] for seat in seats}))
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
+def _shard_keeper(
+    shards: int, watch: Callable[[Coroutine[Any, Any, None]], object]
+) -> ShardKeeper | None:
+    if shards == 1:
+        return None
+    # FAISS comes with it, which a bridge to whole indexes has no use for.
+    from engine.cluster.shard_keeper import ShardKeeper
+
+    return ShardKeeper(shards, watch)
+
+
 def _first_line(error: RayError) -> str:
-    return str(error).strip().partition("\n")[0]
+    """Say what happened; Ray puts what a call raised below the lines of where it was called."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return str(cause).strip().partition("\n")[0]
 
 
 if __name__ == "__main__":
