@@ -7,7 +7,7 @@ the nearest rows of all are among the nearest of each, and a prototype is a sum 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,21 +86,28 @@ def divide(rows: Sequence[int], shards: int) -> tuple[int, ...]:
     return tuple(homes)
 
 
-def spread(shards: int, homes: Mapping[int, str], nodes: Sequence[str]) -> dict[int, str]:
+def spread(
+    shards: int,
+    homes: Mapping[int, str],
+    nodes: Sequence[str],
+    shunned: Collection[str] = (),
+) -> dict[int, str]:
     """Return a node for each shard: the one of ``homes`` unless it is gone or has too many.
 
-    No node gets two more than another. Where there are no nodes, no shard has one.
+    No node gets two more than another. None moves to one that is ``shunned``, unless all are.
+    Where there are no nodes, no shard has one.
     """
+    targets = [node for node in nodes if node not in shunned] or nodes
     settled = {shard: node for shard, node in homes.items() if node in nodes}
     loads = dict.fromkeys(nodes, 0)
     for node in settled.values():
         loads[node] += 1
     for shard in range(shards if nodes else 0):
         if shard not in settled:
-            settled[shard] = min(nodes, key=loads.__getitem__)
+            settled[shard] = min(targets, key=loads.__getitem__)
             loads[settled[shard]] += 1
     while nodes:
-        fullest, emptiest = max(nodes, key=loads.__getitem__), min(nodes, key=loads.__getitem__)
+        fullest, emptiest = max(nodes, key=loads.__getitem__), min(targets, key=loads.__getitem__)
         if loads[fullest] - loads[emptiest] < 2:
             break
         settled[max(shard for shard, node in settled.items() if node == fullest)] = emptiest

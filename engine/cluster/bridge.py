@@ -29,11 +29,12 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.channel import ChannelClosed, Message, read_message, receive, send, write_message
 from engine.cluster.actor import SeatedWorker
+from engine.cluster.ray_shards import first_line
 
 if TYPE_CHECKING:
     from engine.cluster.shard_keeper import ShardKeeper
@@ -166,7 +167,7 @@ class Bridge:
         try:
             answer = await work
         except RayError as error:
-            answer = Message({"died": _first_line(error)})
+            answer = Message({"died": first_line(error)})
         else:
             answer = Message({"reply": answer.body}, answer.blobs)
         await send(self._writer, Message({"id": order.body["id"], **answer.body}, answer.blobs))
@@ -201,7 +202,7 @@ class Bridge:
         except RayError as error:
             # It may only be out of reach, and would then go on working for nobody.
             self._kill(number)
-            await send(self._writer, Message({"ended": number, "how": _first_line(error)}))
+            await send(self._writer, Message({"ended": number, "how": first_line(error)}))
 
     def _kill(self, number: int) -> None:
         actor = self._actors.pop(number, None)
@@ -229,12 +230,6 @@ def _shard_keeper(
     from engine.cluster.shard_keeper import ShardKeeper
 
     return ShardKeeper(shards, watch)
-
-
-def _first_line(error: RayError) -> str:
-    """Say what happened; Ray puts what a call raised below the lines of where it was called."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return str(cause).strip().partition("\n")[0]
 
 
 if __name__ == "__main__":

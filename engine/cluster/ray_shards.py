@@ -20,6 +20,12 @@ def shard_name(number: int) -> str:
     return f"fieldmark-index-shard-{number}"
 
 
+def first_line(error: RayError) -> str:
+    """Say what happened; Ray puts what a call raised below the lines of where it was called."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return str(cause).strip().partition("\n")[0]
+
+
 class RayShards:
     """Actors of this cluster, each known by its name, whichever of them bears it just now.
 
@@ -65,7 +71,7 @@ class RayShards:
                     time.sleep(_LOOK_AGAIN_S)
                 else:
                     lacking.discard(number)
-        self._within_s = _HURRIED_S if lacking else self._patience_s
+        self._within_s = min(_HURRIED_S, self._patience_s) if lacking else self._patience_s
         return answers
 
     def _find(self, number: int) -> Any | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -11,12 +12,13 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.cluster.index_shard import IndexShard
-from engine.cluster.ray_shards import shard_name
+from engine.cluster.ray_shards import first_line, shard_name
 from engine.shard import spread
 
 log = logging.getLogger(__name__)
 
 _SEARCHES_AT_ONCE = 8
+_SHUN_S = 30.0
 
 
 class ShardKeeper:
@@ -30,10 +32,13 @@ class ShardKeeper:
         self._watch = watch
         self._homes: dict[int, str] = {}
         self._actors: dict[int, Any] = {}
+        self._shunned: dict[str, float] = {}
 
     def settle(self, nodes: Sequence[str]) -> None:
         """See that every shard has an actor, and none of the ``nodes`` too many of them."""
-        for number, node in spread(self._shards, self._homes, nodes).items():
+        now = time.monotonic()
+        shunned = {node for node, until in self._shunned.items() if until > now}
+        for number, node in spread(self._shards, self._homes, nodes, shunned).items():
             if self._homes.get(number) == node:
                 continue
             if number in self._actors:
@@ -63,5 +68,7 @@ class ShardKeeper:
             await actor.live.remote()
         except RayError as error:
             if self._actors.get(number) is actor:
-                log.warning("Shard %d of the index ended (%s).", number, error)
-                del self._actors[number], self._homes[number]
+                log.warning("Shard %d of the index ended (%s).", number, first_line(error))
+                # Its node may have died with it, which Ray says of it ten seconds later.
+                self._shunned[self._homes.pop(number)] = time.monotonic() + _SHUN_S
+                del self._actors[number]

@@ -14,15 +14,26 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from engine import Engine, EngineFailed, EngineSettings, EngineTimeout, Group, PhotoRejected
+from engine import (
+    Engine,
+    EngineFailed,
+    EngineSettings,
+    EngineTimeout,
+    Group,
+    Identification,
+    PhotoRejected,
+)
 from engine.channel import Message
 from engine.cluster.backend import RayBackend
+from engine.index_writer import IndexWriter
 from engine.pool import WorkerPool
+from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
 from tests.hub_modules import HubModules
 
 RAY = importlib.util.find_spec("ray") is not None
@@ -57,6 +68,10 @@ class Nodes:
         """Kill the node whose actor has the process id ``pid``."""
         self._order(f"lose {pid}")
 
+    def shards(self) -> set[int]:
+        """Return the process ids of the actors that are shards of an index."""
+        return {pid for pid in session_of(self.process.pid) if b"IndexShard" in title_of(pid)}
+
     def _order(self, order: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{order}\n")
@@ -87,6 +102,12 @@ def session_of(leader: int) -> set[int]:
             if int(session) == leader and state != "Z":
                 members.add(int(stat.parent.name))
     return members
+
+
+def title_of(pid: int) -> bytes:
+    with contextlib.suppress(OSError):  # it ended meanwhile
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def gone(pid: int, *, within_s: float) -> bool:
@@ -253,6 +274,50 @@ async def test_a_lost_connection_to_the_cluster_loses_no_request(
         await until(lambda: len(pool.pids - before) == 2 and pool.running == 1)
         await asyncio.to_thread(lambda: os.close(os.open(gate, os.O_WRONLY)))
         assert (await held).body["pid"] not in before
+
+
+@needs_ray
+async def test_a_shards_node_killed_in_mid_load_loses_nothing(
+    nodes: Nodes, hub_modules: HubModules, tmp_path: Path
+) -> None:
+    whole = make(tmp_path, hub_modules)
+    IndexWriter(tmp_path / "index").compact(2)
+    settings = replace(
+        whole,
+        backend="ray",
+        address=nodes.address,
+        index_shards=2,
+        workers=1,
+        deadline_s=60,
+        stuck_after_s=60,
+    )
+    async with Engine(settings) as engine:
+        await until(lambda: len(engine.worker_pids()) == 2)
+        answers: list[tuple[str, Identification]] = []
+        enough = asyncio.Event()
+
+        async def keep_asking(name: str) -> None:
+            while not enough.is_set():
+                photo = picture(LOOKS[name], 100 + len(answers))
+                answers.append((name, await engine.identify([photo], Group.GENERIC)))
+
+        members = [asyncio.create_task(keep_asking(name)) for name in LOOKS]
+        await until(lambda: len(answers) > 8)
+        first, second = nodes.shards()
+        await asyncio.to_thread(nodes.lose, first)
+        await until(lambda: len(nodes.shards() - {first, second}) == 1)
+        before = len(answers)
+        await until(lambda: len(answers) > before + 8)
+        enough.set()
+        await asyncio.gather(*members)
+        for name, answer in answers:
+            assert answer.notes == (), "no answer is of a part of the index"
+            best = answer.candidates[0]
+            assert (best.taxon, best.references[0]) == (taxon(name), CREDIT)
+        name, look = NEW
+        assert await engine.learn(picture(look, 0), taxon(name), CREDIT)
+        learnt = await engine.identify([picture(look, 50)], Group.GENERIC)
+        assert learnt.candidates[0].taxon == taxon(name)
 
 
 @needs_ray
