@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.cluster.index_shard import IndexShard
@@ -67,8 +67,13 @@ class ShardKeeper:
         try:
             await actor.live.remote()
         except RayError as error:
-            if self._actors.get(number) is actor:
-                log.warning("Shard %d of the index ended (%s).", number, first_line(error))
-                # Its node may have died with it, which Ray says of it ten seconds later.
-                self._shunned[self._homes.pop(number)] = time.monotonic() + _SHUN_S
-                del self._actors[number]
+            if self._actors.get(number) is not actor:
+                return
+            log.warning("Shard %d of the index ended (%s).", number, first_line(error))
+            del self._actors[number]
+            home = self._homes.pop(number)
+            if isinstance(error, ActorUnavailableError):
+                # Its node may have died, which Ray takes ten seconds to say; or it lives on,
+                # bears the name, and nobody asks it any more.
+                self._shunned[home] = time.monotonic() + _SHUN_S
+                ray.kill(actor)
