@@ -20,7 +20,10 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -73,6 +76,7 @@ class EngineSection(Section):
     precision: Literal["auto", "f32", "bf16"] = _ENGINE.precision
     backend: Literal["process", "ray"] = _ENGINE.backend
     address: str = Field(default=_ENGINE.address, pattern=r"^(|local|auto|.+:\d+)$")
+    index_shards: int = Field(default=_ENGINE.index_shards, ge=1)
     workers: int = Field(default=_ENGINE.workers, ge=1)
     threads: int = Field(default=_ENGINE.threads, ge=1)
     queue_limit: int = Field(default=_ENGINE.queue_limit, ge=1)
@@ -81,6 +85,13 @@ class EngineSection(Section):
     start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)
     decode_memory_mb: int = Field(default=_ENGINE.decode_memory_mb, ge=64)
     unload_after_s: float = Field(default=_ENGINE.unload_after_s, ge=0)
+
+    @field_validator("index_shards")
+    @classmethod
+    def _shards_need_ray(cls, shards: int, info: ValidationInfo) -> int:
+        if shards > 1 and info.data.get("backend") == "process":
+            raise PydanticCustomError("no_cluster", 'only with backend = "ray" may it be above 1')
+        return shards
 
     def settings(self) -> EngineSettings:
         """Return the value that the engine takes, with ``~`` expanded in its folders."""

@@ -13,16 +13,19 @@ from engine.batch import Batch
 from engine.contracts import Group, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
 from engine.groups import group_of
-from engine.index import SpeciesIndex
+from engine.index import Findings, SpeciesIndex
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.network import Networks
 from engine.segment import Reference
 from engine.settings import EngineSettings
+from engine.shard import OtherManifest
+from engine.sharded_index import ShardedIndex, Shards
 from engine.starter import STARTER
 from engine.vote import Evidence, vote
 
 _REFERENCES_OF_A_TAXON = 3
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,8 @@ class IndexAnswer:
 
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
-    ``known_score`` is how likely it is that the index holds the species.
+    ``known_score`` is how likely it is that the index holds the species. ``notes`` are sentences
+    a person should see.
     """
 
     info: ModelInfo
@@ -39,27 +43,39 @@ class IndexAnswer:
     references: dict[Taxon, tuple[ReferencePhoto, ...]]
     known: bool
     known_score: float
+    notes: tuple[str, ...] = ()
 
 
 class GenericClassifier:
     """An embedder and the index that was made with it."""
 
-    def __init__(self, embedder: Embedder, index: SpeciesIndex) -> None:
+    def __init__(self, embedder: Embedder, index: SpeciesIndex | ShardedIndex) -> None:
         self.embedder = embedder
         self.index = index
         # Worked out once for each generation: 10,000 lineages take longer than the vote.
-        self._groups_of: SpeciesIndex | None = None
+        self._groups_of: SpeciesIndex | ShardedIndex | None = None
         self._groups: NDArray[np.str_] = np.array([], str)
 
     @classmethod
-    def open(cls, folder: Path, settings: EngineSettings, networks: Networks) -> GenericClassifier:
-        """Open the index in ``folder``, and the embedder that it names.
+    def open(
+        cls,
+        folder: Path,
+        settings: EngineSettings,
+        networks: Networks,
+        shards: Shards | None = None,
+    ) -> GenericClassifier:
+        """Open the embedder that the index in ``folder`` names, and the index.
+
+        Not here but among ``shards``, where there are any: they search its segments.
 
         Raises:
             IndexRefused: there is no index, or it cannot be used.
             EngineError: its embedder cannot be opened, or is not the one that made it.
+            ShardsAway: the shards are not all there.
         """
         embedder = open_embedder_of(read_manifest(folder), settings, networks)
+        if shards is not None:
+            return cls(embedder, ShardedIndex.open(folder, shards, embedder=embedder.identity))
         return cls(embedder, SpeciesIndex.open(folder, embedder=embedder.identity))
 
     @property
@@ -115,20 +131,26 @@ class GenericClassifier:
 
         ``group`` restricts the answer to taxa of that group; auto and generic do not.
         """
+        found = self._find(self.index.projection.apply(self.embedder.embed(batch)))
         index = self.index
-        said = vote(
-            find_evidence(index, index.projection.apply(self.embedder.embed(batch))),
-            index.vote_settings,
-            among=self._of_group(group),
-        )
+        said = vote(found.evidence, index.vote_settings, among=self._of_group(group))
         names = [index.taxa[position] for position in said.taxa]
         return IndexAnswer(
             info=self.info,
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
-            references=self._references(said.rows.tolist()),
+            references=_by_taxon(found.references(said.rows.tolist())),
             known=said.known,
             known_score=said.known_probability,
+            notes=found.notes,
         )
+
+    def _find(self, vectors: NDArray[np.float32]) -> Findings:
+        for _ in range(_TRIES):
+            try:
+                return self.index.find(vectors)
+            except OtherManifest:
+                self.index = self.index.reopened()
+        return self.index.find(vectors)
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
         """Mark the index's taxa that are of ``group``; None is for all of them."""
@@ -139,29 +161,23 @@ class GenericClassifier:
             self._groups = np.array([group_of(taxon).value for taxon in self.index.taxa], str)
         return np.asarray(self._groups == group.value, bool)
 
-    def _references(self, rows: Sequence[int]) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
-        """Look up the photos that decided, a few of each taxon."""
-        by_taxon: dict[Taxon, tuple[ReferencePhoto, ...]] = {}
-        for reference in self.index.references(rows):
-            shown = by_taxon.get(reference.taxon, ())
-            if len(shown) < _REFERENCES_OF_A_TAXON:
-                photo = ReferencePhoto(
-                    source=reference.source,
-                    licence=reference.licence,
-                    attribution=reference.attribution,
-                    url=reference.url,
-                )
-                by_taxon[reference.taxon] = (*shown, photo)
-        return by_taxon
+
+def _by_taxon(references: Sequence[Reference]) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
+    """Sort the photos that decided by what they show, a few of each taxon."""
+    by_taxon: dict[Taxon, tuple[ReferencePhoto, ...]] = {}
+    for reference in references:
+        shown = by_taxon.get(reference.taxon, ())
+        if len(shown) < _REFERENCES_OF_A_TAXON:
+            photo = ReferencePhoto(
+                source=reference.source,
+                licence=reference.licence,
+                attribution=reference.attribution,
+                url=reference.url,
+            )
+            by_taxon[reference.taxon] = (*shown, photo)
+    return by_taxon
 
 
 def find_evidence(index: SpeciesIndex, vectors: NDArray[np.float32]) -> Evidence:
     """Search the index for one individual's ``(n, dims)`` vectors, one of each view."""
-    found = index.search(vectors, index.vote_settings.neighbours)
-    return Evidence(
-        similarities=found.similarities,
-        taxa=found.taxa,
-        rows=found.rows,
-        prototype_similarities=vectors @ index.prototypes.T,
-        photos_of_taxon=index.photos_of_taxon,
-    )
+    return index.find(vectors).evidence

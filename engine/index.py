@@ -9,34 +9,30 @@ with the factory ``Flat``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
-from engine.contracts import EngineError, Taxon
+from engine.index_frame import IndexFrame
 from engine.index_manifest import (
-    MANIFEST,
     PROJECTION,
     SEGMENT_FILES,
-    IndexManifest,
     IndexRefused,
     check_content,
-    check_size,
     read_manifest,
     segment_folder,
 )
-from engine.projection import Projection
-from engine.segment import Reference, Segment, TaxonKey, taxon_key
-from engine.vote import VoteSettings
+from engine.index_taxa import join_taxa
+from engine.segment import Reference, Segment
+from engine.shard import WHOLE, Shard, ShardTaxa
+from engine.vote import Evidence
 
-__all__ = ["Found", "IndexRefused", "Reference", "SpeciesIndex", "verify_index"]
+__all__ = ["Findings", "Found", "IndexRefused", "Reference", "SpeciesIndex", "verify_index"]
 
 _OPEN_ATTEMPTS = 5
-_VOTE = TypeAdapter(VoteSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +48,24 @@ class Found:
     taxa: NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What an index found for one individual.
+
+    ``references`` looks up where rows of the ``evidence`` come from. ``notes`` are sentences a
+    person should see.
+    """
+
+    evidence: Evidence
+    references: Callable[[Sequence[int]], Sequence[Reference]]
+    notes: tuple[str, ...] = ()
+
+
 class SpeciesIndex:
     """An index open for search, as it was at one ``generation``; it never changes.
+
+    Of a ``shard`` of it only the segments are open that are the shard's: taxa, prototypes and
+    whatever is found are those of its photos, but rows are the whole index's.
 
     ``taxa`` are the taxa it has photos of, ``photos_of_taxon`` how many, ``(taxa,)`` int64, and
     ``prototypes`` their mean directions, ``(taxa, dims)`` float32 of unit length.
@@ -61,32 +73,37 @@ class SpeciesIndex:
     Open files outlive a compaction, so an older object stays good for as long as it is kept.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        manifest: IndexManifest,
-        projection: Projection,
-        segments: tuple[Segment, ...],
-        stamp: tuple[int, ...],
-    ) -> None:
-        self.folder = folder
-        self.manifest = manifest
-        self.projection = projection
-        self.vote_settings = vote_settings(manifest)
+    def __init__(self, frame: IndexFrame, segments: tuple[Segment, ...], shard: Shard) -> None:
+        self.folder = frame.folder
+        self.manifest = frame.manifest
+        self.projection = frame.projection
+        self.vote_settings = frame.vote_settings
+        self._frame = frame
         self._segments = segments
-        self._stamp = stamp
-        self._starts = np.cumsum([0, *(segment.record.rows for segment in segments)])
-        joined = _join_taxa(segments, manifest.dims)
+        self._shard = shard
+        own = frame.positions_of(shard)
+        self._starts = frame.first_rows()[own]
+        joined = join_taxa(segments, own, frame.manifest.dims)
         self.taxa = joined.taxa
+        self._first = joined.first
         self._row_taxa = joined.rows
-        self.prototypes = _unit(joined.sums)
+        self._lengths = np.linalg.norm(joined.sums, axis=1, keepdims=True)
+        lengths = np.where(self._lengths > 0, self._lengths, 1)
+        self.prototypes = np.asarray(joined.sums / lengths, np.float32)
         self.photos_of_taxon: NDArray[np.int64] = np.bincount(
             self._row_taxa[self._row_taxa >= 0], minlength=len(self.taxa)
         ).astype(np.int64)
 
     @classmethod
-    def open(cls, folder: Path, *, embedder: str | None = None, touch: bool = True) -> SpeciesIndex:
-        """Open the index in ``folder``.
+    def open(
+        cls,
+        folder: Path,
+        *,
+        embedder: str | None = None,
+        touch: bool = True,
+        shard: Shard = WHOLE,
+    ) -> SpeciesIndex:
+        """Open the index in ``folder``, or a ``shard`` of it.
 
         ``embedder`` is the identity of what will make the vectors to search for; None is for
         who will search for none. ``touch`` reads the vectors once, so that the first search
@@ -96,7 +113,7 @@ class SpeciesIndex:
             IndexRefused: there is no index, a file is missing, cut off or foreign, the format
                 is of another version, or another embedder made it.
         """
-        return _open(folder, embedder, touch=touch, known={})
+        return _open(folder, embedder, shard, touch=touch, known={})
 
     @property
     def generation(self) -> int:
@@ -115,10 +132,39 @@ class SpeciesIndex:
         Raises:
             IndexRefused: what is there now cannot be used.
         """
-        if _stamp(self.folder) == self._stamp:
+        if self._frame.is_current:
             return self
+        return self.reopened()
+
+    def reopened(self) -> SpeciesIndex:
+        """Return what is in the folder now, with the segments that are open as they are.
+
+        Raises:
+            IndexRefused: it cannot be used.
+        """
         known = {segment.record.id: segment for segment in self._segments}
-        return _open(self.folder, self.manifest.embedder, touch=True, known=known)
+        return _open(self.folder, self.manifest.embedder, self._shard, touch=True, known=known)
+
+    def find(self, vectors: NDArray[np.float32]) -> Findings:
+        """Search for one individual's ``(n, dims)`` vectors, one of each view."""
+        found = self.search(vectors, self.vote_settings.neighbours)
+        evidence = Evidence(
+            similarities=found.similarities,
+            taxa=found.taxa,
+            rows=found.rows,
+            prototype_similarities=vectors @ self.prototypes.T,
+            photos_of_taxon=self.photos_of_taxon,
+        )
+        return Findings(evidence=evidence, references=self.references)
+
+    def shard_taxa(self) -> ShardTaxa:
+        """Return what a census of all shards needs to know of this one's taxa."""
+        return ShardTaxa(
+            taxa=self.taxa,
+            first=self._first,
+            photos=self.photos_of_taxon,
+            sums=self.prototypes * self._lengths,
+        )
 
     def search(self, vectors: NDArray[np.float32], k: int = 50) -> Found:
         """Find the ``k`` rows nearest to each of the ``(n, dims)`` vectors of unit length.
@@ -130,21 +176,21 @@ class SpeciesIndex:
         if vectors.ndim != 2 or vectors.shape[1] != self.manifest.dims:
             raise ValueError(f"Vectors of shape {vectors.shape}, not (n, {self.manifest.dims}).")
         parts = [segment.search(vectors, k) for segment in self._segments]
-        none = np.empty((len(vectors), 0))
+        sizes = [segment.record.rows for segment in self._segments]
+        none = np.empty((len(vectors), 0), np.int64)
         similarities = np.hstack([none.astype(np.float32), *(part[0] for part in parts)])
-        rows = np.hstack(
-            [none.astype(np.int64)]
-            + [
-                np.where(part[1] >= 0, part[1] + start, -1)
-                for part, start in zip(parts, self._starts, strict=False)
-            ]
-        )
+        rows = np.hstack([none, *_shift(parts, self._starts)])
+        places = np.hstack([none, *_shift(parts, np.cumsum([0, *sizes]))])
         similarities = np.where(rows >= 0, np.clip(similarities, -1, 1), -np.inf)
         order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
-        return self._found(
-            np.take_along_axis(similarities, order, axis=1),
-            np.take_along_axis(rows, order, axis=1),
-            k,
+        missing = ((0, 0), (0, k - order.shape[1]))
+        rows = np.pad(np.take_along_axis(rows, order, 1), missing, constant_values=-1)
+        places = np.pad(np.take_along_axis(places, order, 1), missing, constant_values=-1)
+        similarities = np.pad(np.take_along_axis(similarities, order, 1), missing)
+        return Found(
+            similarities=np.where(rows >= 0, similarities, -1).astype(np.float32),
+            rows=rows,
+            taxa=self._row_taxa[places],
         )
 
     def references(self, rows: Sequence[int] | NDArray[np.int64]) -> list[Reference]:
@@ -155,49 +201,19 @@ class SpeciesIndex:
         """
         found: dict[int, Reference] = {}
         wanted = np.asarray(rows, np.int64)
-        if wanted.size and not 0 <= wanted.min() <= wanted.max() < self._starts[-1]:
-            raise IndexError(f"Rows count from 0 to {self._starts[-1] - 1}.")
         homes = np.searchsorted(self._starts, wanted, side="right") - 1
         for home in np.unique(homes):
-            here = wanted[homes == home]
-            references = self._segments[home].references((here - self._starts[home]).tolist())
-            found.update(zip(here.tolist(), references, strict=True))
+            segment = self._segments[home] if home >= 0 else None
+            own = wanted[homes == home] - self._starts[home]
+            if segment is None or own.max() >= segment.record.rows:
+                raise IndexError(f"Some rows are not of the {len(self)} that are here.")
+            references = segment.references(own.tolist())
+            found.update(zip((own + self._starts[home]).tolist(), references, strict=True))
         return [found[row] for row in wanted.tolist()]
 
     def holds(self, identity: str) -> bool:
         """Tell whether the photo of this ``identity`` is in the index."""
         return any(segment.stored_identities([identity]) for segment in self._segments)
-
-    def _found(self, similarities: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Found:
-        missing = ((0, 0), (0, k - rows.shape[1]))
-        rows = np.pad(rows, missing, constant_values=-1)
-        similarities = np.pad(similarities, missing, constant_values=-1)
-        return Found(
-            similarities=np.where(rows >= 0, similarities, -1).astype(np.float32),
-            rows=rows,
-            taxa=self._row_taxa[rows],
-        )
-
-
-def vote_settings(manifest: IndexManifest) -> VoteSettings:
-    """Return the vote's numbers of an index.
-
-    Raises:
-        IndexRefused: they are not those of this version's vote.
-    """
-    try:
-        return _VOTE.validate_python(dict(manifest.vote))
-    except ValidationError as error:
-        raise IndexRefused(
-            "The index keeps the vote settings of another version of Fieldmark: "
-            "build it again with `fieldmark index build`."
-        ) from error
-
-
-def vote_record(settings: VoteSettings) -> Mapping[str, object]:
-    """Return the vote's numbers as a manifest keeps them."""
-    record: Mapping[str, object] = _VOTE.dump_python(settings, mode="json")
-    return record
 
 
 def verify_index(folder: Path) -> SpeciesIndex:
@@ -218,106 +234,46 @@ def verify_index(folder: Path) -> SpeciesIndex:
 
 
 def _open(
-    folder: Path, embedder: str | None, *, touch: bool, known: Mapping[str, Segment]
+    folder: Path,
+    embedder: str | None,
+    shard: Shard,
+    *,
+    touch: bool,
+    known: Mapping[str, Segment],
 ) -> SpeciesIndex:
     for _ in range(_OPEN_ATTEMPTS):
-        stamp = _stamp(folder)
-        manifest = read_manifest(folder)
-        if embedder is not None and embedder != manifest.embedder:
-            raise IndexRefused(
-                f"The index in {folder} was made by {manifest.embedder}, not by {embedder}: "
-                "choose that embedder, or build the index again."
-            )
+        frame = IndexFrame.read(folder, embedder)
         try:
-            return SpeciesIndex(
-                folder,
-                manifest,
-                _open_projection(folder, manifest),
-                _open_segments(folder, manifest, known, touch=touch),
-                stamp,
-            )
+            return SpeciesIndex(frame, _open_segments(frame, shard, known, touch=touch), shard)
         except IndexRefused:
             # A compaction may have cleared away what this manifest names: then there is a newer.
-            if read_manifest(folder) == manifest:
+            if read_manifest(folder) == frame.manifest:
                 raise
     raise IndexRefused(f"The index in {folder} changes faster than it can be opened: try again.")
 
 
-def _open_projection(folder: Path, manifest: IndexManifest) -> Projection:
-    check_size(folder / PROJECTION, manifest.projection)
-    try:
-        projection = Projection.load(folder / PROJECTION)
-    except EngineError as error:
-        raise IndexRefused(str(error)) from error
-    if projection.dims != manifest.dims:
-        raise IndexRefused(
-            f"The projection in {folder} gives {projection.dims} dimensions, its index has "
-            f"{manifest.dims}: restore the index from a copy, or build it again."
-        )
-    return projection
-
-
 def _open_segments(
-    folder: Path, manifest: IndexManifest, known: Mapping[str, Segment], *, touch: bool
+    frame: IndexFrame, shard: Shard, known: Mapping[str, Segment], *, touch: bool
 ) -> tuple[Segment, ...]:
     segments = []
-    for record in manifest.segments:
+    for position in frame.positions_of(shard):
+        record = frame.manifest.segments[position]
         if record.id in known:
             segments.append(known[record.id].with_record(record))
             continue
-        place = segment_folder(folder, record)
-        segment = Segment.open(place, record, manifest.dims)
+        place = segment_folder(frame.folder, record)
+        segment = Segment.open(place, record, frame.manifest.dims)
         if touch:
             segment.touch(place)
         segments.append(segment)
     return tuple(segments)
 
 
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """One list of the taxa that have a row left, and their sums.
-
-    ``rows`` gives each row's position in it, -1 where its taxon was removed, and once more -1
-    at the end, which is what row -1 finds.
-    """
-
-    taxa: tuple[Taxon, ...]
-    rows: NDArray[np.int32]
-    sums: NDArray[np.float32]
-
-
-def _join_taxa(segments: Sequence[Segment], dims: int) -> _Joined:
-    positions: dict[TaxonKey, int] = {}
-    taxa: list[Taxon] = []
-    rows = [np.empty(0, np.int32)]
-    summands = []
-    for segment in segments:
-        # One place more than there are taxa, which -1 finds.
-        joined = np.full(len(segment.taxa) + 1, -1, np.int32)
-        live = np.unique(segment.row_taxa[segment.row_taxa >= 0])
-        for own in live:
-            taxon = segment.taxa[own]
-            joined[own] = positions.setdefault(taxon_key(taxon), len(taxa))
-            if joined[own] == len(taxa):
-                taxa.append(taxon)
-        rows.append(joined[segment.row_taxa])
-        summands.append((joined[live], segment.sums[live]))
-    sums = np.zeros((len(taxa), dims), np.float32)
-    for places, own_sums in summands:
-        sums[places] += own_sums
-    return _Joined(tuple(taxa), np.append(np.concatenate(rows), np.int32(-1)), sums)
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the vectors with unit length; those of no length stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
-
-
-def _stamp(folder: Path) -> tuple[int, ...]:
-    """Return what changes when the manifest does; nothing where there is none."""
-    try:
-        status = (folder / MANIFEST).stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_mtime_ns, status.st_size
+def _shift(
+    parts: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]], starts: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Count the rows that segments found on from where each segment begins."""
+    return [
+        np.where(rows >= 0, rows + start, -1)
+        for (_, rows), start in zip(parts, starts, strict=False)
+    ]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
-from engine.index import vote_record
+from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import (
     MANIFEST,
@@ -44,6 +44,7 @@ from engine.segment_builder import (
     digests,
     write_segment,
 )
+from engine.segment_merge import even_sizes, merged_vectors
 from engine.vote import VoteSettings
 
 __all__ = ["Added", "IndexBusy", "IndexWriteFailed", "IndexWriter"]
@@ -191,8 +192,10 @@ class IndexWriter:
                 self._swap(manifest, tuple(records))
         return removed
 
-    def compact(self) -> int:
+    def compact(self, parts: int = 1) -> int:
         """Merge all segments into one without the removed photos; return its rows.
+
+        Or into so many ``parts`` of one size, which is what shards need.
 
         Raises:
             IndexBusy: another process is changing the index.
@@ -202,8 +205,9 @@ class IndexWriter:
         with self._change() as manifest:
             segments = self._open_segments(manifest.segments, manifest.dims)
             rows = sum(segment.live_rows for segment in segments)
-            if len(segments) > 1 or any(s.live_rows < s.record.rows for s in segments):
-                self._clear(self._swap(manifest, self._merge(manifest, segments)))
+            sizes = [segment.record.rows for segment in segments]
+            if sizes != even_sizes(rows, parts):
+                self._clear(self._swap(manifest, self._merge(manifest, segments, parts)))
         return rows
 
     def set_vote(self, settings: VoteSettings) -> None:
@@ -270,7 +274,9 @@ class IndexWriter:
             identity = references[row].identity
             if identity is not None and first_of.setdefault(identity, row) != row:
                 new[row] = False
-        for segment in self._open_segments(manifest.segments, manifest.dims):
+        for record in manifest.segments:
+            # One at a time: a worker that learns has no room for all of a large index.
+            (segment,) = self._open_segments([record], manifest.dims)
             stored = segment.stored_digests(hashes[new].tolist())
             new &= ~np.isin(hashes, np.fromiter(stored, np.int64, len(stored)))
             for stored_identity in segment.stored_identities(first_of):
@@ -295,26 +301,15 @@ class IndexWriter:
         return SegmentRecord(id=name, rows=len(vectors), taxa=taxa, factory=factory, files=files)
 
     def _merge(
-        self, manifest: IndexManifest, segments: Sequence[Segment]
+        self, manifest: IndexManifest, segments: Sequence[Segment], parts: int = 1
     ) -> tuple[SegmentRecord, ...]:
-        """Write one segment of what is left of several, or none where nothing is."""
-        rows = sum(segment.live_rows for segment in segments)
-        if not rows:
-            return ()
-        vectors = np.empty((rows, manifest.dims), np.float32)
-        end = 0
-        try:
-            for segment in segments:
-                for block in segment.live_vectors():
-                    vectors[end : end + len(block)] = block
-                    end += len(block)
-        except RuntimeError as error:
-            raise IndexRefused(
-                f"FAISS keeps no vectors in an index of {manifest.factory!r}, so it cannot be "
-                "compacted: build it again with a factory that ends in Refine(SQfp16)."
-            ) from error
+        """Write so many segments of what is left of several, or none where nothing is."""
+        sizes = even_sizes(sum(segment.live_rows for segment in segments), parts)
         references = itertools.chain.from_iterable(s.live_references() for s in segments)
-        return (self._write_segment(manifest, vectors, references),)
+        return tuple(
+            self._write_segment(manifest, vectors, itertools.islice(references, len(vectors)))
+            for vectors in merged_vectors(segments, sizes, manifest.dims)
+        )
 
 
 def _check_vectors(vectors: NDArray[np.float32], references: int, dims: int) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from engine.catalog import ModelEntry
 from engine.contracts import EngineFailed
 from engine.decode import Photo
-from engine.hub import HubError, Module, locate
+from engine.hub import HubError, Module, ModuleRefused, locate
 from engine.precision import Precision, choose_precision
 from engine.preparation import RuntimeChoice, choose_runtime
 from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
@@ -45,6 +45,7 @@ class ResidentNetwork:
         """Run a batch; see ``Network``.
 
         Raises:
+            HubError: it was let go, and is missing by now, or another.
             EngineFailed: it was let go, and cannot be opened any more.
         """
         network = self._network  # which may be let go of meanwhile
@@ -133,7 +134,7 @@ class Networks:
 
     def _open(self, module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Opened:
         network = _open_located(module, choice, settings)
-        again = partial(_open_again, module.entry, settings)
+        again = partial(_open_again, module, settings)
         return module, ResidentNetwork(network, again, self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
@@ -143,10 +144,17 @@ class Networks:
         return choose_precision(entry, asked)
 
 
-def _open_again(entry: ModelEntry, settings: EngineSettings) -> Network:
+def _open_again(before: Module, settings: EngineSettings) -> Network:
     begun = monotonic()
-    _, network = open_module(entry, settings)
-    log.info("Opened %s again in %.2f s.", entry.name, monotonic() - begun)
+    module = locate(before.entry, settings)
+    if module.checksum != before.checksum:
+        # Its labels and the index that it made were matched with the one of before.
+        raise ModuleRefused(
+            f"The {module.entry.name} module in {module.folder} was replaced while Fieldmark ran: "
+            "restart Fieldmark to use the new one."
+        )
+    network = _open_located(module, choose_runtime(module, settings), settings)
+    log.info("Opened %s again in %.2f s.", module.entry.name, monotonic() - begun)
     return network
 
 

@@ -116,7 +116,7 @@ class Pipeline:
                 "total": round((perf_counter() - started) * 1000, 1),
             },
             preview=decoded[0].preview() if preview else None,
-            notes=(*_notes(decoded), *judgement.notes),
+            notes=(*_notes(decoded), *judgement.notes, *_notes_of(index)),
         )
         if not judgement.known:
             return answer
@@ -174,15 +174,20 @@ def _open_generic(
 ) -> tuple[GenericClassifier | None, str | None]:
     """Open the index, or else say why there is none; ``starter`` is where nothing else answers."""
     folder = index_folder(settings)
+    shards = None
     if settings.index is None and not folder.is_dir():
         if not starter:
             return None, "There is no index yet: make one with `fieldmark index build`."
         folder = starter_index(settings)
+    elif settings.backend == "ray" and settings.index_shards > 1:
+        from engine.cluster.ray_shards import RayShards
+
+        shards = RayShards(settings)
     # FAISS takes a while to import, and memory, of which a worker without an index needs neither.
     from engine.generic import GenericClassifier
 
     try:
-        return GenericClassifier.open(folder, settings, networks), None
+        return GenericClassifier.open(folder, settings, networks, shards), None
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)
@@ -203,6 +208,10 @@ def _decode_all(photos: Sequence[bytes]) -> list[Photo]:
         except PhotoRejected as error:
             raise PhotoRejected(error.reason, position=position) from error
     return decoded
+
+
+def _notes_of(index: IndexAnswer | None) -> tuple[str, ...]:
+    return () if index is None else index.notes
 
 
 def _notes(decoded: Sequence[Photo]) -> tuple[str, ...]:

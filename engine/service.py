@@ -175,6 +175,7 @@ def _backend(settings: EngineSettings) -> Backend:
             address=settings.address,
             workers=settings.workers,
             threads=settings.threads,
+            shards=settings.index_shards,
             start_timeout_s=settings.start_timeout_s,
         )
     return ProcessBackend(

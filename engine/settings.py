@@ -27,7 +27,9 @@ class EngineSettings:
     ``backend`` is what the workers are: processes of this machine, or actors of a Ray cluster,
     ``workers`` on each node that has ``threads`` processors for each. ``address`` is the
     cluster's: empty or ``"local"`` starts one on this machine, ``"auto"`` joins the one that
-    runs here, ``"host:port"`` names its head. With a cluster the folders are those of each node.
+    runs here, ``"host:port"`` names its head. With a cluster the folders are those of each node,
+    and ``index_shards`` above 1 divides the index by segment over so many actors, in place of
+    each worker opening all of it.
 
     A request is given up ``deadline_s`` after it was handed in. A worker that has been at
     one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many
@@ -44,6 +46,7 @@ class EngineSettings:
     precision: PrecisionSetting = "auto"
     backend: Literal["process", "ray"] = "process"
     address: str = ""
+    index_shards: int = 1
     workers: int = 2
     threads: int = 2
     queue_limit: int = 64

@@ -55,6 +55,13 @@ FactoryOption = Annotated[
         help="FAISS's factory string, such as Flat or SQfp16; auto chooses by the number of photos."
     ),
 ]
+SegmentsOption = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Into how many of one size; the shards of a cluster need one each, or several.",
+    ),
+]
 _INTERRUPTED = 130
 
 
@@ -168,11 +175,12 @@ def remove(
 
 
 @index_app.command()
-def compact(index: IndexArgument) -> None:
+def compact(index: IndexArgument, segments: SegmentsOption = 1) -> None:
     """Merge an index's segments into one, and drop what was removed."""
     with _sentences():
-        rows = IndexWriter(index, threads=cores()).compact()
-    typer.echo(f"{index} holds {rows:,} photos in one segment.")
+        rows = IndexWriter(index, threads=cores()).compact(segments)
+    parts = "one segment" if segments == 1 else f"{min(rows, segments):,} segments of one size"
+    typer.echo(f"{index} holds {rows:,} photos in {parts}.")
 
 
 @index_app.command()

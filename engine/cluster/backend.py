@@ -30,7 +30,8 @@ class RayBackend:
     """Actors that run ``module.open_worker(hello)``, ``workers`` on each node of a cluster.
 
     ``address`` is "" or "local" for a cluster of our own on this machine, "auto" for the one
-    that runs here, or its head's "host:port". Each actor claims ``threads`` processors.
+    that runs here, or its head's "host:port". Each actor claims ``threads`` processors. With
+    more than one of ``shards`` there is an actor besides for each, which the workers ask.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class RayBackend:
         workers: int,
         threads: int,
         start_timeout_s: float,
+        shards: int = 1,
     ) -> None:
         body = {
             "address": address,
@@ -49,6 +51,7 @@ class RayBackend:
             "hello": hello.body,
             "workers": workers,
             "threads": threads,
+            "shards": shards,
             "start_timeout_s": start_timeout_s,
         }
         self._hello = Message(body)

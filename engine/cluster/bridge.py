@@ -25,8 +25,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -34,6 +34,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.channel import ChannelClosed, Message, read_message, receive, send, write_message
 from engine.cluster.actor import SeatedWorker
+from engine.cluster.ray_shards import first_line
+
+if TYPE_CHECKING:
+    from engine.cluster.shard_keeper import ShardKeeper
 
 log = logging.getLogger("engine.cluster.bridge")
 
@@ -135,6 +139,7 @@ class Bridge:
         self._writer = writer
         self._actors: dict[int, Any] = {}
         self._tasks = asyncio.TaskGroup()
+        self._shards = _shard_keeper(hello.body["shards"], self._tasks.create_task)
 
     async def serve(self) -> None:
         """Carry out orders until the channel is closed, or something is wrong with the cluster."""
@@ -162,7 +167,7 @@ class Bridge:
         try:
             answer = await work
         except RayError as error:
-            answer = Message({"died": _first_line(error)})
+            answer = Message({"died": first_line(error)})
         else:
             answer = Message({"reply": answer.body}, answer.blobs)
         await send(self._writer, Message({"id": order.body["id"], **answer.body}, answer.blobs))
@@ -197,7 +202,7 @@ class Bridge:
         except RayError as error:
             # It may only be out of reach, and would then go on working for nobody.
             self._kill(number)
-            await send(self._writer, Message({"ended": number, "how": _first_line(error)}))
+            await send(self._writer, Message({"ended": number, "how": first_line(error)}))
 
     def _kill(self, number: int) -> None:
         actor = self._actors.pop(number, None)
@@ -211,11 +216,20 @@ class Bridge:
             if seats != said:
                 await send(self._writer, Message({"seats": seats}))
                 said = seats
+            if self._shards is not None:
+                self._shards.settle(sorted({seat.partition("/")[0] for seat in seats}))
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _first_line(error: RayError) -> str:
-    return str(error).strip().partition("\n")[0]
+def _shard_keeper(
+    shards: int, watch: Callable[[Coroutine[Any, Any, None]], object]
+) -> ShardKeeper | None:
+    if shards == 1:
+        return None
+    # FAISS comes with it, which a bridge to whole indexes has no use for.
+    from engine.cluster.shard_keeper import ShardKeeper
+
+    return ShardKeeper(shards, watch)
 
 
 if __name__ == "__main__":

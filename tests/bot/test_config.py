@@ -109,6 +109,13 @@ def test_a_mistake_in_the_file_names_the_key_and_the_file(
     assert "\n" not in sentence
 
 
+def test_an_index_is_divided_only_over_a_cluster(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'index_shards in .*: only with backend = "ray"'):
+        load(write(tmp_path, "[engine]\nindex_shards = 2\n"))
+    settings = load(write(tmp_path, '[engine]\nindex_shards = 2\nbackend = "ray"\n'))
+    assert settings.engine.settings().index_shards == 2
+
+
 def test_a_mistake_in_the_environment_is_blamed_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIELDMARK_DISCORD__TOKN", "x")
     with pytest.raises(ConfigError, match=r"discord\.tokn in the environment"):

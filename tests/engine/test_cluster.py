@@ -3,101 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import io
 import os
 import secrets
-import select
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from engine import Engine, EngineFailed, EngineSettings, EngineTimeout, Group, PhotoRejected
+from engine import (
+    Engine,
+    EngineFailed,
+    EngineSettings,
+    EngineTimeout,
+    Group,
+    Identification,
+    PhotoRejected,
+)
 from engine.channel import Message
 from engine.cluster.backend import RayBackend
+from engine.index_writer import IndexWriter
 from engine.pool import WorkerPool
+from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
+from tests.engine.ray_cluster import Nodes
 from tests.hub_modules import HubModules
 
 RAY = importlib.util.find_spec("ray") is not None
-ROOT = Path(__file__).parent.parent.parent
 BIRDS = {"red": "Haemorhous cassinii", "lime": "Aramus guarauna"}
 
 needs_ray = pytest.mark.skipif(not RAY, reason="needs Ray: pip install 'fieldmark[ray]'")
 # Within what a cluster takes to start on a busy machine.
 pytestmark = pytest.mark.timeout(120)
-
-
-class Nodes:
-    """A cluster in processes of its own; ``address`` is its head's."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engine.ray_nodes", "2"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        self.address = self._read()
-        assert ":" in self.address
-
-    def add(self) -> None:
-        self._order("add")
-
-    def lose(self, pid: int) -> None:
-        """Kill the node whose actor has the process id ``pid``."""
-        self._order(f"lose {pid}")
-
-    def _order(self, order: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{order}\n")
-        self.process.stdin.flush()
-        assert self._read() == "done"
-
-    def _read(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def end(self) -> set[int]:
-        """End the cluster; return what did not go with it, which is killed now."""
-        try:
-            self.process.communicate(timeout=30)
-            return {pid for pid in session_of(self.process.pid) if not gone(pid, within_s=5)}
-        finally:
-            for pid in session_of(self.process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-
-def session_of(leader: int) -> set[int]:
-    """Return the process ids of a session that are alive."""
-    members = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            state, _, _, session, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(session) == leader and state != "Z":
-                members.add(int(stat.parent.name))
-    return members
-
-
-def gone(pid: int, *, within_s: float) -> bool:
-    try:
-        handle = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], within_s)[0])
-    finally:
-        os.close(handle)
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +194,50 @@ async def test_a_lost_connection_to_the_cluster_loses_no_request(
         await until(lambda: len(pool.pids - before) == 2 and pool.running == 1)
         await asyncio.to_thread(lambda: os.close(os.open(gate, os.O_WRONLY)))
         assert (await held).body["pid"] not in before
+
+
+@needs_ray
+async def test_a_shards_node_killed_in_mid_load_loses_nothing(
+    nodes: Nodes, hub_modules: HubModules, tmp_path: Path
+) -> None:
+    whole = make(tmp_path, hub_modules)
+    IndexWriter(tmp_path / "index").compact(2)
+    settings = replace(
+        whole,
+        backend="ray",
+        address=nodes.address,
+        index_shards=2,
+        workers=1,
+        deadline_s=60,
+        stuck_after_s=60,
+    )
+    async with Engine(settings) as engine:
+        await until(lambda: len(engine.worker_pids()) == 2)
+        answers: list[tuple[str, Identification]] = []
+        enough = asyncio.Event()
+
+        async def keep_asking(name: str) -> None:
+            while not enough.is_set():
+                photo = picture(LOOKS[name], 100 + len(answers))
+                answers.append((name, await engine.identify([photo], Group.GENERIC)))
+
+        members = [asyncio.create_task(keep_asking(name)) for name in LOOKS]
+        await until(lambda: len(answers) > 8)
+        first, second = nodes.shards()
+        await asyncio.to_thread(nodes.lose, first)
+        await until(lambda: len(nodes.shards() - {first, second}) == 1)
+        before = len(answers)
+        await until(lambda: len(answers) > before + 8)
+        enough.set()
+        await asyncio.gather(*members)
+        for name, answer in answers:
+            assert answer.notes == (), "no answer is of a part of the index"
+            best = answer.candidates[0]
+            assert (best.taxon, best.references[0]) == (taxon(name), CREDIT)
+        name, look = NEW
+        assert await engine.learn(picture(look, 0), taxon(name), CREDIT)
+        learnt = await engine.identify([picture(look, 50)], Group.GENERIC)
+        assert learnt.candidates[0].taxon == taxon(name)
 
 
 @needs_ray

@@ -152,6 +152,17 @@ async def test_killed_workers_lose_no_request(engine: Engine) -> None:
     assert len({a.candidates[0].taxon for a in answers}) == 3
 
 
+async def test_networks_are_let_go_of_and_come_back_in_mid_load(settings: EngineSettings) -> None:
+    """Every answer stands, though no network is kept for longer than a photo takes."""
+    restless = replace(settings, workers=1, unload_after_s=0.001)
+    async with Engine(restless) as engine:
+        answers = await asyncio.gather(
+            *(engine.identify([photo(colour)], Group.BIRD) for colour in (RED, GREEN) * 15)
+        )
+    named = [answer.candidates[0].taxon.scientific_name for answer in answers]
+    assert named == ["Haemorhous cassinii", "Aramus guarauna"] * 15
+
+
 async def test_a_module_that_openvino_refuses_is_served_by_tensorflow(
     hub_modules: HubModules, tmp_path: Path
 ) -> None:

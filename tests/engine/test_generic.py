@@ -3,109 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import pytest_asyncio
-from PIL import Image
 
-from engine import (
-    Engine,
-    EngineSettings,
-    Group,
-    ModelUnavailable,
-    PhotoRejected,
-    ReferencePhoto,
-    Taxon,
-    TaxonTable,
-)
-from engine.batch import Batch
-from engine.decode import decode
-from engine.embedder import open_embedder
-from engine.index import Reference
-from engine.index_writer import IndexWriter
-from engine.projection import fit_projection
-from engine.vote import VoteSettings
+from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected
+from tests.engine.colour_index import CATALOG, CREDIT, LOOKS, NEW, make, picture, taxon
 from tests.hub_modules import HubModules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CATALOG = """
-[colours]
-title = "Colours"
-group = "generic"
-handle = "{folder}"
-input_size = 224
-features = 48
-licence = "CC0-1.0"
-source = "https://example.org/colours"
-version = "1"
-"""
-
-# Upper and lower half of each species' photos: a fox is orange above and white below.
-LOOKS = {
-    "Vulpes vulpes": ("orange", "white"),
-    "Erithacus rubecula": ("brown", "orangered"),
-    "Abies alba": ("darkgreen", "green"),
-    "Apis mellifera": ("gold", "black"),
-}
-NEW = ("Amanita muscaria", ("red", "beige"))
-CREDIT = ReferencePhoto(
-    source="folder", licence="CC BY 4.0", attribution="A. Walker", url="https://example.org/fox"
-)
-
-
-def picture(look: tuple[str, str], seed: int) -> bytes:
-    """Draw a species: its two colours, and noise of its own for each photo."""
-    upper, lower = (Image.new("RGB", (64, 32), colour) for colour in look)
-    pixels = np.vstack([np.asarray(upper), np.asarray(lower)]).astype(int)
-    pixels += np.random.default_rng(seed).integers(-30, 30, pixels.shape)
-    out = io.BytesIO()
-    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(out, "PNG")
-    return out.getvalue()
-
-
-def taxon(name: str) -> Taxon:
-    (found,) = TaxonTable.load().named(name)
-    return found
-
 
 @pytest.fixture(scope="module")
 def settings(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> EngineSettings:
-    """Make an index of four species with six photos each; two workers share it."""
-    folder = tmp_path_factory.mktemp("generic")
-    (folder / "catalog.toml").write_text(CATALOG.format(folder=hub_modules.colours))
-    settings = EngineSettings(
-        home=folder / "home",
-        catalog=folder / "catalog.toml",
-        index=folder / "index",
-        workers=2,
-        threads=1,
-    )
-    embedder = open_embedder("colours", settings)
-    photos = [(name, picture(look, i)) for name, look in LOOKS.items() for i in range(6)]
-    features = embedder.embed(Batch([decode(data) for _, data in photos]))
-    labels = np.array([list(LOOKS).index(name) for name, _ in photos])
-    projection = fit_projection(features, labels, kind="pca", dims=16)
-    writer = IndexWriter.create(
-        folder / "index",
-        embedder=embedder.identity,
-        projection=projection,
-        vote_settings=VoteSettings(neighbours=5),
-    )
-    writer.add(
-        projection.apply(features),
-        [
-            Reference(taxon=taxon(name), **dataclasses.asdict(CREDIT), identity=str(number))
-            for number, (name, _) in enumerate(photos)
-        ],
-    )
-    return settings
+    return make(tmp_path_factory.mktemp("generic"), hub_modules)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -111,6 +111,23 @@ def test_compact_drops_removed_photos_and_keeps_the_rest(tmp_path: Path) -> None
     assert opened(writer.folder).generation == after.generation
 
 
+def test_compact_into_several_gives_each_as_many(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    writer.remove(species(1))
+    before = opened(writer.folder)
+    assert writer.compact(3) == 7
+    after = verify_index(writer.folder)
+    assert [segment.rows for segment in after.manifest.segments] == [3, 2, 2]
+    query = units(5, seed=3)
+    found, as_before = after.search(query, 7), before.search(query, 7)
+    np.testing.assert_array_equal(found.similarities, as_before.similarities)
+    assert after.references(found.rows[0]) == before.references(as_before.rows[0])
+    assert writer.compact(3) == 7
+    assert opened(writer.folder).generation == after.generation
+    assert writer.compact(99) == 7
+    assert [segment.rows for segment in opened(writer.folder).manifest.segments] == [1] * 7
+
+
 def test_photos_taught_one_by_one_are_gathered(tmp_path: Path) -> None:
     writer = create(tmp_path / "index")
     vectors = units(40, seed=1)

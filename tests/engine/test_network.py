@@ -11,7 +11,7 @@ import pytest
 
 from engine.catalog import ModelEntry, load_catalog
 from engine.contracts import EngineFailed
-from engine.hub import HubError
+from engine.hub import HubError, ModuleRefused, locate
 from engine.network import Networks, ResidentNetwork
 from engine.precision import Precision
 from engine.runtime import Images, NetworkUnreadable, Outputs
@@ -89,6 +89,23 @@ def test_a_network_that_was_deleted_while_it_was_let_go_is_missed(
     assert networks.let_go(60)
     shutil.rmtree(moved)
     with pytest.raises(HubError, match="starter"):
+        network(PHOTO)
+
+
+def test_a_network_that_was_replaced_while_it_was_let_go_is_refused(
+    tmp_path: Path, clock: Clock, starter: ModelEntry
+) -> None:
+    settings = EngineSettings(home=tmp_path / "home")
+    entry = replace(starter, handle=str(tmp_path / "model"), checksum=None)
+    shutil.copytree(Path(str(starter.local_folder)), tmp_path / "model")
+    networks = Networks(settings, clock=clock)
+    _, network = networks.open(entry)
+    clock.now = 60
+    assert networks.let_go(60)
+    (tmp_path / "model" / "assets").mkdir()
+    (tmp_path / "model" / "assets" / "more.txt").write_text("of another version")
+    locate(entry, settings, trust=True)  # as `fieldmark models pull --force` does
+    with pytest.raises(ModuleRefused, match="was replaced while Fieldmark ran: restart"):
         network(PHOTO)
 
 

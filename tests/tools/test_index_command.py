@@ -254,6 +254,8 @@ def test_remove_compact_and_verify(built: Path) -> None:
     record = json.loads(run("info", built, "--json").stdout)
     assert (record["photos"], record["removed"], record["taxa"]) == (24, 24, 1)
     assert run("compact", built).stdout == f"{built} holds 24 photos in one segment.\n"
+    divided = run("compact", built, "--segments", "4").stdout
+    assert divided == f"{built} holds 24 photos in 4 segments of one size.\n"
     record = json.loads(run("info", built, "--json").stdout)
     assert (record["photos"], record["removed"], record["embedder"]) == (24, 0, IDENTITY)
     assert (record["projection"], record["dims"], record["factory"]) == ("pca", 8, "auto")
