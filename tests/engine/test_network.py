@@ -102,7 +102,7 @@ def test_a_network_that_was_replaced_while_it_was_let_go_is_refused(
     _, network = networks.open(entry)
     clock.now = 60
     assert networks.let_go(60)
-    (tmp_path / "model" / "assets").mkdir()
+    (tmp_path / "model" / "assets").mkdir(exist_ok=True)
     (tmp_path / "model" / "assets" / "more.txt").write_text("of another version")
     locate(entry, settings, trust=True)  # as `fieldmark models pull --force` does
     with pytest.raises(ModuleRefused, match="was replaced while Fieldmark ran: restart"):
