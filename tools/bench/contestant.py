@@ -42,6 +42,9 @@ async def _carry_out(way: Way, photos: list[bytes], order: dict[str, Any]) -> di
     match order["do"]:
         case "alone":
             return await _alone(way, [photos[position] for position in order["photos"]])
+        case "settle":
+            await way.settle()
+            return {}
         case "together":
             chosen = [photos[position] for position in order["photos"]]
             return await _together(way, chosen, order["at_once"], order["requests"])

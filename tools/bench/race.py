@@ -92,6 +92,7 @@ def race(
 def _take_turn(running: _Running, small: int, phone: int, plan: Plan) -> Turn:
     around = [position % small for position in range(max(plan.alone, _WARM_UPS))]
     phones = [small + position for position in range(phone)]
+    running.order(do="settle")
     running.order(do="alone", photos=around[:_WARM_UPS])
     said = running.order(do="workers")
     workers = said["workers"]

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 _NEIGHBOURS = 10
 _WORKERS = 2
 _TINY = 1e-12
+_LOOK_AGAIN_S = 0.01
 
 
 class Way(Protocol):
@@ -31,6 +32,10 @@ class Way(Protocol):
 
     async def identify(self, photo: bytes) -> str:
         """Return the scientific name of the likeliest species."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait until all that was started is up, after the first answer."""
         ...
 
     def worker_pids(self) -> Collection[int]:
@@ -70,6 +75,9 @@ class Original:
         """Do everything here and now, in the caller's thread."""
         numbers = self._network(photo)
         return likeliest(numbers, self._names) if self._index is None else self._index(numbers)
+
+    async def settle(self) -> None:
+        """Do nothing: all is up."""
 
     def worker_pids(self) -> Collection[int]:
         """Return this process."""
@@ -113,6 +121,9 @@ class Hobby:
         self._interpreter.invoke()
         return likeliest(self._interpreter.get_tensor(self._output)[0], self._names)
 
+    async def settle(self) -> None:
+        """Do nothing: all is up."""
+
     def worker_pids(self) -> Collection[int]:
         """Return this process."""
         return (os.getpid(),)
@@ -148,6 +159,12 @@ class TensorFlowPool:
         numbers = await loop.run_in_executor(self._pool, _ask_in_worker, photo)
         return likeliest(numbers, self._names)
 
+    async def settle(self) -> None:
+        """Have both workers asked, each of which starts when it is needed."""
+        loop = asyncio.get_running_loop()
+        asked = [loop.run_in_executor(self._pool, _is_open) for _ in range(4 * _WORKERS)]
+        await asyncio.gather(*asked)
+
     def worker_pids(self) -> Collection[int]:
         """Return the pool's processes."""
         return tuple(child.pid for child in multiprocessing.active_children() if child.pid)
@@ -182,6 +199,11 @@ class Fieldmark:
         """Ask the engine."""
         answer = await self._engine.identify([photo], self._group)
         return answer.candidates[0].taxon.scientific_name if answer.candidates else ""
+
+    async def settle(self) -> None:
+        """Wait for the other workers, which start after the first is ready."""
+        while len(self._engine.worker_pids()) < self._settings["workers"]:
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     def worker_pids(self) -> Collection[int]:
         """Return the engine's workers."""
@@ -286,6 +308,10 @@ _network: HubNetwork | None = None
 def _open_in_worker(module: str, side: int, width: int) -> None:
     global _network
     _network = HubNetwork(module, side, width)
+
+
+def _is_open() -> bool:
+    return _network is not None
 
 
 def _ask_in_worker(photo: bytes) -> Any:
