@@ -202,7 +202,8 @@ class Fieldmark:
 
     async def settle(self) -> None:
         """Wait for the other workers, which start after the first is ready."""
-        while len(self._engine.worker_pids()) < self._settings["workers"]:
+        workers = self._settings["workers"]
+        while len(self._engine.worker_pids()) < workers:  # noqa: ASYNC110 - nothing tells of them
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def worker_pids(self) -> Collection[int]:
