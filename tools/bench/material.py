@@ -124,7 +124,7 @@ def choose_photos(folder: Path | None, count: int, phones: int, work: Path) -> C
 
 
 def _as_a_phone_takes_it(path: Path) -> bytes:
-    """Return a photo as a JPEG of 4,000 pixels and about 3 MB.
+    """Return a photo as a JPEG of 4,000 pixels and some 4 MB.
 
     With a sensor's noise, because a photo that was only enlarged is smooth: its file is a quarter
     as large as a phone's, and decoded in half the time.
