@@ -69,7 +69,7 @@ def check(figures: RaceFigures) -> None:
         assert all(load.lost == 0 for load in way.loads.values())
         assert way.problems == []
         assert way.core_ms_per_photo >= 0  # three photos may take less than the clock's tick
-        assert 0 < way.worker_mb <= way.all_mb
+        assert 0 < way.worker_mb <= way.all_mb + 1  # measured one after the other
         assert way.same_answer_as_original in (None, 1.0)
     assert set(figures.ratios) == set(figures.ways) - {"fieldmark"}
 
