@@ -22,7 +22,7 @@ from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
 from engine.starter import STARTER
-from engine.vote import Evidence, vote
+from engine.vote import vote
 
 _REFERENCES_OF_A_TAXON = 3
 _TRIES = 4
@@ -176,8 +176,3 @@ def _by_taxon(references: Sequence[Reference]) -> dict[Taxon, tuple[ReferencePho
             )
             by_taxon[reference.taxon] = (*shown, photo)
     return by_taxon
-
-
-def find_evidence(index: SpeciesIndex, vectors: NDArray[np.float32]) -> Evidence:
-    """Search the index for one individual's ``(n, dims)`` vectors, one of each view."""
-    return index.find(vectors).evidence

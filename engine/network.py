@@ -120,9 +120,9 @@ class Networks:
         key = (entry.name, precision)
         if key not in self._opened:
             settings = replace(self._settings, precision=precision)
-            module = locate(entry, settings)
+            module, network = open_module(entry, settings)
             opened: Future[Opened] = Future()
-            opened.set_result(self._open(module, choose_runtime(module, settings), settings))
+            opened.set_result((module, self._resident(module, network, settings)))
             self._opened[key] = opened
         return self._opened[key].result()
 
@@ -133,9 +133,12 @@ class Networks:
         return bool(freed)
 
     def _open(self, module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Opened:
-        network = _open_located(module, choice, settings)
-        again = partial(_open_again, module, settings)
-        return module, ResidentNetwork(network, again, self._clock)
+        return module, self._resident(module, _open_located(module, choice, settings), settings)
+
+    def _resident(
+        self, module: Module, network: Network, settings: EngineSettings
+    ) -> ResidentNetwork:
+        return ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
         asked = self._settings.precision

@@ -50,6 +50,21 @@ class HubModules:
         return self.folder / "plants_V1"
 
 
+def catalog_entry(folder: Path, *, name: str = "colours", features: int = 48) -> str:
+    """Return what a catalog says of an embedder in ``folder``, by default of ``colours``."""
+    return f"""
+[{name}]
+title = "Colours"
+group = "generic"
+handle = "{folder}"
+input_size = 224
+features = {features}
+licence = "CC0-1.0"
+source = "https://example.org/colours"
+version = "1"
+"""
+
+
 @pytest.fixture(scope="session")
 def hub_modules(tmp_path_factory: pytest.TempPathFactory) -> HubModules:
     """Make the modules in a process of its own, which is the only one to import TensorFlow.

@@ -18,20 +18,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from engine import EngineError, Group, Taxon, TaxonTable
-from engine.embedder import open_embedder
+from engine import Group, Taxon
 from engine.groups import group_of
-from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.known import KNOWN_FROM, either
 from engine.mixing import mix, of_group, route
-from engine.network import Networks
 from engine.rollup import ALLOWANCE, CERTAINTY
 from engine.vote import Evidence, Vote, VoteSettings, fit_known, vote
 from tools.crossvalidation import ProjectionChoice, species_out_of_fold
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
-from tools.sources import SourceError, open_source
-from tools.study_mixing import ask_networks
+from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.study_material import StudyMaterial
 
 OTHERS = "no organism"
 
@@ -82,23 +78,10 @@ def study_known(
     home: HomeOption = None,
 ) -> None:
     """Compare what index and classifiers know, alone and together, of species left out."""
-    taxa = TaxonTable.load()
-    settings = engine_settings(models, home)
-    try:
-        source = open_source("folder", taxa=taxa, path=photos, split=split)
-        labelled = list(source.photos(()))
-        networks = Networks(settings)
-        opened = open_embedder(embedder, settings, networks)
-    except (SourceError, EngineError) as error:
-        raise refuse(str(error)) from error
+    material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
     strangers = sorted(others.glob("*.jpg")) if others else []
-    classifiers = host_models(settings, taxa, networks).classifiers
-    features, answers = ask_networks(
-        [photo.data for photo in labelled] + [path.read_bytes() for path in strangers],
-        opened,
-        classifiers,
-    )
-    shown = [photo.taxon for photo in labelled]
+    features, answers = material.ask([path.read_bytes() for path in strangers])
+    shown = [photo.taxon for photo in material.photos]
     judged = judge_folds(shown, features, answers)
     console = Console()
     console.print(_areas(judged))

@@ -7,7 +7,7 @@ index is cross-validated within one split: no photo is in the index it is asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,24 +17,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from engine import EngineError, Group, Taxon, TaxonTable
-from engine.batch import Batch
-from engine.classifier import Classifier
-from engine.decode import decode
-from engine.embedder import Embedder, open_embedder
+from engine import Group, Taxon
 from engine.groups import group_of
-from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.mixing import mix, of_group, route
-from engine.network import Networks
 from engine.vote import VoteSettings, fit_vote, vote
 from tools.crossvalidation import ProjectionChoice, out_of_fold
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.engine_options import HomeOption, ModelsOption, engine_settings
 from tools.scoring import expected_calibration_error
-from tools.sources import SourceError, SourcePhoto, open_source
+from tools.sources import SourcePhoto
+from tools.study_material import StudyMaterial
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)
 POWERS = (1.0, 1.3, 1.6, 2.0)
@@ -82,36 +76,13 @@ def study_mixing(
     home: HomeOption = None,
 ) -> None:
     """Compare shares of classifier and index, and ways to choose the group."""
-    taxa = TaxonTable.load()
-    settings = engine_settings(models, home)
-    try:
-        source = open_source("folder", taxa=taxa, path=photos, split=split)
-        labelled = list(source.photos(()))
-        networks = Networks(settings)
-        opened = open_embedder(embedder, settings, networks)
-    except (SourceError, EngineError) as error:
-        raise refuse(str(error)) from error
-    classifiers = host_models(settings, taxa, networks).classifiers
-    features, answers = ask_networks([photo.data for photo in labelled], opened, classifiers)
-    asked = _ask_index(labelled, features, answers)
+    material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
+    asked = _ask_index(material.photos, *material.ask())
+    classifiers = list(material.classifiers)
     console = Console()
-    console.print(_compare_shares(asked, list(classifiers)))
-    console.print(_compare_powers(asked, list(classifiers)))
+    console.print(_compare_shares(asked, classifiers))
+    console.print(_compare_powers(asked, classifiers))
     console.print(_compare_routes(asked))
-
-
-def ask_networks(
-    photos: Sequence[bytes], embedder: Embedder, classifiers: Mapping[Group, Classifier]
-) -> tuple[NDArray[np.float32], list[dict[Group, ClassifierAnswer]]]:
-    """Return the ``(n, width)`` features of photos, and what each classifier says of each."""
-    features, answers = [], []
-    for data in track(photos, "Asking networks", console=Console(stderr=True)):
-        batch = Batch([decode(data)])
-        features.append(embedder.embed(batch)[0])
-        answers.append(
-            {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in classifiers.items()}
-        )
-    return np.stack(features), answers
 
 
 def _ask_index(

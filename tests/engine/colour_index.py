@@ -18,19 +18,7 @@ from engine.index import Reference
 from engine.index_writer import IndexWriter
 from engine.projection import fit_projection
 from engine.vote import VoteSettings
-from tests.hub_modules import HubModules
-
-CATALOG = """
-[colours]
-title = "Colours"
-group = "generic"
-handle = "{folder}"
-input_size = 224
-features = 48
-licence = "CC0-1.0"
-source = "https://example.org/colours"
-version = "1"
-"""
+from tests.hub_modules import HubModules, catalog_entry
 
 # Upper and lower half of each species' photos: a fox is orange above and white below.
 LOOKS = {
@@ -67,7 +55,7 @@ def taxa() -> TaxonTable:
 
 def make(folder: Path, hub_modules: HubModules) -> EngineSettings:
     """Make an index of four species with six photos each; two workers share it."""
-    (folder / "catalog.toml").write_text(CATALOG.format(folder=hub_modules.colours))
+    (folder / "catalog.toml").write_text(catalog_entry(hub_modules.colours))
     settings = EngineSettings(
         home=folder / "home",
         catalog=folder / "catalog.toml",

@@ -17,7 +17,7 @@ from engine.precision import Precision
 from engine.runtime import Images, Network, Outputs
 from engine.samples import bundled_photos
 from engine.settings import EngineSettings
-from tests.hub_modules import HubModules
+from tests.hub_modules import HubModules, catalog_entry
 
 PHOTOS = [decode(path.read_bytes()) for path in bundled_photos()]
 
@@ -55,26 +55,10 @@ def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
         open_embedder("bats", EngineSettings(home=tmp_path))
 
 
-COLOURS = """
-[{name}]
-title = "Colours"
-group = "generic"
-handle = "{folder}"
-input_size = {side}
-features = 48
-licence = "CC0-1.0"
-source = "https://example.org/colours"
-version = "1"
-"""
-
-
 def two_embedders(hub_modules: HubModules, tmp_path: Path) -> EngineSettings:
     catalog = tmp_path / "catalog.toml"
     catalog.write_text(
-        "".join(
-            COLOURS.format(name=name, folder=hub_modules.colours, side=224)
-            for name in ("colours", "shades")
-        )
+        "".join(catalog_entry(hub_modules.colours, name=name) for name in ("colours", "shades"))
     )
     return EngineSettings(home=tmp_path / "home", catalog=catalog)
 

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected
-from tests.engine.colour_index import CATALOG, CREDIT, LOOKS, NEW, make, picture, taxon
-from tests.hub_modules import HubModules
+from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
+from tests.hub_modules import HubModules, catalog_entry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,7 +99,7 @@ async def test_an_index_that_another_network_made_is_reported(
     settings: EngineSettings, hub_modules: HubModules, tmp_path: Path
 ) -> None:
     catalog = tmp_path / "catalog.toml"
-    catalog.write_text(CATALOG.format(folder=hub_modules.birds).replace("48", "965"))
+    catalog.write_text(catalog_entry(hub_modules.birds, features=965))
     async with Engine(replace(settings, catalog=catalog, home=tmp_path / "home")) as engine:
         problems = {m.name: m.problem or "" for m in engine.models()}
         with pytest.raises(ModelUnavailable):

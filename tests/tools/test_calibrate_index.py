@@ -13,21 +13,10 @@ from typer.testing import CliRunner
 from engine import EngineSettings
 from engine.index import SpeciesIndex
 from engine.known import KnownCurve
-from tests.hub_modules import HubModules
+from tests.hub_modules import HubModules, catalog_entry
 from tools.calibrate_index import calibrate_index
 from tools.cli import app
 
-CATALOG = """
-[colours]
-title = "Colours"
-group = "generic"
-handle = "{folder}"
-input_size = 224
-features = 48
-licence = "CC0-1.0"
-source = "https://example.org/colours"
-version = "1"
-"""
 COLOURS = {
     "Vulpes vulpes": "orange",
     "Erithacus rubecula": "brown",
@@ -65,7 +54,7 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(hub_modules: HubModules, tmp_path: Path) -> EngineSettings:
     catalog = tmp_path / "catalog.toml"
-    catalog.write_text(CATALOG.format(folder=hub_modules.colours))
+    catalog.write_text(catalog_entry(hub_modules.colours))
     return EngineSettings(home=tmp_path / "home", catalog=catalog, threads=1)
 
 

@@ -1,0 +1,68 @@
+"""What the studies of index and networks together look at: labelled photos, and who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from engine import EngineError, EngineSettings, Group, TaxonTable
+from engine.batch import Batch
+from engine.classifier import Classifier
+from engine.decode import decode
+from engine.embedder import Embedder, open_embedder
+from engine.hosting import host_models
+from engine.judge import ClassifierAnswer
+from engine.network import Networks
+from tools.engine_options import refuse
+from tools.sources import SourceError, SourcePhoto, open_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyMaterial:
+    """Labelled photos, and the networks to ask about them, each open once."""
+
+    photos: list[SourcePhoto]
+    embedder: Embedder
+    classifiers: Mapping[Group, Classifier]
+
+    @classmethod
+    def open(
+        cls, photos: Path, split: str, embedder: str, settings: EngineSettings
+    ) -> StudyMaterial:
+        """List a split's photos; open ``embedder``, as the catalog names it, and classifiers.
+
+        Exits with status 2 and one sentence where they cannot be used.
+        """
+        taxa = TaxonTable.load()
+        networks = Networks(settings)
+        try:
+            source = open_source("folder", taxa=taxa, path=photos, split=split)
+            labelled = list(source.photos(()))
+            opened = open_embedder(embedder, settings, networks)
+        except (SourceError, EngineError) as error:
+            raise refuse(str(error)) from error
+        classifiers = host_models(settings, taxa, networks).classifiers
+        return cls(photos=labelled, embedder=opened, classifiers=classifiers)
+
+    def ask(
+        self, others: Sequence[bytes] = ()
+    ) -> tuple[NDArray[np.float32], list[dict[Group, ClassifierAnswer]]]:
+        """Return the ``(n, width)`` features of photos, and what each classifier says of each.
+
+        Of the labelled photos, and after them of the ``others``.
+        """
+        features, answers = [], []
+        asked = [photo.data for photo in self.photos] + list(others)
+        for data in track(asked, "Asking networks", console=Console(stderr=True)):
+            batch = Batch([decode(data)])
+            features.append(self.embedder.embed(batch)[0])
+            answers.append(
+                {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in self.classifiers.items()}
+            )
+        return np.stack(features), answers
