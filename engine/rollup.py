@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TypeAlias
 
 from engine.contracts import SPECIES_RANKS, Taxon, Verdict
+
+_Members: TypeAlias = list[tuple[Taxon, float]]
 
 CERTAINTY = 0.85
 """How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
@@ -33,42 +37,49 @@ def roll_up(
 
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.
     """
-    sums: dict[tuple[str, ...], float] = {}
-    lowest: dict[tuple[str, ...], tuple[Taxon, str]] = {}
-    for taxon, probability in species:
-        path: tuple[str, ...] = ()
-        steps = [(a.rank, a.name) for a in taxon.lineage] + [(taxon.rank, taxon.scientific_name)]
-        for rank, name in steps:
-            path = (*path, name)
-            sums[path] = sums.get(path, 0.0) + probability
-            lowest.setdefault(path, (taxon, rank))
-    doubtful = {
-        path
-        for path, (_, rank) in lowest.items()
-        if rank in SPECIES_RANKS and sums[path] * trust < ALLOWANCE * certainty
-    }
-    deepest = _descend(sums, doubtful, certainty)
-    if not deepest:
-        return None
-    member, rank = lowest[deepest]
-    itself = member.rank == rank and member.scientific_name == deepest[-1]
-    sure_of = member if itself else ancestor(member, rank)
-    if sure_of is None:
-        return None
-    return Verdict(taxon=sure_of, probability=min(1.0, sums[deepest]))
-
-
-def _descend(
-    sums: dict[tuple[str, ...], float], doubtful: set[tuple[str, ...]], certainty: float
-) -> tuple[str, ...]:
-    children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for path in sums:
-        children.setdefault(path[:-1], []).append(path)
-    here: tuple[str, ...] = ()
-    while below := children.get(here):
-        best = max(below, key=sums.__getitem__)
-        least = max(certainty, SHARE_OF_PARENT * sums.get(here, 0.0))
-        if sums[best] < least or best in doubtful:
+    here: _Members = list(species)
+    sure: tuple[Taxon, int, float] | None = None
+    of_parent = 0.0
+    for depth in count():
+        here, total = _likeliest_child(here, depth)
+        if not here or total < max(certainty, SHARE_OF_PARENT * of_parent):
             break
-        here = best
-    return here
+        member = here[0][0]
+        if _rank(member, depth) in SPECIES_RANKS and total * trust < ALLOWANCE * certainty:
+            break
+        sure, of_parent = (member, depth, total), total
+    if sure is None:
+        return None
+    member, depth, total = sure
+    itself = depth == len(member.lineage)
+    taxon = member if itself else ancestor(member, _rank(member, depth))
+    return None if taxon is None else Verdict(taxon=taxon, probability=min(1.0, total))
+
+
+def _likeliest_child(members: _Members, depth: int) -> tuple[_Members, float]:
+    """Return those of one taxon ``depth`` steps down that sum to the most, and what they do."""
+    children: dict[str, _Members] = {}
+    sums: dict[str, float] = {}
+    for member in members:
+        taxon, probability = member
+        lineage = taxon.lineage
+        if depth < len(lineage):
+            name = lineage[depth].name
+        elif depth == len(lineage):
+            name = taxon.scientific_name
+        else:
+            continue  # it is a parent of the others
+        if name in children:
+            children[name].append(member)
+            sums[name] += probability
+        else:
+            children[name] = [member]
+            sums[name] = probability
+    if not sums:
+        return [], 0.0
+    best = max(sums, key=sums.__getitem__)
+    return children[best], sums[best]
+
+
+def _rank(member: Taxon, depth: int) -> str:
+    return member.lineage[depth].rank if depth < len(member.lineage) else member.rank
