@@ -65,14 +65,14 @@ class Probe:
         await self._stop()
 
     async def classify(self, folder: Path, images: Images, classes: int) -> NDArray[np.float32]:
-        """Run ``(n, h, w, 3)`` float32 in [0, 1]; return the ``(n, classes)`` output.
+        """Run ``(n, h, w, 3)`` uint8; return the ``(n, classes)`` output.
 
         Raises:
             NetworkUnreadable: this runtime cannot take the module, or has no such output.
         """
         request = Message(
             {"folder": str(folder), "shape": images.shape, "classes": classes},
-            (np.ascontiguousarray(images, "<f4").tobytes(),),
+            (images.tobytes(),),
         )
         try:
             worker = await self._start()
@@ -148,7 +148,7 @@ class _Answering:
 
     def answer(self, request: Message) -> Message:
         body = request.body
-        images = np.frombuffer(request.blobs[0], "<f4").reshape(body["shape"])
+        images = np.frombuffer(request.blobs[0], np.uint8).reshape(body["shape"])
         try:
             probabilities = choose_output(self._open(body["folder"])(images), body["classes"])
         except NetworkUnreadable as error:

@@ -63,7 +63,7 @@ class Samples:
         return len(self._views)
 
     def batches(self, side: int) -> Iterator[Images]:
-        """Yield ``(n, side, side, 3)`` float32 in [0, 1], at most ``BATCH`` at a time.
+        """Yield ``(n, side, side, 3)`` uint8, at most ``BATCH`` at a time.
 
         Raises:
             SamplesUnusable: a file is no photo.

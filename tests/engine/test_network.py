@@ -18,7 +18,7 @@ from engine.runtime import Images, NetworkUnreadable, Outputs
 from engine.settings import EngineSettings
 from engine.starter import STARTER
 
-PHOTO = np.full((1, 192, 192, 3), 0.5, np.float32)
+PHOTO = np.full((1, 192, 192, 3), 128, np.uint8)
 
 
 class Clock:
@@ -114,7 +114,7 @@ def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
         description = "openvino f32"
 
         def __call__(self, images: Images) -> Outputs:
-            return {"default": images}
+            return {"default": images.astype(np.float32)}
 
     def refuse() -> Blank:
         raise NetworkUnreadable("OpenVINO cannot take birds: out of memory.")

@@ -13,10 +13,16 @@ from tests.hub_modules import HubModules
 def test_a_batch_is_answered_photo_by_photo(hub_modules: HubModules, module: str) -> None:
     network = open_network(hub_modules.folder / module, runtime="openvino")
     width = 965 if module == "birds_V1" else 1022
-    colours = np.eye(3, dtype=np.float32)[:, None, None, :]
+    colours = 255 * np.eye(3, dtype=np.uint8)[:, None, None, :]
     images = np.broadcast_to(colours, (3, 224, 224, 3)).copy()
     together = choose_output(network(images), width)
     assert together.shape == (3, width)
     assert together.argmax(axis=1).tolist() == [0, 1, 2]
     for photo, row in zip(images, together, strict=True):
         np.testing.assert_array_equal(choose_output(network(photo[None]), width)[0], row)
+
+
+def test_pixels_that_were_scaled_already_are_refused(hub_modules: HubModules) -> None:
+    network = open_network(hub_modules.folder / "birds_V1", runtime="openvino")
+    with pytest.raises(TypeError):
+        network(np.ones((1, 224, 224, 3), np.float32))  # type: ignore[arg-type]

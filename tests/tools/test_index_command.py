@@ -42,7 +42,7 @@ class TinyEmbedder:
         if self.stop_after is not None and self.seen >= self.stop_after:
             raise KeyboardInterrupt
         self.seen += len(batch.photos)
-        features = np.stack([photo.resized(4).ravel() for photo in batch.photos])
+        features = np.stack([photo.resized(4).ravel() for photo in batch.photos]) / 255
         return np.where(features.mean(axis=1, keepdims=True) > 0.98, np.float32("nan"), features)
 
 

@@ -56,8 +56,9 @@ def main() -> None:
     trainer.train(2, reports.append)
     folder = work / "module"
     StarterNetwork(trainer.student, SIDE).save(folder)
-    images = views.pixels[:4].astype(np.float32) / 255
-    exported = choose_output(open_network(folder, runtime="openvino")(images), FEATURES)
+    exported = choose_output(
+        open_network(folder, runtime="openvino")(views.pixels[:4]), FEATURES
+    )
     features, _, _ = trainer.embed(np.arange(4), SIDE)
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(exported, axis=1)
     print(  # noqa: T201
