@@ -23,7 +23,7 @@ from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
-BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
+BLANK = Photo.of(np.zeros((64, 64, 3), np.uint8))
 """A photo to try a network on that was just opened."""
 
 _OPENED_AT_ONCE = 2

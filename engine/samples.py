@@ -50,7 +50,7 @@ class _View:
             pixels = pixels[top : top + edge, left : left + edge]
         if self.mirrored:
             pixels = pixels[:, ::-1]
-        return Photo(pixels=np.ascontiguousarray(pixels)).resized(side)
+        return Photo.of(pixels).resized(side)
 
 
 @dataclass(frozen=True, slots=True)

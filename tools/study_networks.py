@@ -33,25 +33,24 @@ Classifiers = dict[Group, Classifier]
 
 def _cropped(share_of_width: float, share_of_height: float) -> View:
     def crop(photo: Photo) -> Photo:
-        height, width, _ = photo.pixels.shape
+        width, height = photo.image.size
         top, left = (
             round(height * (1 - share_of_height) / 2),
             round(width * (1 - share_of_width) / 2),
         )
-        return Photo(pixels=photo.pixels[top : height - top, left : width - left])
+        return Photo(image=photo.image.crop((left, top, width - left, height - top)))
 
     return crop
 
 
 def _square(photo: Photo) -> Photo:
-    height, width, _ = photo.pixels.shape
+    width, height = photo.image.size
     side = min(height, width)
     return _cropped(side / width, side / height)(photo)
 
 
 def _mirrored(photo: Photo) -> Photo:
-    image = Image.fromarray(photo.pixels).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return Photo(pixels=np.asarray(image))
+    return Photo(image=photo.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
 
 VIEWS: dict[str, tuple[View, ...]] = {

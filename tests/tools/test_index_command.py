@@ -107,7 +107,7 @@ def test_build_makes_an_index_that_finds_the_species(
     assert index.taxa[0].ancestor("family") == "Paridae"
     write_photos(tmp_path / "queries", "Turdus_merula", 1, seed=1)
     pixels = np.asarray(Image.open(tmp_path / "queries/Turdus_merula/1-0.png"))
-    vectors = index.projection.apply(embedder.embed(Batch([Photo(pixels=pixels)])))
+    vectors = index.projection.apply(embedder.embed(Batch([Photo.of(pixels)])))
     found = index.search(vectors, 5)
     assert {index.taxa[taxon].scientific_name for taxon in found.taxa[0]} == {"Turdus merula"}
     assert index.references(found.rows[0])[0].source == "folder"

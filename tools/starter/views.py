@@ -120,7 +120,7 @@ def _look(
         )
         for row in rows
     ]
-    shown = [Photo(pixels=np.asarray(crop)) for crop in crops]
+    shown = [Photo(image=crop) for crop in crops]
     answers = {
         name: teacher.network(np.stack([photo.resized(teacher.side) for photo in shown]))
         for name, teacher in teachers.items()
