@@ -56,9 +56,7 @@ def main() -> None:
     trainer.train(2, reports.append)
     folder = work / "module"
     StarterNetwork(trainer.student, SIDE).save(folder)
-    exported = choose_output(
-        open_network(folder, runtime="openvino")(views.pixels[:4]), FEATURES
-    )
+    exported = choose_output(open_network(folder, runtime="openvino")(views.pixels[:4]), FEATURES)
     features, _, _ = trainer.embed(np.arange(4), SIDE)
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(exported, axis=1)
     print(  # noqa: T201
