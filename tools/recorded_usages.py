@@ -30,6 +30,9 @@ from tools.key_questions import BACKBONE
 from tools.label_facts import RANKS, LabelsError
 
 INDEX = "INDEX.json"
+MATCH, OCCURRENCE, USAGE = SOURCES = ("recorded_match", "recorded_occurrence", "recorded_usage")
+"""What the kinds of answers are called in the file of resolved keys."""
+
 _RANKS = (*RANKS, "species")
 _OK = 200
 
@@ -104,10 +107,10 @@ def _entries(index: Path) -> list[_Entry]:
 
 def _source(path: str) -> str | None:
     if path == "/v1/species/match":
-        return "species_match"
+        return MATCH
     if path == "/v1/occurrence/search":
-        return "occurrence_search"
-    return "species_usage" if path.split("/")[:3] == ["", "v1", "species"] else None
+        return OCCURRENCE
+    return USAGE if path.split("/")[:3] == ["", "v1", "species"] else None
 
 
 def _usages(entry: _Entry, source: str, body: Any) -> Iterator[RecordedUsage]:
@@ -115,11 +118,11 @@ def _usages(entry: _Entry, source: str, body: Any) -> Iterator[RecordedUsage]:
     checklists = set(parse_qs(urlsplit(entry.uri).query).get("checklistKey", [BACKBONE]))
     for record in _records(body):
         own: tuple[int | None, str, str, str] = (None, "", "", "")
-        if source == "occurrence_search":
+        if source == OCCURRENCE:
             found = _of_occurrence(record, columns_count=checklists == {BACKBONE})
-        elif source == "species_match" or _is_backbone(record):
+        elif source == MATCH or _is_backbone(record):
             found = _columns(record)
-            own = _own(record, "usageKey" if source == "species_match" else "key")
+            own = _own(record, "usageKey" if source == MATCH else "key")
         else:
             continue
         taxa = [(key, name, rank, "") for rank, (name, key) in found.items()]

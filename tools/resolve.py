@@ -170,8 +170,8 @@ def resolve_command(
     _tell(table, resolved, unresolved, report)
     if contradicted:
         console.print(
-            f"{len(contradicted):,} keys of the table are others in the recordings: they stay, and"
-            f" {report} lists them."
+            f"Keys of the table that recordings contradict, and that stay: {len(contradicted):,},"
+            f" listed in {report}."
         )
     if stopped is not None:
         console.print(f"{stopped}. What it answered is kept: run this again to go on.")
