@@ -86,7 +86,7 @@ def test_one_taxon_of_several_label_sets_is_one_value(table: TaxonTable) -> None
     assert sparrow.scientific_name == "Passer domesticus"
     assert sparrow in table.labels("birds")
     assert any(taxon is sparrow for taxon in table.labels("inat2021"))
-    assert table.by_gbif_key(1) is None
+    assert table.by_gbif_key(10**10) is None
 
 
 def test_no_key_stands_for_two_taxa(table: TaxonTable) -> None:
@@ -143,12 +143,29 @@ def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
         scientific_name="Aves",
         rank="class",
         lineage=(Ancestor("kingdom", "Animalia"), Ancestor("phylum", "Chordata")),
+        gbif_key=212,
     )
+    assert table.by_gbif_key(212) is birds
     finch = table.labels("birds")[0]
     assert finch is not None
     assert table.ancestor(finch, "class") is birds
     assert table.ancestor(birds, "family") is None
     assert table.ancestor(birds, "class") is None
+
+
+def test_a_higher_taxon_that_the_table_lacks_is_known_by_its_name(table: TaxonTable) -> None:
+    steps = (("kingdom", "Animalia"), ("phylum", "Chordata"), ("class", "Aves"))
+    birds = tuple(Ancestor(*step) for step in steps)
+    taught = Taxon(
+        scientific_name="Antrostomus vociferus",
+        rank="species",
+        lineage=(*birds, Ancestor("genus", "Antrostomus")),
+    )
+    genus, birds_of_ours = table.ancestor(taught, "genus"), table.ancestor(taught, "class")
+    assert genus == Taxon(scientific_name="Antrostomus", rank="genus", lineage=birds)
+    assert birds_of_ours is not None
+    assert birds_of_ours.gbif_key == 212
+    assert table.ancestor(taught, "family") is None
 
 
 def test_every_ancestor_of_every_taxon_is_in_the_table_once(table: TaxonTable) -> None:
