@@ -75,6 +75,16 @@ def test_genera_of_one_name_in_two_kingdoms_stay_apart() -> None:
     assert roll_up([(gannet, 0.5), (mulberry, 0.5)], ancestor) is None
 
 
+@pytest.mark.parametrize("species_first", [True, False])
+def test_a_species_has_what_its_subspecies_have(*, species_first: bool) -> None:
+    part = species("Passer domesticus indicus", *LINEAGE, ("species", HOUSE.scientific_name))
+    likely = [(HOUSE, 0.5), (part, 0.4)]
+    found = roll_up(likely if species_first else likely[::-1], ancestor)
+    assert found is not None
+    assert found.taxon == HOUSE
+    assert found.probability == pytest.approx(0.9)
+
+
 def test_a_low_threshold_still_wants_half_of_the_parent() -> None:
     found = roll_up([(HOUSE, 0.3), (ITALIAN, 0.31), (ROCK, 0.1)], ancestor, certainty=0.25)
     assert found is not None
