@@ -16,6 +16,7 @@ from engine.catalog import ModelEntry
 from engine.contracts import EngineFailed
 from engine.decode import Photo
 from engine.hub import HubError, Module, ModuleRefused, locate
+from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision
 from engine.preparation import RuntimeChoice, choose_runtime
 from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
@@ -95,7 +96,7 @@ class Networks:
         the threads, which is long and needs no interpreter: for the rest they would wait in turns.
         """
         if self._settings.runtime != "tensorflow":
-            import openvino  # noqa: F401
+            import_openvino()
         threads = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens networks")
         for entry in entries:
             precision = self._choose(entry)

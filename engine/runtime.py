@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.openvino_alone import import_openvino
 from engine.precision import Precision
 
 Images = NDArray[np.float32]
@@ -64,10 +65,8 @@ class OpenVinoNetwork:
     """
 
     def __init__(self, folder: Path, *, precision: Precision, threads: int) -> None:
-        import openvino as ov
-
         self.description = f"openvino {precision}"
-        core = ov.Core()
+        core = import_openvino().Core()
         try:
             model, self._one_by_one = _fix_batch(core, folder)
             self._compiled = core.compile_model(

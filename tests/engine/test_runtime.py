@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -20,3 +23,14 @@ def test_a_batch_is_answered_photo_by_photo(hub_modules: HubModules, module: str
     assert together.argmax(axis=1).tolist() == [0, 1, 2]
     for photo, row in zip(images, together, strict=True):
         np.testing.assert_array_equal(choose_output(network(photo[None]), width)[0], row)
+
+
+def test_openvino_comes_without_what_sends_word_of_it() -> None:
+    code = (
+        "import sys; from engine.openvino_alone import import_openvino; "
+        "assert 'CPU' in import_openvino().Core().available_devices; "
+        "print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openvino._pyopenvino" in ran.stdout.split()
+    assert not [name for name in ran.stdout.split() if "telemetry" in name]
