@@ -10,11 +10,8 @@ from functools import partial
 from time import monotonic
 from types import MappingProxyType
 
-import numpy as np
-
-from engine.catalog import ModelEntry
+from engine.catalog import ModelEntry, load_catalog
 from engine.contracts import EngineFailed
-from engine.decode import Photo
 from engine.hub import HubError, Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision
@@ -23,9 +20,6 @@ from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_net
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
-
-BLANK = Photo(pixels=np.zeros((64, 64, 3), np.uint8))
-"""A photo to try a network on that was just opened."""
 
 _OPENED_AT_ONCE = 2
 
@@ -146,6 +140,27 @@ class Networks:
         if asked == "auto" and entry.name in self._made_at:
             return self._made_at[entry.name]
         return choose_precision(entry, asked)
+
+
+def begin_networks(settings: EngineSettings) -> Networks:
+    """Return a process's networks, those that classify being opened in threads of their own."""
+    networks = Networks(settings, made_at=_precisions_of_index(settings))
+    networks.begin(
+        entry for entry in load_catalog(settings.catalog).values() if entry.labels is not None
+    )
+    return networks
+
+
+def _precisions_of_index(settings: EngineSettings) -> Mapping[str, Precision]:
+    if not settings.index_folder.is_dir():
+        return {}
+    # It is read with pydantic, of which a worker without an index has no need.
+    from engine.index_manifest import IndexRefused, read_manifest
+
+    try:
+        return read_manifest(settings.index_folder).precisions
+    except IndexRefused:
+        return {}  # and why is said where the index is opened
 
 
 def _open_again(before: Module, settings: EngineSettings) -> Network:
