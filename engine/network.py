@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from engine.catalog import ModelEntry, load_catalog
 from engine.contracts import EngineFailed
-from engine.hub import HubError, Module, ModuleRefused, locate
+from engine.hub import Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision
 from engine.preparation import RuntimeChoice, choose_runtime
@@ -86,8 +86,8 @@ class Networks:
     def begin(self, entries: Iterable[ModelEntry]) -> None:
         """Open ``entries`` in threads of their own, while the caller does something else.
 
-        What cannot be opened is told to whoever calls ``open`` for it. Only compiling is left to
-        the threads, which is long and needs no interpreter: for the rest they would wait in turns.
+        What cannot be opened is told to whoever calls ``open`` for it. To hash and to compile a
+        module takes long, and no interpreter: the caller has that to itself.
         """
         if self._settings.runtime != "tensorflow":
             import_openvino()
@@ -95,15 +95,7 @@ class Networks:
         for entry in entries:
             precision = self._choose(entry)
             settings = replace(self._settings, precision=precision)
-            try:
-                module = locate(entry, settings)
-                choice = choose_runtime(module, settings)
-            except HubError as error:
-                opened: Future[Opened] = Future()
-                opened.set_exception(error)
-            else:
-                opened = threads.submit(self._open, module, choice, settings)
-            self._opened[entry.name, precision] = opened
+            self._opened[entry.name, precision] = threads.submit(self._open, entry, settings)
         threads.shutdown(wait=False)
 
     def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
@@ -115,9 +107,8 @@ class Networks:
         key = (entry.name, precision)
         if key not in self._opened:
             settings = replace(self._settings, precision=precision)
-            module, network = open_module(entry, settings)
             opened: Future[Opened] = Future()
-            opened.set_result((module, self._resident(module, network, settings)))
+            opened.set_result(self._open(entry, settings))
             self._opened[key] = opened
         return self._opened[key].result()
 
@@ -127,13 +118,9 @@ class Networks:
         freed = [network for network in opened if network.let_go(unasked_for_s)]
         return bool(freed)
 
-    def _open(self, module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Opened:
-        return module, self._resident(module, _open_located(module, choice, settings), settings)
-
-    def _resident(
-        self, module: Module, network: Network, settings: EngineSettings
-    ) -> ResidentNetwork:
-        return ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
+    def _open(self, entry: ModelEntry, settings: EngineSettings) -> Opened:
+        module, network = open_module(entry, settings)
+        return module, ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
         asked = self._settings.precision

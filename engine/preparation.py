@@ -75,8 +75,6 @@ def read_preparation(module: Module, settings: EngineSettings) -> Preparation:
     Raises:
         NotPrepared: there is none, or it was of another module, precision or version.
     """
-    from importlib.metadata import version  # of which a module without a record has no need
-
     name = module.entry.name
     again = f"run `fieldmark models verify {name}`"
     try:
@@ -85,6 +83,8 @@ def read_preparation(module: Module, settings: EngineSettings) -> Preparation:
         raise NotPrepared(f"not compared with TensorFlow yet: {again}") from error
     except (OSError, ValueError) as error:
         raise NotPrepared(f"its comparison with TensorFlow is unreadable: {again}") from error
+    from importlib.metadata import version  # of which a module without a record has no need
+
     now = {"openvino": version("openvino"), "tensorflow": version("tensorflow")}
     if record.checksum != module.checksum:
         raise NotPrepared(f"another module was compared with TensorFlow: {again}")
