@@ -11,6 +11,7 @@ from time import monotonic
 from types import MappingProxyType
 
 from engine.catalog import ModelEntry, load_catalog
+from engine.compiled import CompiledFolder
 from engine.contracts import EngineFailed
 from engine.hub import Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
@@ -182,6 +183,9 @@ def _open_located(module: Module, choice: RuntimeChoice, settings: EngineSetting
             runtime=choice.runtime,
             precision=choice.precision,
             threads=settings.threads,
+            kept=CompiledFolder(
+                folder=settings.home / "compiled" / module.entry.name, checksum=module.checksum
+            ),
         )
     except NetworkUnreadable as error:
         if settings.runtime != "auto" or choice.runtime == "tensorflow":
