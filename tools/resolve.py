@@ -1,8 +1,9 @@
 """``fieldmark taxa resolve``: find the GBIF keys that the taxon table lacks.
 
-Names are looked up in a list on this machine, or asked for at GBIF, or both, in this
-order. What is certain is written to the file of resolved keys and into the taxon table;
-what is not is listed in a report, with what speaks against it, and never guessed.
+Names are looked up in recorded answers of GBIF, in a list on this machine, or asked for at
+GBIF, or several of these, in this order. What is certain is written to the file of resolved
+keys and into the taxon table; what is not is listed in a report, with what speaks against it,
+and never guessed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from rich.progress import MofNCompleteColumn, Progress
 from bot.gbif import API
 from engine.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, TaxonTableError
 from tools import key_list
+from tools.key_coverage import coverage, coverage_table, higher_coverage, higher_table
 from tools.key_journal import Journal
 from tools.key_outcome import Doubt, Outcome, Unresolved
 from tools.key_questions import Asker, GbifLost
+from tools.key_recordings import RecordedKeys
 from tools.label_facts import LabelsError
+from tools.recorded_usages import read_recordings
 from tools.resolved_keys import (
     RESOLVED_KEYS,
     Question,
@@ -33,7 +37,6 @@ from tools.resolved_keys import (
     read_keys,
     write_keys,
 )
-from tools.taxon_table import coverage, coverage_table
 
 _ARTIFACTS = Path("artifacts")
 
@@ -111,6 +114,10 @@ def resolve_command(
     names: Annotated[
         Path | None, typer.Option(help="A gbif_names.csv.gz to look names up in.", exists=True)
     ] = None,
+    recordings: Annotated[
+        Path | None,
+        typer.Option(help="A folder of recorded answers of GBIF.", exists=True, file_okay=False),
+    ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask GBIF for what is left.")] = False,
     contact: Annotated[str, typer.Option(help="An address or page where GBIF reaches you.")] = "",
     higher: Annotated[
@@ -126,9 +133,11 @@ def resolve_command(
     ] = _ARTIFACTS / "unresolved_taxa.tsv",
     base_url: Annotated[str, typer.Option(hidden=True)] = API,
 ) -> None:
-    """Find GBIF keys that the taxon table lacks: in a list of names, at GBIF, or both."""
-    if names is None and not ask:
-        raise typer.BadParameter("Give --names FILE, or --ask to ask GBIF, or both.")
+    """Find GBIF keys that the taxon table lacks: in recordings, in a list, or at GBIF."""
+    if names is None and recordings is None and not ask:
+        raise typer.BadParameter(
+            "Give --recordings DIR, --names FILE, or --ask to ask GBIF, or several of them."
+        )
     console, today = Console(stderr=True), datetime.now(UTC).date()
     try:
         taxa, known = TaxonTable.load(table), read_keys(keys)
@@ -136,9 +145,18 @@ def resolve_command(
         questions = [q for q in open_questions(taxa, higher=higher) if q not in asked]
         resolved: list[ResolvedKey] = []
         unresolved = [_not_asked(question) for question in questions]
+        contradicted: list[Unresolved] = []
+        if recordings is not None:
+            usages, damaged = read_recordings(recordings)
+            for file in damaged:
+                console.print(f"{file} was left out: it is no whole JSON.")
+            recorded = RecordedKeys(usages, taxa)
+            contradicted = list(recorded.contradictions())
+            resolved, unresolved = settle(recorded.look_up(questions, today), taxa, known)
         if names is not None:
-            found = key_list.look_up(names, questions, taxa, today)
-            resolved, unresolved = settle(found, taxa, known)
+            left = [one.question for one in unresolved]
+            found = _second_look(unresolved, key_list.look_up(names, left, taxa, today))
+            resolved, unresolved = settle([*resolved, *found], taxa, known)
         stopped = None
         if ask:
             asker = Asker(Journal(journal), today=today, contact=contact, base_url=base_url)
@@ -148,8 +166,13 @@ def resolve_command(
         lay_over_table(table, [*known, *resolved])
     except (LabelsError, TaxonTableError) as error:
         raise typer.BadParameter(str(error)) from error
-    write_report(report, unresolved)
+    write_report(report, [*unresolved, *contradicted])
     _tell(table, resolved, unresolved, report)
+    if contradicted:
+        console.print(
+            f"Keys of the table that recordings contradict, and that stay: {len(contradicted):,},"
+            f" listed in {report}."
+        )
     if stopped is not None:
         console.print(f"{stopped}. What it answered is kept: run this again to go on.")
         raise typer.Exit(1)
@@ -159,6 +182,17 @@ def _not_asked(question: Question) -> Unresolved:
     return Unresolved(question=question, doubt=Doubt.NOT_ASKED, source="")
 
 
+def _second_look(first: Sequence[Unresolved], second: Iterable[Outcome]) -> list[Outcome]:
+    """Return the ``second`` outcomes, but the first doubt where only the first knew the name."""
+    ignorant = {Doubt.UNKNOWN, Doubt.NOT_ASKED}
+    return [
+        before
+        if isinstance(now, Unresolved) and now.doubt in ignorant and before.doubt not in ignorant
+        else now
+        for before, now in zip(first, second, strict=True)
+    ]
+
+
 def _tell(
     table: Path,
     resolved: Sequence[ResolvedKey],
@@ -166,7 +200,9 @@ def _tell(
     report: Path,
 ) -> None:
     console = Console()
-    console.print(coverage_table(coverage(TaxonTable.load(table))))
+    completed = TaxonTable.load(table)
+    console.print(coverage_table(coverage(completed)))
+    console.print(higher_table(higher_coverage(completed)))
     for doubt, count in Counter(one.doubt for one in unresolved).most_common():
         console.print(f"{count:>6,}  {doubt}")
     console.print(

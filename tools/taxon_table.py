@@ -35,9 +35,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from engine.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, fold
+from engine.taxa import DEFAULT_PATH, LABEL_SETS, fold
+from tools.key_coverage import Coverage, coverage, coverage_table
 from tools.label_facts import (
     FACTS,
     RANKS,
@@ -49,16 +49,6 @@ from tools.label_facts import (
     read_gbif_names,
 )
 from tools.resolved_keys import RESOLVED_KEYS, ResolvedKey, lay_over, read_keys, write_table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """How many labels of one set are taxa, and which of them carry which key."""
-
-    labels: int
-    gbif_key: int
-    col_key_only: int
-    no_key: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,22 +216,6 @@ def _rows(tree: Collection[_Node]) -> list[list[str]]:
     ]
 
 
-def coverage(table: TaxonTable) -> dict[str, Coverage]:
-    """Count the keys of the labels of each set."""
-    found = {}
-    for label_set in LABEL_SETS:
-        taxa = [taxon for taxon in table.labels(label_set) if taxon is not None]
-        with_gbif = sum(taxon.gbif_key is not None for taxon in taxa)
-        col_only = sum(taxon.gbif_key is None and taxon.col_key is not None for taxon in taxa)
-        found[label_set] = Coverage(
-            labels=len(taxa),
-            gbif_key=with_gbif,
-            col_key_only=col_only,
-            no_key=len(taxa) - with_gbif - col_only,
-        )
-    return found
-
-
 def build_command(
     labels_dir: Annotated[Path, typer.Argument(help="Folder with taxa.csv and gbif_names.csv.gz.")],
     out: Annotated[Path, typer.Option(help="The file to write.")] = DEFAULT_PATH,
@@ -262,12 +236,3 @@ def build_command(
         f"{summary.rows:,} taxa, {summary.label_taxa:,} of them labels, "
         f"in {summary.path} ({summary.size_bytes / 1000:,.0f} kB)."
     )
-
-
-def coverage_table(coverage: Mapping[str, Coverage]) -> Table:
-    """Lay out how many labels of each set have which key."""
-    table = Table("label set", "taxa", "GBIF key", "only a COL key", "no key")
-    for label_set, found in coverage.items():
-        counts = (found.labels, found.gbif_key, found.col_key_only, found.no_key)
-        table.add_row(label_set, *(f"{count:,}" for count in counts))
-    return table

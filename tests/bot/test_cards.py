@@ -21,8 +21,10 @@ from engine import (
     ModelInfo,
     ReferencePhoto,
     Taxon,
+    TaxonTable,
     Verdict,
 )
+from engine.rollup import roll_up
 
 MODEL = ModelInfo(
     name="birds", title="AIY Birds", group=Group.BIRD, version="V1", classes=965, runtime="test"
@@ -257,6 +259,22 @@ def test_a_class_is_no_triumph() -> None:
     assert "**99 %** sure of the class Insecta." in (embed.description or "")
     sure = identification_card(identification(verdict=Verdict(taxon=ROBIN, probability=0.99)))
     assert embed.colour != sure.colour
+
+
+@pytest.mark.parametrize(
+    ("names", "page"),
+    [
+        (("Passer domesticus", "Turdus merula"), "729"),
+        (("Passer domesticus", "Anas platyrhynchos"), "212"),
+        (("Vanessa atalanta", "Apis mellifera"), "216"),
+        (("Quercus robur", "Pinus sylvestris"), "7707728"),
+    ],
+)
+def test_a_higher_taxon_is_linked_by_its_key(names: tuple[str, str], page: str) -> None:
+    taxa = TaxonTable.load()
+    species = [(taxon, 0.5) for name in names for taxon in taxa.named(name)]
+    embed = identification_card(identification(verdict=roll_up(species, taxa.ancestor)))
+    assert embed.url == f"https://www.gbif.org/species/{page}"
 
 
 def test_a_photo_outside_of_what_is_known() -> None:

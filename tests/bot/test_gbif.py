@@ -168,11 +168,9 @@ async def test_a_class_called_higher_rank_was_found_all_the_same(
     info = await client.look_up_taxon(one_taxon(taxa, "Aves"))
     assert (info.match, info.source) == (Match.EXACT, "gbif")
     assert info.taxon is not None
-    assert (info.taxon.scientific_name, info.taxon.rank, info.taxon.col_key) == (
-        "Aves",
-        "class",
-        "V2",
-    )
+    assert (info.taxon.scientific_name, info.taxon.rank) == ("Aves", "class")
+    assert (info.taxon.col_key, info.taxon.gbif_key) == ("V2", 212)
+    assert info.url == "https://www.gbif.org/species/212"
 
 
 async def test_the_genus_of_another_kingdom_is_not_the_species(

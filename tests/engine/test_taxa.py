@@ -86,7 +86,7 @@ def test_one_taxon_of_several_label_sets_is_one_value(table: TaxonTable) -> None
     assert sparrow.scientific_name == "Passer domesticus"
     assert sparrow in table.labels("birds")
     assert any(taxon is sparrow for taxon in table.labels("inat2021"))
-    assert table.by_gbif_key(1) is None
+    assert table.by_gbif_key(10**10) is None
 
 
 def test_no_key_stands_for_two_taxa(table: TaxonTable) -> None:
@@ -143,7 +143,9 @@ def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
         scientific_name="Aves",
         rank="class",
         lineage=(Ancestor("kingdom", "Animalia"), Ancestor("phylum", "Chordata")),
+        gbif_key=212,
     )
+    assert table.by_gbif_key(212) is birds
     finch = table.labels("birds")[0]
     assert finch is not None
     assert table.ancestor(finch, "class") is birds

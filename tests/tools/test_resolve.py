@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from engine.taxa import TaxonTable
+from tests.tools import gbif_recordings
 from tests.tools.gbif_matches import Matches, match, serving
 from tests.tools.test_taxon_table import BIRD, GANNET, MOTH, NOTHING, PLANT, fact, write_facts
 from tools.resolved_keys import read_keys
@@ -102,6 +103,45 @@ def test_a_list_gives_the_keys_that_it_is_sure_of(folder: Path) -> None:
     }
     sources = {(key.source, key.status) for key in read_keys(folder / "keys.tsv")}
     assert sources == {("gbif_names", "")}
+
+
+def test_recordings_go_before_the_list_and_keep_their_doubts(folder: Path) -> None:
+    lineages = [
+        gbif_recordings.bird(family="Passeridae=5264", species=f"Passer {species}")
+        for species in ("montanus=120", "italiae=11", "domesticus=10")
+    ]
+    namesake = gbif_recordings.columns(kingdom="Plantae", species="Passer hispaniolensis=9")
+    answers = [(gbif_recordings.MATCH, answer) for answer in (*lineages, namesake)]
+    answers.append((gbif_recordings.SEARCH, b'{"results": [{'))
+    recordings = str(gbif_recordings.record(folder / "recordings", *answers))
+    done = resolve(
+        folder, "--recordings", recordings, "--names", str(folder / "names.csv.gz"), "--higher"
+    )
+    assert done.exit_code == 0, done.output
+    assert "4.json was left out: it is no whole JSON." in done.output
+    assert "that recordings contradict, and that stay: 1, listed" in " ".join(done.output.split())
+    found = keys_of(folder)
+    assert (found["Passer montanus"], found["Malus sylvestris orientalis"]) == (120, 41)
+    assert (found["Passer domesticus"], found["Passer italiae"]) == (11, None)
+    doubt = doubts_of(folder)
+    assert doubt["Passer hispaniolensis"] == ("another kingdom", "Plantae")
+    assert doubt["Passer domesticus"] == ("recordings have another key", "10, in the table 11")
+    (aves,) = TaxonTable.load(folder / "taxa.gz").named("Aves")
+    assert aves.gbif_key == 212
+    sources = {key.gbif_key: key.source for key in read_keys(folder / "keys.tsv")}
+    assert sources == {
+        **dict.fromkeys((1, 6, 44, 212, 5264, 120), "recorded_match"),
+        41: "gbif_names",
+    }
+
+
+def test_a_folder_that_is_none_of_recordings_changes_nothing(folder: Path) -> None:
+    before = (folder / "taxa.gz").read_bytes()
+    wrong = resolve(folder, "--recordings", str(folder))
+    assert wrong.exit_code == 2
+    assert "INDEX.json" in wrong.output
+    assert (folder / "taxa.gz").read_bytes() == before
+    assert not (folder / "keys.tsv").exists()
 
 
 def test_a_table_built_anew_with_the_keys_is_the_table_that_was_completed(folder: Path) -> None:
