@@ -16,7 +16,7 @@ from engine.contracts import EngineFailed
 from engine.hub import Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision
-from engine.preparation import RuntimeChoice, choose_runtime
+from engine.preparation import choose_runtime
 from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
 from engine.settings import EngineSettings
 
@@ -90,13 +90,14 @@ class Networks:
         What cannot be opened is told to whoever calls ``open`` for it. To hash and to compile a
         module takes long, and no interpreter: the caller has that to itself.
         """
+        threads = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens networks")
+        located = {entry: threads.submit(locate, entry, self._settings) for entry in entries}
         if self._settings.runtime != "tensorflow":
             import_openvino()
-        threads = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens networks")
-        for entry in entries:
+        for entry, found in located.items():
             precision = self._choose(entry)
             settings = replace(self._settings, precision=precision)
-            self._opened[entry.name, precision] = threads.submit(self._open, entry, settings)
+            self._opened[entry.name, precision] = threads.submit(self._open, found.result, settings)
         threads.shutdown(wait=False)
 
     def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
@@ -109,7 +110,7 @@ class Networks:
         if key not in self._opened:
             settings = replace(self._settings, precision=precision)
             opened: Future[Opened] = Future()
-            opened.set_result(self._open(entry, settings))
+            opened.set_result(self._open(partial(locate, entry, settings), settings))
             self._opened[key] = opened
         return self._opened[key].result()
 
@@ -119,8 +120,9 @@ class Networks:
         freed = [network for network in opened if network.let_go(unasked_for_s)]
         return bool(freed)
 
-    def _open(self, entry: ModelEntry, settings: EngineSettings) -> Opened:
-        module, network = open_module(entry, settings)
+    def _open(self, find: Callable[[], Module], settings: EngineSettings) -> Opened:
+        module = find()
+        network = _open_located(module, settings)
         return module, ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
@@ -160,7 +162,7 @@ def _open_again(before: Module, settings: EngineSettings) -> Network:
             f"The {module.entry.name} module in {module.folder} was replaced while Fieldmark ran: "
             "restart Fieldmark to use the new one."
         )
-    network = _open_located(module, choose_runtime(module, settings), settings)
+    network = _open_located(module, settings)
     log.info("Opened %s again in %.2f s.", module.entry.name, monotonic() - begun)
     return network
 
@@ -173,10 +175,11 @@ def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Ne
         NetworkUnreadable: the runtime that the settings force, or TensorFlow, cannot take it.
     """
     module = locate(entry, settings)
-    return module, _open_located(module, choose_runtime(module, settings), settings)
+    return module, _open_located(module, settings)
 
 
-def _open_located(module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Network:
+def _open_located(module: Module, settings: EngineSettings) -> Network:
+    choice = choose_runtime(module, settings)
     try:
         return open_network(
             module.folder,
