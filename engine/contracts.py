@@ -133,7 +133,8 @@ class Identification:
 
     ``candidates`` are sorted, likeliest first. ``group`` is the group that answered,
     never ``auto``. ``known`` is False where the photo lies outside what the models know;
-    ``known_score`` is how likely it is that they know it, in [0, 1].
+    ``known_score`` is how likely it is that they know it, and ``trust`` that the likeliest
+    species is one that they know, in [0, 1]; a classifier that answers alone is trusted.
     ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
     milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
     when one was asked for. ``notes`` are sentences a person should see, such as
@@ -147,18 +148,9 @@ class Identification:
     known_score: float
     models: tuple[ModelInfo, ...]
     timings_ms: dict[str, float] = field(hash=False)
+    trust: float = 1.0
     preview: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
-
-    @property
-    def trust(self) -> float:
-        """How far a species may be trusted to be one that the models know, in [0, 1].
-
-        A classifier that answers alone has said all in its probabilities; an index has a
-        second opinion, of how near its photos lie.
-        """
-        asked_an_index = any(model.group is Group.GENERIC for model in self.models)
-        return self.known_score if asked_an_index else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

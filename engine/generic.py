@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from engine.groups import group_of
 from engine.index import Findings, SpeciesIndex
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
+from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
 from engine.segment import Reference
 from engine.settings import EngineSettings
@@ -34,16 +35,25 @@ class IndexAnswer:
 
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
-    ``known_score`` is how likely it is that the index holds the species. ``notes`` are sentences
-    a person should see.
+    ``distances`` say how far off each taxon lies, as ``engine.vote`` measures it, and ``curve``
+    how likely one is known that lies near. ``notes`` are sentences a person should see.
     """
 
     info: ModelInfo
     probabilities: dict[Taxon, float]
     references: dict[Taxon, tuple[ReferencePhoto, ...]]
+    distances: dict[Taxon, float]
+    curve: KnownCurve
     known: bool
-    known_score: float
     notes: tuple[str, ...] = ()
+
+    def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
+        """Return how likely the likeliest species is one that is known, in [0, 1].
+
+        ``probabilities`` are those of all that was asked; None is for a species that the index
+        has nothing to say of.
+        """
+        return trust_in_likeliest(probabilities, self.distances, self.curve)
 
 
 class GenericClassifier:
@@ -139,8 +149,9 @@ class GenericClassifier:
             info=self.info,
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
             references=_by_taxon(found.references(said.rows.tolist())),
+            distances=dict(zip(names, said.distances.tolist(), strict=True)),
+            curve=index.vote_settings.nearness_curve,
             known=said.known,
-            known_score=said.known_probability,
             notes=found.notes,
         )
 

@@ -154,6 +154,7 @@ class SpeciesIndex:
             rows=found.rows,
             prototype_similarities=vectors @ self.prototypes.T,
             photos_of_taxon=self.photos_of_taxon,
+            lengths_of_taxon=self._lengths[:, 0],
         )
         return Findings(evidence=evidence, references=self.references)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from engine.shard import Shard, divide
 from engine.vote import VoteSettings
 
 _VOTE = TypeAdapter(VoteSettings)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +57,7 @@ class IndexFrame:
             folder=folder,
             manifest=manifest,
             projection=_open_projection(folder, manifest),
-            vote_settings=_vote_settings(manifest),
+            vote_settings=_vote_settings(folder, manifest),
             stamp=stamp,
         )
 
@@ -80,7 +83,14 @@ def vote_record(settings: VoteSettings) -> Mapping[str, object]:
     return record
 
 
-def _vote_settings(manifest: IndexManifest) -> VoteSettings:
+def _vote_settings(folder: Path, manifest: IndexManifest) -> VoteSettings:
+    if "nearness_curve" not in manifest.vote:
+        log.warning(
+            "The index in %s is older than this Fieldmark, so what it knows is judged by a curve "
+            "of other photos: `fieldmark calibrate --index` or `fieldmark index build` fits its "
+            "own.",
+            folder,
+        )
     try:
         return _VOTE.validate_python(dict(manifest.vote))
     except ValidationError as error:

@@ -49,13 +49,15 @@ class ClassifierAnswer:
 class Judgement:
     """One answer: probabilities by taxon, of which group, from which models.
 
-    ``known_score`` is how likely it is that the models know what the photo shows, in [0, 1].
+    ``known_score`` is how likely it is that the models know what the photo shows, and ``trust``
+    that its likeliest species is one that they know, in [0, 1].
     """
 
     group: Group
     probabilities: dict[Taxon, float]
     known: bool
     known_score: float
+    trust: float
     models: tuple[ModelInfo, ...]
     notes: tuple[str, ...] = ()
 
@@ -95,6 +97,8 @@ def judge(
             probabilities=network.probabilities,
             known=_is_known(network, asked),
             known_score=network.known_score,
+            # A classifier that answers alone has said all in its probabilities.
+            trust=1.0,
             models=(network.classifier.info,),
         )
     mixture = mix(
@@ -102,18 +106,21 @@ def judge(
         of_group(index.probabilities, group),
         network.classifier.labels,
     )
-    known_score = either(network.known_score, index.known_score)
+    trust = index.trust(mixture)
+    known_score = either(network.known_score, trust or 0.0)
     return Judgement(
         group=group,
         probabilities=mixture,
         known=known_score >= KNOWN_FROM,
         known_score=known_score,
+        trust=known_score if trust is None else trust,
         models=(network.classifier.info, index.info),
     )
 
 
 def _by_index(group: Group, index: IndexAnswer) -> Judgement:
     probabilities = of_group(index.probabilities, group)
+    trust = index.trust(probabilities) or 0.0
     notes: tuple[str, ...] = ()
     if group is not Group.GENERIC:
         notes = (f"No {group.value} model here: from the {index.info.name}.",)
@@ -121,7 +128,8 @@ def _by_index(group: Group, index: IndexAnswer) -> Judgement:
         group=group,
         probabilities=probabilities,
         known=index.known and bool(probabilities),
-        known_score=index.known_score,
+        known_score=trust,
+        trust=trust,
         models=(index.info,),
         notes=notes,
     )

@@ -1,24 +1,33 @@
 """How likely it is that a photo shows something that is known, as one probability.
 
-A classifier has its likeliest species, the index how near its best species lies. A logistic
-curve (Platt 1999) makes a probability of either, fitted with known photos and others counting
-the same. What either knows is known, so the two are joined as independent causes are, by a
-noisy or (Pearl 1988). Measured in docs/models.md.
+A classifier has its likeliest species. An index is asked of the likeliest species of all that
+was said: how far off it lies, against how far its own photos do, and how probable its genus is.
+A logistic curve (Platt 1999) makes a probability of either, fitted with known photos and others
+counting the same. What either knows is known, so the two are joined as independent causes are,
+by a noisy or (Pearl 1988). Measured in docs/models.md.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.contracts import Taxon
+
 KNOWN_FROM = 0.4
 """Classifier and index together know a photo from here on: it keeps nine in ten photos of known
 species and tells six in ten of others (``train``, cross-validated; docs/models.md)."""
 
+GENUS_WEIGHT = 0.15
+"""How much farther off a species may lie for each unit of log-odds of its genus. A photo of a
+species that is known mostly leaves no doubt of the genus; on others opinions part."""
+
 _STEEPEST = 50.0
+_FLATTEST = 1e-3
 _NEAR_SURE = 1e-4
 
 
@@ -45,6 +54,30 @@ def log_odds(probability: float) -> float:
     return math.log(bounded / (1 - bounded))
 
 
+def nearness(taxon: Taxon, distance: float, probabilities: Mapping[Taxon, float]) -> float:
+    """Return the score of a species that lies ``distance`` off, as ``engine.vote`` measures it.
+
+    ``probabilities`` are those of every species, of which those of its genus count.
+    """
+    genus = taxon.ancestor("genus")
+    alike = (p for other, p in probabilities.items() if other.ancestor("genus") == genus)
+    share = probabilities[taxon] if genus is None else sum(alike)
+    return GENUS_WEIGHT * log_odds(share) - distance
+
+
+def trust_in_likeliest(
+    probabilities: Mapping[Taxon, float], distances: Mapping[Taxon, float], curve: KnownCurve
+) -> float | None:
+    """Return how likely the likeliest species is one that is known, in [0, 1].
+
+    ``distances`` are those of the taxa that the index found; None is for any other.
+    """
+    likeliest = max(probabilities, key=lambda taxon: probabilities[taxon], default=None)
+    if likeliest is None or likeliest not in distances:
+        return None
+    return curve(nearness(likeliest, distances[likeliest], probabilities))
+
+
 def fit_curve(known: NDArray[np.float64], others: NDArray[np.float64]) -> KnownCurve:
     """Fit a curve to the scores ``(n,)`` of known photos and ``(m,)`` of others.
 
@@ -58,18 +91,18 @@ def fit_curve(known: NDArray[np.float64], others: NDArray[np.float64]) -> KnownC
 
     if not len(known) or not len(others):
         raise ValueError("A curve is fitted to known photos and to others: one kind is missing.")
+    scores = np.concatenate([known, others])
+    centre, spread = float(scores.mean()), max(float(scores.std()), _NEAR_SURE)
 
     def loss(parameters: NDArray[np.float64]) -> float:
-        middle, log_slope = parameters
-        slope = math.exp(log_slope)
-        missed = np.logaddexp(0, -slope * (known - middle)).mean()
-        let_through = np.logaddexp(0, slope * (others - middle)).mean()
+        height, slope = parameters
+        missed = np.logaddexp(0, -height - slope * (known - centre) / spread).mean()
+        let_through = np.logaddexp(0, height + slope * (others - centre) / spread).mean()
         return float(missed + let_through)
 
-    spread = max(float(np.concatenate([known, others]).std()), _NEAR_SURE)
-    start = np.array([(known.mean() + others.mean()) / 2, -math.log(spread)])
-    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-7})
+    slopes = (_FLATTEST * spread, _STEEPEST * spread)
+    best = minimize(loss, [0.0, slopes[1] / 2], method="L-BFGS-B", bounds=[(None, None), slopes])
+    height, slope = map(float, best.x)
     return KnownCurve(
-        middle=round(float(best.x[0]), 4),
-        slope=round(min(math.exp(float(best.x[1])), _STEEPEST), 3),
+        middle=round(centre - spread * height / slope, 4), slope=round(slope / spread, 3)
     )

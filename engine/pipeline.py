@@ -102,6 +102,7 @@ class Pipeline:
             group=judgement.group,
             known=judgement.known,
             known_score=round(judgement.known_score, 4),
+            trust=round(judgement.trust, 4),
             models=judgement.models,
             timings_ms={
                 "decode": round((decoded_at - started) * 1000, 1),

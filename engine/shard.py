@@ -62,12 +62,14 @@ class ShardFindings:
 class Census:
     """The taxa of all shards, in the order of the whole index.
 
-    For each shard ``places`` says where its taxa stand in ``taxa``, and ``shares`` how much its
-    own prototype of each adds to that of the whole, whose length is 1.
+    ``lengths_of_taxon`` is how long the sum of each one's vectors is. For each shard ``places``
+    says where its taxa stand in ``taxa``, and ``shares`` how much its own prototype of each adds
+    to that of the whole, whose length is 1.
     """
 
     taxa: tuple[Taxon, ...]
     photos_of_taxon: NDArray[np.int64]
+    lengths_of_taxon: NDArray[np.float32]
     places: tuple[NDArray[np.int64], ...]
     shares: tuple[NDArray[np.float32], ...]
 
@@ -161,7 +163,13 @@ def _count(
         (np.linalg.norm(part.sums, axis=1) / lengths[own]).astype(np.float32)
         for part, own in zip(parts, places, strict=True)
     ]
-    return Census(taxa=taxa, photos_of_taxon=photos, places=tuple(places), shares=tuple(shares))
+    return Census(
+        taxa=taxa,
+        photos_of_taxon=photos,
+        lengths_of_taxon=lengths,
+        places=tuple(places),
+        shares=tuple(shares),
+    )
 
 
 def merge(
@@ -200,4 +208,5 @@ def merge(
         rows=np.take_along_axis(rows, order, axis=1),
         prototype_similarities=prototypes,
         photos_of_taxon=census.photos_of_taxon,
+        lengths_of_taxon=census.lengths_of_taxon,
     )

@@ -152,10 +152,16 @@ class TaxonTable:
         _ = self._search
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
-        """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none."""
-        for depth, ancestor in enumerate(taxon.lineage, start=1):
+        """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none.
+
+        One that the table lacks, as of a species that an index was taught, is known by its name.
+        """
+        for depth, ancestor in enumerate(taxon.lineage):
             if ancestor.rank == rank:
-                return self._taxa.at(taxon.lineage[:depth])
+                above = taxon.lineage[:depth]
+                return self._taxa.at((*above, ancestor)) or Taxon(
+                    scientific_name=ancestor.name, rank=rank, lineage=above
+                )
         return None
 
     @cached_property

@@ -18,14 +18,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.known import KnownCurve, fit_curve
+from engine.known import KnownCurve
+from engine.spread import usual_angles
 
 MOST_CANDIDATES = 100
 LEAST_PROBABILITY = 1e-4
 KNOWN_KEPT = 0.95
 FEWEST_PHOTOS = 10
 
-_CURVE = KnownCurve(middle=0.6, slope=8.0)
+NEARNESS_CURVE = KnownCurve(middle=-1.6, slope=2.2)
+"""Fitted to the joined features of docs/models.md; nearness means much the same in any index, so
+one that was made before it was asked for has this."""
+
 _SAME = 1e-6
 _NEARLY_NONE = 1e-300
 _LOG_TEMPERATURES = (-2.0, 2.0)
@@ -45,7 +49,8 @@ class VoteSettings:
     many. ``temperature`` divides the log-probabilities, so that they are calibrated.
     ``doubt`` is how much an undecided vote counts against a photo being of a known species,
     and ``known_threshold`` the score below which it is not, where nothing but the index is
-    asked; ``known_curve`` makes a probability of the score.
+    asked. ``nearness_curve`` says how likely a species is one that is known
+    (``engine.known.nearness``).
     """
 
     neighbours: int = 50
@@ -55,7 +60,7 @@ class VoteSettings:
     temperature: float = 0.9
     doubt: float = 0.1
     known_threshold: float = 0.2
-    known_curve: KnownCurve = _CURVE
+    nearness_curve: KnownCurve = NEARNESS_CURVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,8 +69,9 @@ class Evidence:
 
     ``similarities`` (cosines), ``taxa`` and ``rows`` are ``(n, k)``, the nearest rows of each
     view, with -1 in ``taxa`` where there are fewer than ``k``. ``prototype_similarities`` is
-    ``(n, m)``, the cosine to each of the index's ``m`` prototypes, and ``photos_of_taxon``
-    ``(m,)`` how many photos each has.
+    ``(n, m)``, the cosine to each of the index's ``m`` prototypes, ``photos_of_taxon``
+    ``(m,)`` how many photos each has, and ``lengths_of_taxon`` ``(m,)`` how long the sum of
+    their vectors is.
     """
 
     similarities: Floats
@@ -73,6 +79,7 @@ class Evidence:
     rows: Integers
     prototype_similarities: Floats
     photos_of_taxon: Integers
+    lengths_of_taxon: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,16 +87,17 @@ class Vote:
     """What the index makes of one individual.
 
     ``taxa`` are positions in the index's list, likeliest first, and ``probabilities`` theirs,
-    in (0, 1]; what they lack to 1 is for something else. ``known_score`` is higher the surer
-    the index knows the species, ``-inf`` for an empty index, and ``known_probability`` how sure
-    that is, in [0, 1]; ``known`` is whether the score reaches the threshold. ``rows`` are the
-    neighbours that were heard, heaviest first, and ``weights`` their shares, which sum to 1.
+    in (0, 1]; what they lack to 1 is for something else. ``distances`` say of each how far off
+    it lies, where 1 is as far as its own photos do. ``known_score`` is higher the surer
+    the index knows the species, ``-inf`` for an empty index, and ``known`` whether it reaches
+    the threshold. ``rows`` are the neighbours that were heard, heaviest first, and ``weights``
+    their shares, which sum to 1.
     """
 
     taxa: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    distances: NDArray[np.float64]
     known_score: float
-    known_probability: float
     known: bool
     rows: NDArray[np.int64]
     weights: NDArray[np.float64]
@@ -121,8 +129,8 @@ def vote(
     return Vote(
         taxa=say.taxa[shown],
         probabilities=probabilities[shown],
+        distances=_distances(evidence, say.taxa[shown]),
         known_score=say.known_score,
-        known_probability=settings.known_curve(say.known_score),
         known=say.known_score >= settings.known_threshold,
         rows=say.rows,
         weights=say.weights,
@@ -174,26 +182,12 @@ def fit_vote(
     )
 
 
-def fit_known(
-    inside: Sequence[Evidence], outside: Sequence[Evidence], settings: VoteSettings
-) -> VoteSettings:
-    """Fit the curve of ``known`` to what an index found for photos it does not hold.
-
-    ``inside`` are photos of its species, ``outside`` of others.
-
-    Raises:
-        ValueError: there are fewer than ``FEWEST_PHOTOS`` of one kind.
-    """
-    if min(len(inside), len(outside)) < FEWEST_PHOTOS:
-        raise ValueError(
-            f"{len(inside)} photos of known and {len(outside)} of other species are too few: "
-            f"it takes {FEWEST_PHOTOS} of each."
-        )
-    scores = [
-        np.array([_count(evidence, settings, None).known_score for evidence in found])
-        for found in (inside, outside)
-    ]
-    return replace(settings, known_curve=fit_curve(*scores))
+def _distances(evidence: Evidence, taxa: NDArray[np.int64]) -> NDArray[np.float64]:
+    if not len(taxa):
+        return np.empty(0)
+    usual = usual_angles(evidence.lengths_of_taxon, evidence.photos_of_taxon)[taxa]
+    cosines = np.asarray(evidence.prototype_similarities[:, taxa], np.float64).mean(axis=0)
+    return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / usual, np.float64)
 
 
 def _count(evidence: Evidence, settings: VoteSettings, among: NDArray[np.bool_] | None) -> _Say:

@@ -90,14 +90,14 @@ def _fit_index(index: Path, photos: Path, split: str, settings: EngineSettings) 
         raise fail(f"{error} Photos that the index holds do not count.") from error
     except EngineError as error:
         raise fail(str(error)) from error
-    curve = done.settings.known_curve
+    curve = done.settings.nearness_curve
     typer.echo(
         f"{index} is calibrated with {done.inside:,} photos of its species and {done.outside:,} of "
         f"others; {done.held:,} that it holds were left out."
     )
     typer.echo(f"temperature      {done.settings.temperature}")
     typer.echo(f"known_threshold  {done.settings.known_threshold}")
-    typer.echo(f"known_curve      {curve.middle} {curve.slope}")
+    typer.echo(f"nearness_curve   {curve.middle} {curve.slope}")
     if done.outside < FEWEST_PHOTOS:
         typer.echo(f"The curve stays as it was: it takes {FEWEST_PHOTOS} photos of other species.")
 

@@ -17,8 +17,9 @@ from engine.index import SpeciesIndex
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.segment import taxon_key
-from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_known, fit_vote
+from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_vote
 from tools.index_growth import cores
+from tools.known_fit import fit_known
 from tools.sources import SourcePhoto, open_source
 
 OUTSIDE = -1
@@ -60,7 +61,7 @@ def calibrate_index(
     inside = [found for found, truth in pairs if truth != OUTSIDE]
     outside = [found for found, truth in pairs if truth == OUTSIDE]
     if len(outside) >= FEWEST_PHOTOS:
-        fitted = fit_known(inside, outside, fitted)
+        fitted = fit_known(inside, outside, index.taxa, fitted)
     writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
     writer.set_vote(fitted)
     return Calibration(

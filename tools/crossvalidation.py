@@ -6,16 +6,21 @@ search is exact and in numpy, for the thousands of photos that such fits are mad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import Taxon
 from engine.projection import DIMS, SHRINKAGE, Kind, Projection, fit_projection
-from engine.vote import Evidence, VoteSettings, fit_known, fit_vote
+from engine.vote import Evidence, VoteSettings, fit_vote
+from tools.known_fit import fit_known
 
 FOLDS = 5
+SPECIES_FOLDS = 10
+"""Into so many parts the species are dealt that an index lacks in turn. An index of fewer photos
+finds another photo farther from its own, so it should lack few."""
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -72,6 +77,7 @@ class Gallery:
                 rows=rows[i][None],
                 prototype_similarities=to_prototypes[i][None],
                 photos_of_taxon=photos,
+                lengths_of_taxon=lengths[:, 0],
             )
             for i in range(len(vectors))
         ]
@@ -136,12 +142,14 @@ def species_out_of_fold(
 ) -> Iterator[tuple[Labels, Labels, list[Evidence]]]:
     """Yield photos of species in and outside of an index, and what the index finds for each.
 
-    In each fold an index lacks a fifth of the species and a fifth of the others' photos. The
+    In each fold an index lacks a tenth of the species and a tenth of the others' photos. The
     first of a triple are positions of the latter, whose species it holds, the second of the
     former; the evidence is for both and then for all ``strangers``, photos without a label.
     """
-    photo_fold, species_fold = photo_folds(labels), species_folds(labels)
-    for fold in range(FOLDS):
+    photo_fold, species_fold = (
+        deal(labels, SPECIES_FOLDS) for deal in (photo_folds, species_folds)
+    )
+    for fold in range(SPECIES_FOLDS):
         outside = species_fold == fold
         inside = (photo_fold == fold) & ~outside
         kept = ~(inside | outside)
@@ -160,22 +168,28 @@ def species_out_of_fold(
 
 
 def fit_known_by_folds(
-    features: Features, labels: Labels, choice: ProjectionChoice, settings: VoteSettings
+    features: Features,
+    labels: Labels,
+    taxa: Sequence[Taxon],
+    choice: ProjectionChoice,
+    settings: VoteSettings,
 ) -> VoteSettings:
-    """Fit the curve of ``known``, each species in turn being one that the index lacks.
+    """Fit the curve of nearness, each species in turn being one that the index lacks.
+
+    ``labels`` are positions in ``taxa``.
 
     Raises:
         TooFewPhotos: a projection cannot be fitted to what a fold leaves.
         ValueError: too few photos.
     """
-    _, labels = np.unique(labels, return_inverse=True)
+    present, labels = np.unique(labels, return_inverse=True)
     inside: list[Evidence] = []
     outside: list[Evidence] = []
     folds = species_out_of_fold(features, labels, choice, neighbours=settings.neighbours)
     for known, _, found in folds:
         inside += found[: len(known)]
         outside += found[len(known) :]
-    return fit_known(inside, outside, settings)
+    return fit_known(inside, outside, [taxa[label] for label in present], settings)
 
 
 def fit_by_folds(

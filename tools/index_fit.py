@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +45,9 @@ def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> s
     """
     if not spool.rows:
         raise SpoolError("Not one photo could be used, so there is no index.")
-    features, labels = _sample(spool)
+    features, labels, taxa = _sample(spool)
     projection = fit_projection(features, labels, kind=recipe.projection, dims=recipe.dims)
-    settings, said = _fit_vote(features, labels, recipe)
+    settings, said = _fit_vote(features, labels, taxa, recipe)
     IndexWriter.create(
         folder,
         embedder=embedder,
@@ -58,13 +58,15 @@ def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> s
     return f"The projection ({recipe.projection}) has {projection.dims} dimensions. {said}"
 
 
-def _fit_vote(features: Features, labels: Labels, recipe: Recipe) -> tuple[VoteSettings, str]:
+def _fit_vote(
+    features: Features, labels: Labels, taxa: Sequence[Taxon], recipe: Recipe
+) -> tuple[VoteSettings, str]:
     """Fit the vote by cross-validation, or keep the defaults where there are too few photos."""
     chosen = _whole_species(labels)
     choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims)
     try:
         settings = fit_by_folds(features[chosen], labels[chosen], choice)
-        settings = fit_known_by_folds(features[chosen], labels[chosen], choice, settings)
+        settings = fit_known_by_folds(features[chosen], labels[chosen], taxa, choice, settings)
     except (TooFewPhotos, ValueError) as error:
         return VoteSettings(), f"The vote has its default numbers: {str(error).rstrip('.')}."
     return settings, (
@@ -81,9 +83,12 @@ def _whole_species(labels: Labels) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(members, taken))
 
 
-def _sample(spool: Spool) -> tuple[Features, Labels]:
-    """Return the features and labels of at most ``MOST_ROWS`` photos, chosen at random."""
-    labels = _number(reference.taxon for reference in spool.references())
+def _sample(spool: Spool) -> tuple[Features, Labels, tuple[Taxon, ...]]:
+    """Return the features and labels of at most ``MOST_ROWS`` photos, chosen at random.
+
+    Labels are positions in the taxa, which are the last of the three.
+    """
+    labels, taxa = _number(reference.taxon for reference in spool.references())
     chosen = np.ones(spool.rows, bool)
     if spool.rows > MOST_ROWS:
         chosen[:] = False
@@ -94,9 +99,10 @@ def _sample(spool: Spool) -> tuple[Features, Labels]:
     for features in spool.features():
         parts.append(features[chosen[start : start + len(features)]])
         start += len(features)
-    return np.concatenate(parts), labels[chosen]
+    return np.concatenate(parts), labels[chosen], taxa
 
 
-def _number(taxa: Iterable[Taxon]) -> Labels:
+def _number(taxa: Iterable[Taxon]) -> tuple[Labels, tuple[Taxon, ...]]:
     numbers: dict[Taxon, int] = {}
-    return np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
+    labels = np.array([numbers.setdefault(taxon, len(numbers)) for taxon in taxa], np.int64)
+    return labels, tuple(numbers)

@@ -1,6 +1,6 @@
 """``fieldmark study known``: what tells photos of known species from others.
 
-Each fifth of the species in turn is one that the index lacks. A photo's species is known
+Each tenth of the species in turn is one that the index lacks. A photo's species is known
 where the index holds it or a classifier has a label for it; everything else, and every photo
 of ``--others``, is not. All curves and figures are of photos that the index does not hold.
 """
@@ -21,15 +21,17 @@ from rich.table import Table
 from engine import Group, Taxon
 from engine.groups import group_of
 from engine.judge import ClassifierAnswer
-from engine.known import KNOWN_FROM, either
+from engine.known import KNOWN_FROM, KnownCurve, either, fit_curve, trust_in_likeliest
 from engine.mixing import mix, of_group, route
 from engine.rollup import ALLOWANCE, CERTAINTY
-from engine.vote import Evidence, Vote, VoteSettings, fit_known, vote
-from tools.crossvalidation import ProjectionChoice, species_out_of_fold
+from engine.vote import Evidence, Vote, VoteSettings, vote
+from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.known_fit import fit_known, name_votes
 from tools.study_material import StudyMaterial
 
 OTHERS = "no organism"
+_BEFORE = (0.0, 0.6, 0.72, 0.85)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,25 +40,46 @@ class Judged:
 
     ``indexed`` and ``labelled`` say whether the index held its species and whether a
     classifier has a label for it. ``taxon`` is None for a photo that shows no organism.
-    ``best`` is the greatest probability that both together give to a species.
+    ``likeness`` is how likely the index alone finds it known by how near its own best species
+    lies, ``index`` how likely it finds the likeliest species of all one that it holds, None
+    where it has nothing to say of that. ``best`` is the greatest probability that both together
+    give to a species.
     """
 
     taxon: Taxon | None
     indexed: bool
     labelled: bool
-    index: float
+    likeness: float
+    index: float | None
     classifier: float
     best: float
 
     @property
+    def before(self) -> float:
+        """How likely one of the two knows it by likeness, which is how it was judged before."""
+        return either(self.likeness, self.classifier)
+
+    @property
     def together(self) -> float:
         """How likely it is that one of the two knows it."""
-        return either(self.index, self.classifier)
+        return either(self.index or 0.0, self.classifier)
+
+    @property
+    def trust(self) -> float:
+        """How likely its likeliest species is one that is known, as ``engine.judge`` decides."""
+        return self.together if self.index is None else self.index
 
     def named(self, allowance: float) -> bool:
         """Tell whether the verdict is a species, as ``engine.rollup`` decides."""
-        trusted = self.best * self.together >= allowance * CERTAINTY
-        return self.together >= KNOWN_FROM and self.best >= CERTAINTY and trusted
+        return self._named(self.together, self.trust, allowance)
+
+    def named_before(self, allowance: float) -> bool:
+        """Tell the same where known is what likeness or the classifier knows."""
+        return self._named(self.before, self.before, allowance)
+
+    def _named(self, known: float, trust: float, allowance: float) -> bool:
+        trusted = self.best * trust >= allowance * CERTAINTY
+        return known >= KNOWN_FROM and self.best >= CERTAINTY and trusted
 
     @property
     def group(self) -> str:
@@ -102,61 +125,76 @@ def judge_folds(
     species = list(dict.fromkeys(shown))
     place = {taxon: number for number, taxon in enumerate(species)}
     labels = np.array([place[taxon] for taxon in shown], np.int64)
-    defaults = VoteSettings()
+    # At the temperature that it comes with, the index would be surer than one that is built.
+    settings = fit_by_folds(features[: len(shown)], labels)
     judged: list[Judged] = []
     folds = species_out_of_fold(
         features[: len(shown)],
         labels,
         ProjectionChoice(),
-        neighbours=defaults.neighbours,
+        neighbours=settings.neighbours,
         strangers=features[len(shown) :],
     )
     for inside, outside, found in folds:
         ends = len(inside), len(inside) + len(outside)
-        fitted = fit_known(found[: ends[0]], found[ends[0] : ends[1]], defaults)
+        parts = found[: ends[0]], found[ends[0] : ends[1]]
+        curves = _Curves(
+            likeness=fit_curve(*(_likeness(part, settings) for part in parts)),
+            nearness=fit_known(*parts, species, settings).nearness_curve,
+        )
         asked = [*inside, *outside, *range(len(shown), len(features))]
         for position, evidence in zip(asked, found, strict=True):
             taxon = shown[position] if position < len(shown) else None
+            said = vote(evidence, settings)
             judged.append(
-                _judge(taxon, position in inside, evidence, fitted, species, answers[position])
+                _judge(taxon, position in inside, said, curves, species, answers[position])
             )
     return judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Curves:
+    likeness: KnownCurve
+    nearness: KnownCurve
+
+
+def _likeness(found: Sequence[Evidence], settings: VoteSettings) -> NDArray[np.float64]:
+    return np.array([vote(evidence, settings).known_score for evidence in found])
 
 
 def _judge(
     taxon: Taxon | None,
     indexed: bool,
-    evidence: Evidence,
-    settings: VoteSettings,
+    said: Vote,
+    curves: _Curves,
     species: Sequence[Taxon],
     answers: dict[Group, ClassifierAnswer],
 ) -> Judged:
-    said = vote(evidence, settings)
-    named = _named(said, species)
+    named = name_votes(said, species)
     group = route({g: answer.seen for g, answer in answers.items()}, named)
     mixture = of_group(named, group)
     if group in answers:
         answer = answers[group]
         mixture = mix(answer.probabilities, mixture, answer.classifier.labels)
+    distances = dict(zip(named, said.distances.tolist(), strict=True))
     return Judged(
         taxon=taxon,
         indexed=indexed,
         labelled=any(taxon in answer.classifier.labels for answer in answers.values()),
-        index=said.known_probability,
+        likeness=curves.likeness(said.known_score),
+        index=trust_in_likeliest(mixture, distances, curves.nearness),
         classifier=answers[group].known_score if group in answers else 0.0,
         best=max(mixture.values(), default=0.0),
     )
 
 
-def _named(said: Vote, species: Sequence[Taxon]) -> dict[Taxon, float]:
-    pairs = zip(said.taxa.tolist(), said.probabilities.tolist(), strict=True)
-    return {species[number]: probability for number, probability in pairs}
-
-
 _WAYS: dict[str, Callable[[Judged], float]] = {
-    "the index alone": lambda photo: photo.index,
+    "the index alone, by likeness": lambda photo: photo.likeness,
+    "the index alone, by nearness": lambda photo: photo.index or 0.0,
     "the classifier alone": lambda photo: photo.classifier,
-    "either (default)": lambda photo: photo.together,
+    "either, by likeness (before)": lambda photo: photo.before,
+    "either, by nearness (default)": lambda photo: photo.together,
+    "trust in the species (default)": lambda photo: photo.trust,
 }
 
 
@@ -197,10 +235,13 @@ def _verdicts(judged: Sequence[Judged]) -> Table:
     """Set out how many of each kind are given a species, at several allowances for trust."""
     kinds = _kinds(judged)
     table = Table("given a species, allowance", *kinds)
-    for allowance in (0.0, 0.6, ALLOWANCE, 0.85, 1.0):
+    for allowance in _BEFORE:
+        cells = (_share([p.named_before(allowance) for p in part]) for part in kinds.values())
+        table.add_row(f"before, {allowance or 'no trust'}", *cells)
+    for allowance in sorted({0.0, 0.5, 0.6, 0.7, 0.8, ALLOWANCE}):
         cells = (_share([p.named(allowance) for p in part]) for part in kinds.values())
-        name = f"{allowance}{' (default)' * (allowance == ALLOWANCE)}" if allowance else "no trust"
-        table.add_row(name, *cells)
+        default = " (default)" * (allowance == ALLOWANCE)
+        table.add_row(f"{allowance or 'no trust'}{default}", *cells)
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.index import IndexRefused, SpeciesIndex, verify_index
+from engine.index_manifest import read_manifest, write_manifest
 from engine.index_writer import IndexWriter
+from engine.vote import VoteSettings
 from tests.engine.small_index import (
     DIMS,
     EMBEDDER,
@@ -273,6 +276,18 @@ def test_a_foreign_or_edited_manifest_is_refused(
     path.write_text(json.dumps({**record, key: value}), encoding="utf-8")
     with pytest.raises(IndexRefused, match=sentence):
         opened(small)
+
+
+def test_an_index_of_an_earlier_release_is_used_and_said_to_need_calibration(
+    small: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = read_manifest(small)
+    vote = {key: value for key, value in manifest.vote.items() if key != "nearness_curve"}
+    earlier = {**vote, "known_curve": {"middle": 0.5, "slope": 7.0}}
+    write_manifest(small, replace(manifest, vote=earlier))
+    index = opened(small)
+    assert index.vote_settings.nearness_curve == VoteSettings().nearness_curve
+    assert "fieldmark calibrate --index" in caplog.text
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=50).map(str.encode))

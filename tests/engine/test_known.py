@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.known import KnownCurve, either, fit_curve, log_odds
+from engine.contracts import Ancestor, Taxon
+from engine.known import KnownCurve, either, fit_curve, log_odds, trust_in_likeliest
 
 CURVE = KnownCurve(middle=0.6, slope=8.0)
+NEARNESS = KnownCurve(middle=-1.6, slope=2.2)
 
 
 def test_a_curve_is_even_at_its_middle_and_rises() -> None:
@@ -58,3 +60,49 @@ def test_scores_that_part_cleanly_still_make_a_curve() -> None:
     assert curve(0.9) > 0.99
     with pytest.raises(ValueError, match="one kind is missing"):
         fit_curve(np.array([0.8]), np.array([]))
+
+
+def of_genus(genus: str | None, epithet: str) -> Taxon:
+    lineage = (Ancestor("kingdom", "Animalia"), *([Ancestor("genus", genus)] if genus else []))
+    return Taxon(scientific_name=f"{genus} {epithet}", rank="species", lineage=lineage)
+
+
+HOUSE, TREE = of_genus("Passer", "domesticus"), of_genus("Passer", "montanus")
+OWL = of_genus("Tyto", "alba")
+
+
+@given(st.floats(0, 3), st.floats(0, 3))
+def test_a_species_is_trusted_less_the_farther_off_it_lies(near: float, far: float) -> None:
+    said = {HOUSE: 0.9, OWL: 0.1}
+    near, far = sorted((near, far))
+    of_near, of_far = (
+        trust_in_likeliest(said, {HOUSE: off, OWL: 0.0}, NEARNESS) for off in (near, far)
+    )
+    assert of_near is not None
+    assert of_far is not None
+    assert 1 >= of_near >= of_far >= 0
+
+
+def test_doubt_within_the_genus_costs_no_trust_and_doubt_of_the_genus_does() -> None:
+    distances = {HOUSE: 1.0, TREE: 1.2, OWL: 1.2}
+    sure, within, between = (
+        trust_in_likeliest(said, distances, NEARNESS)
+        for said in ({HOUSE: 0.95}, {HOUSE: 0.55, TREE: 0.4}, {HOUSE: 0.55, OWL: 0.4})
+    )
+    assert sure == pytest.approx(within)
+    assert between is not None
+    assert sure is not None
+    assert between < sure
+
+
+def test_an_index_says_nothing_of_a_species_that_it_did_not_find() -> None:
+    assert trust_in_likeliest({HOUSE: 0.9, OWL: 0.1}, {OWL: 1.0}, NEARNESS) is None
+    assert trust_in_likeliest({}, {}, NEARNESS) is None
+
+
+def test_a_species_of_no_genus_is_its_own() -> None:
+    lone, other = of_genus(None, "x"), of_genus(None, "y")
+    distances = {lone: 1.0}
+    alone = trust_in_likeliest({lone: 0.6}, distances, NEARNESS)
+    assert alone is not None
+    assert alone == trust_in_likeliest({lone: 0.6, other: 0.3}, distances, NEARNESS)

@@ -153,6 +153,21 @@ def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
     assert table.ancestor(birds, "class") is None
 
 
+def test_a_higher_taxon_that_the_table_lacks_is_known_by_its_name(table: TaxonTable) -> None:
+    steps = (("kingdom", "Animalia"), ("phylum", "Chordata"), ("class", "Aves"))
+    birds = tuple(Ancestor(*step) for step in steps)
+    taught = Taxon(
+        scientific_name="Antrostomus vociferus",
+        rank="species",
+        lineage=(*birds, Ancestor("genus", "Antrostomus")),
+    )
+    genus, birds_of_ours = table.ancestor(taught, "genus"), table.ancestor(taught, "class")
+    assert genus == Taxon(scientific_name="Antrostomus", rank="genus", lineage=birds)
+    assert birds_of_ours is not None
+    assert birds_of_ours.gbif_key == 212
+    assert table.ancestor(taught, "family") is None
+
+
 def test_every_ancestor_of_every_taxon_is_in_the_table_once(table: TaxonTable) -> None:
     for taxon in table:
         for depth, entry in enumerate(taxon.lineage):

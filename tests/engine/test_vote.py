@@ -17,7 +17,6 @@ from engine.vote import (
     Evidence,
     Vote,
     VoteSettings,
-    fit_known,
     fit_vote,
     vote,
 )
@@ -46,6 +45,9 @@ def evidence(draw: st.DrawFn, least_rows: int = 0) -> Evidence:
         photos_of_taxon=np.array(
             draw(st.lists(st.integers(1, 200), min_size=taxa, max_size=taxa)), np.int64
         ),
+        lengths_of_taxon=np.array(
+            draw(st.lists(st.floats(0, 200, width=32), min_size=taxa, max_size=taxa)), np.float32
+        ),
     )
 
 
@@ -71,6 +73,7 @@ def found(
         rows=np.arange(len(neighbours), dtype=np.int64)[None],
         prototype_similarities=np.array([prototypes], np.float32),
         photos_of_taxon=np.array(photos or [10] * len(prototypes), np.int64),
+        lengths_of_taxon=0.8 * np.array(photos or [10] * len(prototypes), np.float32),
     )
 
 
@@ -159,6 +162,7 @@ def test_the_same_view_twice_changes_nothing(seen: Evidence) -> None:
         rows=seen.rows[:1],
         prototype_similarities=seen.prototype_similarities[:1],
         photos_of_taxon=seen.photos_of_taxon,
+        lengths_of_taxon=seen.lengths_of_taxon,
     )
     twice = replace(
         first,
@@ -270,6 +274,7 @@ def test_a_fitted_vote_is_as_sure_as_it_is_right() -> None:
             rows=np.arange(taxa, dtype=np.int64)[None],
             prototype_similarities=row[None],
             photos_of_taxon=np.ones(taxa, np.int64),
+            lengths_of_taxon=np.ones(taxa, np.float32),
         )
         for row in likeness
     ]
@@ -281,19 +286,6 @@ def test_a_fitted_vote_is_as_sure_as_it_is_right() -> None:
     before = np.mean([vote(e, VoteSettings(kernel=0.01)).probabilities[0] for e in seen])
     assert abs(before - right) > 0.05
     assert np.mean([v.known for v in said]) == pytest.approx(0.9, abs=0.02)
-
-
-def test_a_fitted_curve_finds_known_species_likelier_than_others() -> None:
-    rng = np.random.default_rng(0)
-    inside = [found((s, 0), (0.1, 1), prototypes=[s, 0.1]) for s in rng.normal(0.7, 0.1, 60)]
-    outside = [found((s, 0), (0.1, 1), prototypes=[s, 0.1]) for s in rng.normal(0.4, 0.1, 20)]
-    fitted = fit_known(inside, outside, DEFAULTS)
-    sure = [[vote(e, fitted).known_probability for e in part] for part in (inside, outside)]
-    assert np.mean(sure[0]) > 0.85
-    assert np.mean(sure[1]) < 0.15
-    assert replace(fitted, known_curve=DEFAULTS.known_curve) == DEFAULTS
-    with pytest.raises(ValueError, match="too few"):
-        fit_known(inside, outside[:3], DEFAULTS)
 
 
 def test_photos_of_species_outside_do_not_count_in_a_fit() -> None:

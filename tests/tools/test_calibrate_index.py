@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from engine import EngineSettings
 from engine.index import SpeciesIndex
-from engine.known import KnownCurve
+from engine.vote import NEARNESS_CURVE
 from tests.hub_modules import HubModules, catalog_entry
 from tools.calibrate_index import calibrate_index
 from tools.cli import app
@@ -81,7 +81,7 @@ def test_photos_it_does_not_hold_fit_its_vote(
     assert after.vote_settings == done.settings != before.vote_settings
     assert after.generation == before.generation + 1
     assert len(after) == len(before)
-    assert done.settings.known_curve != KnownCurve(middle=0.6, slope=8.0)
+    assert done.settings.nearness_curve != NEARNESS_CURVE
 
 
 def test_the_command_says_what_was_fitted_and_what_was_left_out(

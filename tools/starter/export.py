@@ -26,9 +26,10 @@ from engine.projection import fit_projection
 from engine.runtime import open_network
 from engine.segment import Reference
 from engine.starter import INDEX, MODEL, STARTER
-from engine.vote import Evidence, VoteSettings, fit_known, fit_vote, vote
+from engine.vote import Evidence, VoteSettings, fit_vote, vote
 from tools.crossvalidation import Gallery, species_folds
 from tools.index_growth import reference_of
+from tools.known_fit import fit_known
 from tools.sources import open_source
 from tools.starter.material import Material
 
@@ -151,7 +152,7 @@ def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSe
 
 
 def _fit_known(photos: _Photos, vectors: Vectors, settings: VoteSettings) -> VoteSettings:
-    """Fit the curve of ``known`` to held-out photos, some of whose species an index lacks."""
+    """Fit the curve of nearness to held-out photos, some of whose species an index lacks."""
     inside: list[Evidence] = []
     outside: list[Evidence] = []
     fold = species_folds(photos.labels)
@@ -165,4 +166,6 @@ def _fit_known(photos: _Photos, vectors: Vectors, settings: VoteSettings) -> Vot
         for part, chosen in ((outside, fold == left_out), (inside, fold != left_out)):
             asked = vectors[photos.held_out & chosen]
             part += gallery.evidence(asked, settings.neighbours)
-    return fit_known(inside, outside, settings)
+    taxon_of = dict(zip(photos.labels.tolist(), photos.references, strict=True))
+    taxa = [taxon_of[label].taxon for label in range(len(taxon_of))]
+    return fit_known(inside, outside, taxa, settings)
