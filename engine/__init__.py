@@ -1,12 +1,12 @@
 """Everything that sees pixels. This module is the engine's one door.
 
-``Engine`` comes when it is first asked for: a worker is behind the door too, and has no use for
-what runs workers.
+What runs workers, and what they do without, comes when it is first asked for: a worker is behind
+the door too.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine.admission import Ticket
 from engine.contracts import (
     SPECIES_RANKS,
     Ancestor,
@@ -26,13 +26,14 @@ from engine.contracts import (
     Taxon,
     Verdict,
 )
-from engine.place import weigh_identification
-from engine.rollup import CERTAINTY
 from engine.settings import EngineSettings
-from engine.taxa import TaxonTable
 
 if TYPE_CHECKING:
+    from engine.admission import Ticket
+    from engine.place import weigh_identification
+    from engine.rollup import CERTAINTY
     from engine.service import Engine
+    from engine.taxa import TaxonTable
 
 __all__ = [
     "CERTAINTY",
@@ -60,10 +61,16 @@ __all__ = [
     "weigh_identification",
 ]
 
+_LIES_IN = {
+    "CERTAINTY": "engine.rollup",
+    "Engine": "engine.service",
+    "TaxonTable": "engine.taxa",
+    "Ticket": "engine.admission",
+    "weigh_identification": "engine.place",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name != "Engine":
+    if name not in _LIES_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from engine.service import Engine
-
-    return Engine
+    return getattr(import_module(_LIES_IN[name]), name)

@@ -13,6 +13,9 @@ import numpy as np
 from engine.decode import Photo
 from engine.runtime import Network, Outputs
 
+BLANK = Photo.of(np.zeros((64, 64, 3), np.uint8))
+"""A photo to try a network on that was just opened."""
+
 
 class Batch:
     """Decoded ``photos``: views of one individual, or any others to be embedded at once."""

@@ -14,13 +14,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.batch import Batch
+from engine.batch import BLANK, Batch
 from engine.catalog import ModelEntry, find_entry, load_catalog
 from engine.contracts import EngineError
 from engine.hub import Module
 from engine.index_manifest import IndexManifest
-from engine.network import BLANK, Networks
-from engine.precision import PRECISIONS, Precision
+from engine.network import Networks
+from engine.precision import Precision
 from engine.projection import unit
 from engine.runtime import Network, NetworkUnreadable, choose_output
 from engine.settings import EngineSettings
@@ -140,14 +140,4 @@ def open_embedder_of(
     Raises:
         EngineError: as ``open_embedder``.
     """
-    return open_embedder(manifest.embedder_name, settings, networks, precisions_of(manifest))
-
-
-def precisions_of(manifest: IndexManifest) -> dict[str, Precision]:
-    """Return at which precision each network computed that made an index, by name."""
-    return {
-        part.partition("@")[0]: precision
-        for part in manifest.embedder.split(JOIN)
-        for precision in PRECISIONS
-        if part.endswith(f"/{precision}")
-    }
+    return open_embedder(manifest.embedder_name, settings, networks, manifest.precisions)

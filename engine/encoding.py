@@ -21,29 +21,39 @@ from engine.contracts import (
     ReferencePhoto,
     Taxon,
 )
+from engine.plain import (
+    plain_coordinates,
+    plain_identification,
+    plain_model,
+    plain_reference,
+    plain_taxon,
+    taxon_of,
+)
 from engine.settings import EngineSettings
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_PATHS = ("home", "models_dir", "catalog", "index")
 _Models = tuple[ModelInfo, ...]
-_Lesson = tuple[Taxon, ReferencePhoto]
 
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    """Return what reads and writes values of ``kind``.
+    """Return what reads values of ``kind`` that a worker wrote.
 
     Made when it is first needed: pydantic takes a tenth of a second to be ready, which the
-    engine has while its workers start.
+    engine has while its workers start, and workers need not.
     """
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
 
 
-def _plain(kind: Any, value: object, **options: Any) -> Any:
-    return _adapter(kind).dump_python(value, mode="json", **options)
+def prepare_to_read() -> None:
+    """Make ready what reads the first answer."""
+    for kind in (_Models, Identification):
+        _adapter(kind)
 
 
 def _read(kind: Any, plain: object) -> Any:
@@ -59,13 +69,14 @@ def encode_settings(settings: EngineSettings) -> Message:
 
 def decode_settings(message: Message) -> EngineSettings:
     """Read the settings that a worker was greeted with."""
-    settings: EngineSettings = _read(EngineSettings, message.body["settings"])
-    return settings
+    plain = message.body["settings"]
+    paths = {key: Path(plain[key]) for key in _PATHS if plain.get(key) is not None}
+    return EngineSettings(**{**plain, **paths})
 
 
 def encode_models(models: tuple[ModelInfo, ...]) -> Message:
     """Encode what a worker hosts, its answer to the greeting."""
-    return Message({"models": _plain(_Models, models)})
+    return Message({"models": [plain_model(model) for model in models]})
 
 
 def decode_models(message: Message) -> tuple[ModelInfo, ...]:
@@ -76,13 +87,13 @@ def decode_models(message: Message) -> tuple[ModelInfo, ...]:
 
 def encode_lesson(photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> Message:
     """Encode a labelled photo that the index is to learn."""
-    return Message({"learn": _plain(_Lesson, (taxon, reference))}, (photo,))
+    return Message({"learn": [plain_taxon(taxon), plain_reference(reference)]}, (photo,))
 
 
 def decode_lesson(message: Message) -> tuple[Taxon, ReferencePhoto]:
     """Read what the photo of a lesson shows, and whose it is."""
-    lesson: tuple[Taxon, ReferencePhoto] = _read(_Lesson, message.body["learn"])
-    return lesson
+    taxon, reference = message.body["learn"]
+    return taxon_of(taxon), ReferencePhoto(**reference)
 
 
 def decode_learnt(message: Message) -> bool:
@@ -128,9 +139,8 @@ def encode_gps_question(photo: bytes) -> Message:
 
 def encode_coordinates(coordinates: Coordinates | None) -> Message:
     """Encode where a photo was taken."""
-    return Message(
-        {"coordinates": None if coordinates is None else _plain(Coordinates, coordinates)}
-    )
+    plain = None if coordinates is None else plain_coordinates(coordinates)
+    return Message({"coordinates": plain})
 
 
 def decode_coordinates(message: Message) -> Coordinates | None:
@@ -147,9 +157,8 @@ def decode_coordinates(message: Message) -> Coordinates | None:
 
 def encode_identification(identification: Identification) -> Message:
     """Encode an answer; the preview travels as a blob."""
-    body = _plain(Identification, identification, exclude={"preview"})
     blobs = () if identification.preview is None else (identification.preview,)
-    return Message({"identification": body}, blobs)
+    return Message({"identification": plain_identification(identification)}, blobs)
 
 
 def encode_error(error: EngineError) -> Message:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from engine.batch import Batch
+from engine.batch import BLANK, Batch
 from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo, Taxon
-from engine.network import BLANK, Networks
+from engine.network import Networks
 from engine.runtime import Network, NetworkUnreadable
 from engine.settings import EngineSettings
 from engine.taxa import TaxonTable

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError
-from engine.settings import EngineSettings
+from engine.precision import PRECISIONS, Precision
 
 FORMAT = "fieldmark-index"
 VERSION = 1
@@ -86,13 +86,18 @@ class IndexManifest:
         """What the catalog calls the embedder: each part of its identity up to the ``@``."""
         return "+".join(part.partition("@")[0] for part in self.embedder.split("+"))
 
+    @property
+    def precisions(self) -> dict[str, Precision]:
+        """At which precision each network computed that made the index, by name."""
+        return {
+            part.partition("@")[0]: precision
+            for part in self.embedder.split("+")
+            for precision in PRECISIONS
+            if part.endswith(f"/{precision}")
+        }
+
 
 _ADAPTER = TypeAdapter(IndexManifest)
-
-
-def index_folder(settings: EngineSettings) -> Path:
-    """Return where the index is: where the settings say, else under ``home``."""
-    return settings.index or settings.home / "index"
 
 
 def segment_folder(folder: Path, record: SegmentRecord) -> Path:

@@ -10,21 +10,17 @@ from functools import partial
 from time import monotonic
 from types import MappingProxyType
 
-import numpy as np
-
-from engine.catalog import ModelEntry
+from engine.catalog import ModelEntry, load_catalog
+from engine.compiled import CompiledFolder
 from engine.contracts import EngineFailed
-from engine.decode import Photo
-from engine.hub import HubError, Module, ModuleRefused, locate
+from engine.hub import Module, ModuleRefused, locate
+from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision
-from engine.preparation import RuntimeChoice, choose_runtime
+from engine.preparation import choose_runtime
 from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
-
-BLANK = Photo.of(np.zeros((64, 64, 3), np.uint8))
-"""A photo to try a network on that was just opened."""
 
 _OPENED_AT_ONCE = 2
 
@@ -91,24 +87,17 @@ class Networks:
     def begin(self, entries: Iterable[ModelEntry]) -> None:
         """Open ``entries`` in threads of their own, while the caller does something else.
 
-        What cannot be opened is told to whoever calls ``open`` for it. Only compiling is left to
-        the threads, which is long and needs no interpreter: for the rest they would wait in turns.
+        What cannot be opened is told to whoever calls ``open`` for it. To hash and to compile a
+        module takes long, and no interpreter: the caller has that to itself.
         """
-        if self._settings.runtime != "tensorflow":
-            import openvino  # noqa: F401
         threads = ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens networks")
-        for entry in entries:
+        located = {entry: threads.submit(locate, entry, self._settings) for entry in entries}
+        if self._settings.runtime != "tensorflow":
+            import_openvino()
+        for entry, found in located.items():
             precision = self._choose(entry)
             settings = replace(self._settings, precision=precision)
-            try:
-                module = locate(entry, settings)
-                choice = choose_runtime(module, settings)
-            except HubError as error:
-                opened: Future[Opened] = Future()
-                opened.set_exception(error)
-            else:
-                opened = threads.submit(self._open, module, choice, settings)
-            self._opened[entry.name, precision] = opened
+            self._opened[entry.name, precision] = threads.submit(self._open, found.result, settings)
         threads.shutdown(wait=False)
 
     def open(self, entry: ModelEntry, precision: Precision | None = None) -> tuple[Module, Network]:
@@ -120,9 +109,8 @@ class Networks:
         key = (entry.name, precision)
         if key not in self._opened:
             settings = replace(self._settings, precision=precision)
-            module, network = open_module(entry, settings)
             opened: Future[Opened] = Future()
-            opened.set_result((module, self._resident(module, network, settings)))
+            opened.set_result(self._open(partial(locate, entry, settings), settings))
             self._opened[key] = opened
         return self._opened[key].result()
 
@@ -132,19 +120,37 @@ class Networks:
         freed = [network for network in opened if network.let_go(unasked_for_s)]
         return bool(freed)
 
-    def _open(self, module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Opened:
-        return module, self._resident(module, _open_located(module, choice, settings), settings)
-
-    def _resident(
-        self, module: Module, network: Network, settings: EngineSettings
-    ) -> ResidentNetwork:
-        return ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
+    def _open(self, find: Callable[[], Module], settings: EngineSettings) -> Opened:
+        module = find()
+        network = _open_located(module, settings)
+        return module, ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
         asked = self._settings.precision
         if asked == "auto" and entry.name in self._made_at:
             return self._made_at[entry.name]
         return choose_precision(entry, asked)
+
+
+def begin_networks(settings: EngineSettings) -> Networks:
+    """Return a process's networks, those that classify being opened in threads of their own."""
+    networks = Networks(settings, made_at=_precisions_of_index(settings))
+    networks.begin(
+        entry for entry in load_catalog(settings.catalog).values() if entry.labels is not None
+    )
+    return networks
+
+
+def _precisions_of_index(settings: EngineSettings) -> Mapping[str, Precision]:
+    if not settings.index_folder.is_dir():
+        return {}
+    # It is read with pydantic, of which a worker without an index has no need.
+    from engine.index_manifest import IndexRefused, read_manifest
+
+    try:
+        return read_manifest(settings.index_folder).precisions
+    except IndexRefused:
+        return {}  # and why is said where the index is opened
 
 
 def _open_again(before: Module, settings: EngineSettings) -> Network:
@@ -156,7 +162,7 @@ def _open_again(before: Module, settings: EngineSettings) -> Network:
             f"The {module.entry.name} module in {module.folder} was replaced while Fieldmark ran: "
             "restart Fieldmark to use the new one."
         )
-    network = _open_located(module, choose_runtime(module, settings), settings)
+    network = _open_located(module, settings)
     log.info("Opened %s again in %.2f s.", module.entry.name, monotonic() - begun)
     return network
 
@@ -169,16 +175,20 @@ def open_module(entry: ModelEntry, settings: EngineSettings) -> tuple[Module, Ne
         NetworkUnreadable: the runtime that the settings force, or TensorFlow, cannot take it.
     """
     module = locate(entry, settings)
-    return module, _open_located(module, choose_runtime(module, settings), settings)
+    return module, _open_located(module, settings)
 
 
-def _open_located(module: Module, choice: RuntimeChoice, settings: EngineSettings) -> Network:
+def _open_located(module: Module, settings: EngineSettings) -> Network:
+    choice = choose_runtime(module, settings)
     try:
         return open_network(
             module.folder,
             runtime=choice.runtime,
             precision=choice.precision,
             threads=settings.threads,
+            kept=CompiledFolder(
+                folder=settings.home / "compiled" / module.entry.name, checksum=module.checksum
+            ),
         )
     except NetworkUnreadable as error:
         if settings.runtime != "auto" or choice.runtime == "tensorflow":

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from engine.batch import Batch
-from engine.catalog import load_catalog
 from engine.classifier import Classifier
 from engine.contracts import (
     EngineError,
@@ -22,15 +21,11 @@ from engine.contracts import (
     Taxon,
 )
 from engine.decode import Photo, decode
-from engine.embedder import precisions_of
 from engine.hosting import host_models
-from engine.index_manifest import IndexRefused, index_folder, read_manifest
 from engine.judge import ClassifierAnswer, judge
-from engine.network import Networks
-from engine.precision import Precision
+from engine.network import Networks, begin_networks
 from engine.rollup import CERTAINTY, roll_up
 from engine.settings import EngineSettings
-from engine.starter import starter_index
 from engine.taxa import TaxonTable
 
 if TYPE_CHECKING:
@@ -40,14 +35,13 @@ log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """Everything a worker has open, and the way of a photo through it."""
+    """Everything a worker has open, and the way of a photo through it.
 
-    def __init__(self, settings: EngineSettings) -> None:
-        self._settings = settings
-        networks = Networks(settings, made_at=_precisions_of_index(settings))
-        networks.begin(
-            entry for entry in load_catalog(settings.catalog).values() if entry.labels is not None
-        )
+    ``networks`` are those that are being opened already.
+    """
+
+    def __init__(self, settings: EngineSettings, networks: Networks | None = None) -> None:
+        networks = networks or begin_networks(settings)
         self._networks = networks
         self._taxa = TaxonTable.load()
         hosted = host_models(settings, self._taxa, networks)
@@ -174,11 +168,13 @@ def _open_generic(
     settings: EngineSettings, networks: Networks, *, starter: bool
 ) -> tuple[GenericClassifier | None, str | None]:
     """Open the index, or else say why there is none; ``starter`` is where nothing else answers."""
-    folder = index_folder(settings)
+    folder = settings.index_folder
     shards = None
     if settings.index is None and not folder.is_dir():
         if not starter:
             return None, "There is no index yet: make one with `fieldmark index build`."
+        from engine.starter import starter_index
+
         folder = starter_index(settings)
     elif settings.backend == "ray" and settings.index_shards > 1:
         from engine.cluster.ray_shards import RayShards
@@ -192,13 +188,6 @@ def _open_generic(
     except EngineError as error:
         log.warning("The index is not used: %s", error)
         return None, str(error)
-
-
-def _precisions_of_index(settings: EngineSettings) -> dict[str, Precision]:
-    try:
-        return precisions_of(read_manifest(index_folder(settings)))
-    except IndexRefused:
-        return {}  # and why is said where the index is opened
 
 
 def _decode_all(photos: Sequence[bytes]) -> list[Photo]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from engine.openvino_alone import import_openvino
+
 if TYPE_CHECKING:
     from engine.catalog import ModelEntry
 
@@ -31,6 +33,4 @@ def choose_precision(entry: ModelEntry, asked: PrecisionSetting) -> Precision:
 @cache
 def computes_in_bf16() -> bool:
     """Tell whether this machine's processor has instructions for bf16."""
-    import openvino as ov
-
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

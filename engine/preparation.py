@@ -7,17 +7,14 @@ compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass as validated
+from typing import Literal
 
 from engine.hub import HubError, Module, write_json
-from engine.precision import Precision, choose_precision
+from engine.precision import PRECISIONS, Precision, choose_precision
 from engine.runtime import RuntimeName
 from engine.settings import EngineSettings
 
@@ -26,9 +23,7 @@ class NotPrepared(HubError):
     """There is no comparison that holds for this module now; ``str`` is one sentence."""
 
 
-@validated(
-    frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False)
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
     """What a comparison found.
 
@@ -43,9 +38,9 @@ class Preparation:
     precision: Literal["f32", "bf16"]
     openvino: str
     tensorflow: str
-    photos: Annotated[int, Field(ge=1)]
-    agreement: Annotated[float, Field(ge=0, le=1)] | None
-    greatest_difference: Annotated[float, Field(ge=0)] | None
+    photos: int
+    agreement: float | None
+    greatest_difference: float | None
     reason: str | None
     compared: datetime
 
@@ -57,9 +52,6 @@ class RuntimeChoice:
     runtime: RuntimeName
     precision: Precision
     reason: str
-
-
-_RECORD = TypeAdapter(Preparation)
 
 
 def choose_runtime(module: Module, settings: EngineSettings) -> RuntimeChoice:
@@ -86,11 +78,13 @@ def read_preparation(module: Module, settings: EngineSettings) -> Preparation:
     name = module.entry.name
     again = f"run `fieldmark models verify {name}`"
     try:
-        record = _RECORD.validate_json(_record_path(module, settings).read_bytes())
+        record = _decode(_record_path(module, settings).read_bytes())
     except FileNotFoundError as error:
         raise NotPrepared(f"not compared with TensorFlow yet: {again}") from error
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise NotPrepared(f"its comparison with TensorFlow is unreadable: {again}") from error
+    from importlib.metadata import version  # of which a module without a record has no need
+
     now = {"openvino": version("openvino"), "tensorflow": version("tensorflow")}
     if record.checksum != module.checksum:
         raise NotPrepared(f"another module was compared with TensorFlow: {again}")
@@ -111,7 +105,24 @@ def write_preparation(record: Preparation, module: Module, settings: EngineSetti
     Raises:
         HubError: the record cannot be written.
     """
-    write_json(_record_path(module, settings), _RECORD.dump_python(record, mode="json"))
+    plain = {**asdict(record), "compared": record.compared.isoformat()}
+    write_json(_record_path(module, settings), plain)
+
+
+def _decode(text: bytes) -> Preparation:
+    """Read a record by hand: every worker does at its start, before pydantic would be imported.
+
+    Raises:
+        ValueError: it is none.
+    """
+    plain = json.loads(text)
+    try:
+        record = Preparation(**{**plain, "compared": datetime.fromisoformat(plain["compared"])})
+    except (TypeError, KeyError) as error:
+        raise ValueError("a key is missing, or is none of a record's") from error
+    if record.runtime not in ("openvino", "tensorflow") or record.precision not in PRECISIONS:
+        raise ValueError("runtime or precision is none that there is")
+    return record
 
 
 def _record_path(module: Module, settings: EngineSettings) -> Path:

@@ -15,21 +15,36 @@ from engine.channel import ChannelClosed, Message, receive, send
 _SECRETS_BEGIN_WITH = "FIELDMARK_"
 _GRACE_S = 2.0
 _FIRST: Seat = "0"
+# NumPy's BLAS would start threads of its own, a third of the time that it takes to import, for
+# products of one photo's features that are too small to share.
+_ENVIRONMENT = MappingProxyType({"OPENBLAS_NUM_THREADS": "1"})
+
+
+def _nothing() -> None:
+    pass
 
 
 class ProcessBackend:
     """A fixed number of worker processes of this machine, each running ``module``.
 
-    ``hello`` is the first message every worker gets.
+    ``hello`` is the first message every worker gets. ``meanwhile`` is called in a thread while the
+    first of them starts, for what this process will need when it has.
     """
 
     def __init__(
-        self, module: str, hello: Message, *, workers: int, start_timeout_s: float
+        self,
+        module: str,
+        hello: Message,
+        *,
+        workers: int,
+        start_timeout_s: float,
+        meanwhile: Callable[[], None] = _nothing,
     ) -> None:
         self._module = module
         self._hello = hello
         self._workers = workers
         self._start_timeout_s = start_timeout_s
+        self._meanwhile = meanwhile
         self._first_tried = asyncio.Event()
 
     async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
@@ -49,7 +64,10 @@ class ProcessBackend:
             await self._first_tried.wait()
         try:
             return await WorkerProcess.spawn(
-                self._module, self._hello, within_s=self._start_timeout_s
+                self._module,
+                self._hello,
+                within_s=self._start_timeout_s,
+                meanwhile=self._meanwhile if seat == _FIRST else _nothing,
             )
         finally:
             self._first_tried.set()
@@ -79,13 +97,14 @@ class WorkerProcess:
         *,
         within_s: float,
         environment: Mapping[str, str] = MappingProxyType({}),
+        meanwhile: Callable[[], None] = _nothing,
     ) -> tuple[WorkerProcess, Message]:
         """Start a process, greet it, and return it with its answer.
 
         A fresh interpreter, not a fork: a fork after TensorFlow or OpenMP has started
         threads hangs. The environment goes along without Fieldmark's own variables, so
         the bot's token never enters a process that decodes strangers' files; ``environment``
-        is what it gets besides.
+        is what it gets besides. ``meanwhile`` is called in a thread until it answers.
 
         Raises:
             WorkerStartFailed: it died, or was not ready ``within_s`` seconds.
@@ -101,18 +120,21 @@ class WorkerProcess:
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
-                    env={**inherited, **environment},
+                    env={**_ENVIRONMENT, **inherited, **environment},
                 )
             worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
         except BaseException:
             ours.close()  # and with it ends a process that has no one to ask it
             raise
         try:
-            return worker, await worker._greet(hello, within_s)
+            answer, _ = await asyncio.gather(
+                worker._greet(hello, within_s), asyncio.to_thread(meanwhile)
+            )
         except BaseException:
             worker.kill()
             await worker.stop()
             raise
+        return worker, answer
 
     async def _greet(self, hello: Message, within_s: float) -> Message:
         try:

@@ -8,6 +8,7 @@ the judge that preparation compares with.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -15,6 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compiled import CompiledFolder
+from engine.openvino_alone import import_openvino
 from engine.precision import Precision
 
 Images = NDArray[np.uint8]
@@ -43,15 +46,20 @@ class Network(Protocol):
 
 
 def open_network(
-    folder: Path, *, runtime: RuntimeName, precision: Precision = "f32", threads: int = 2
+    folder: Path,
+    *,
+    runtime: RuntimeName,
+    precision: Precision = "f32",
+    threads: int = 2,
+    kept: CompiledFolder | None = None,
 ) -> Network:
-    """Open the module in ``folder``.
+    """Open the module in ``folder``; ``kept`` is where what OpenVINO compiles of it is kept.
 
     Raises:
         NetworkUnreadable: the runtime cannot read or convert this module.
     """
     if runtime == "openvino":
-        return OpenVinoNetwork(folder, precision=precision, threads=threads)
+        return OpenVinoNetwork(folder, precision=precision, threads=threads, kept=kept)
     return TensorFlowNetwork(folder, threads=threads)
 
 
@@ -63,30 +71,29 @@ class OpenVinoNetwork:
     (docs/models.md).
     """
 
-    def __init__(self, folder: Path, *, precision: Precision, threads: int) -> None:
-        import openvino as ov
-
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        precision: Precision,
+        threads: int,
+        kept: CompiledFolder | None = None,
+    ) -> None:
         self.description = f"openvino {precision}"
-        core = ov.Core()
+        core = import_openvino().Core()
+        options = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            # Pinned threads of two processes land on one core.
+            "ENABLE_CPU_PINNING": False,
+        }
         try:
-            model, self._one_by_one = _fix_batch(core, folder)
-            compiled = core.compile_model(
-                _taking_bytes(model),
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": precision,
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_NUM_THREADS": threads,
-                    # Pinned threads of two processes land on one core.
-                    "ENABLE_CPU_PINNING": False,
-                },
-            )
+            compiled = _compile(core, folder, options, kept)
         except RuntimeError as error:
             raise NetworkUnreadable(_openvino_reason(folder, error)) from error
-        if len(model.inputs) != 1:
-            raise NetworkUnreadable(
-                f"{folder.name} takes {len(model.inputs)} inputs where a photo network takes one."
-            )
+        shape = compiled.inputs[0].partial_shape
+        self._one_by_one = bool(shape.rank.is_static and shape[0] == 1)
         self._names = [output.get_any_name() for output in compiled.outputs]
         self._request = compiled.create_infer_request()
 
@@ -172,30 +179,47 @@ def choose_output(outputs: Outputs, width: int) -> NDArray[np.float32]:
     )
 
 
-def _fix_batch(core: Any, folder: Path) -> tuple[Any, bool]:
-    """Read a module for one photo at a time; where it has no batch to fix, read it as it is."""
+def _compile(
+    core: Any, folder: Path, options: Mapping[str, object], kept: CompiledFolder | None
+) -> Any:
+    compiled = None if kept is None else kept.open(core, options)
+    if compiled is None:
+        compiled = core.compile_model(_taking_bytes(_fix_batch(core, folder)), "CPU", dict(options))
+        if kept is not None:
+            kept.keep(compiled, core, options)
+    return compiled
+
+
+def _fix_batch(core: Any, folder: Path) -> Any:
+    """Read a module for one photo at a time; where it has no batch to fix, read it as it is.
+
+    Raises:
+        NetworkUnreadable: it does not take photos and nothing else.
+    """
     model = core.read_model(folder)
-    if len(model.inputs) != 1 or not model.inputs[0].partial_shape.rank.is_static:
-        return model, False
+    if len(model.inputs) != 1:
+        raise NetworkUnreadable(
+            f"{folder.name} takes {len(model.inputs)} inputs where a photo network takes one."
+        )
+    if not model.inputs[0].partial_shape.rank.is_static:
+        return model
     shape = model.inputs[0].partial_shape
     shape[0] = 1
     try:
         model.reshape(shape)
     except RuntimeError as error:
         log.info("%s keeps its batch: %s", folder.name, _openvino_reason(folder, error))
-        return core.read_model(folder), False
-    return model, True
+        return core.read_model(folder)
+    return model
 
 
 def _taking_bytes(model: Any) -> Any:
     """Have the network scale a photo's bytes to [0, 1] itself, as it does all else: in parallel."""
-    from openvino import Type
-    from openvino.preprocess import PrePostProcessor
-
-    steps = PrePostProcessor(model)
+    openvino = import_openvino()
+    steps = openvino.preprocess.PrePostProcessor(model)
     photo = steps.input()
-    photo.tensor().set_element_type(Type.u8)
-    photo.preprocess().convert_element_type(Type.f32).scale(255.0)
+    photo.tensor().set_element_type(openvino.Type.u8)
+    photo.preprocess().convert_element_type(openvino.Type.f32).scale(255.0)
     return steps.build()
 
 

@@ -11,7 +11,6 @@ from engine.admission import Ticket
 from engine.atlas import Atlas
 from engine.backend import Backend
 from engine.channel import Message
-from engine.cluster.backend import RayBackend
 from engine.contracts import (
     Group,
     Identification,
@@ -30,6 +29,7 @@ from engine.encoding import (
     encode_lesson,
     encode_settings,
     encode_tiles,
+    prepare_to_read,
 )
 from engine.pool import WorkerPool
 from engine.process import ProcessBackend
@@ -169,6 +169,8 @@ class Engine:
 def _backend(settings: EngineSettings) -> Backend:
     hello = encode_settings(settings)
     if settings.backend == "ray":
+        from engine.cluster.backend import RayBackend
+
         return RayBackend(
             _WORKER,
             hello,
@@ -183,4 +185,5 @@ def _backend(settings: EngineSettings) -> Backend:
         hello,
         workers=settings.workers,
         start_timeout_s=settings.start_timeout_s,
+        meanwhile=prepare_to_read,
     )

@@ -55,3 +55,8 @@ class EngineSettings:
     start_timeout_s: float = 120.0
     decode_memory_mb: int = 1024
     unload_after_s: float = 1800.0
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the index is: where the settings say, else under ``home``."""
+        return self.index or self.home / "index"

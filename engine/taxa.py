@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from engine.contracts import Ancestor, NameMatch, Taxon
+from engine.contracts import NameMatch, Taxon
 from engine.fact_file import FactFile, FactFileError
 from engine.name_search import HYBRID_SIGN, SCIENTIFIC, NameSearch, fold
+from engine.taxon_rows import CLASSIFIER_SETS, COLUMNS, LABEL_SETS, TaxonRows
 from engine.vernacular import VernacularNames, language_of
 
 __all__ = [
@@ -29,22 +30,6 @@ __all__ = [
     "TaxonTableError",
     "fold",
 ]
-
-CLASSIFIER_SETS = ("birds", "insects", "plants")
-LABEL_SETS = (*CLASSIFIER_SETS, "inat2021")
-COLUMNS = (
-    "parent",
-    "rank",
-    "scientific_name",
-    "vernacular_name",
-    "other_names",
-    "gbif_key",
-    "col_key",
-    "inat_taxon_id",
-    *LABEL_SETS,
-)
-"""Columns of the file. ``parent`` is the row number, from 0, of the next higher taxon,
-which always stands above; ``other_names`` are further English names, split by ``|``."""
 
 TAXON_FILE = FactFile(
     format="fieldmark-taxa",
@@ -61,19 +46,9 @@ TaxonTableError = FactFileError
 class TaxonTable:
     """Every taxon of the label sets and every higher taxon above one, immutable."""
 
-    def __init__(
-        self,
-        taxa: tuple[Taxon, ...],
-        labels: dict[str, tuple[Taxon | None, ...]],
-        other_names: dict[int, tuple[str, ...]],
-        parents: frozenset[int],
-        inat_taxon_ids: dict[int, int],
-    ) -> None:
-        self._taxa = taxa
-        self._labels = labels
-        self._other_names = other_names
-        self._parents = parents
-        self._inat_taxon_ids = inat_taxon_ids
+    def __init__(self, rows: TaxonRows) -> None:
+        self._taxa = rows
+        self._labels: dict[str, tuple[Taxon | None, ...]] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -85,8 +60,8 @@ class TaxonTable:
         path = path or DEFAULT_PATH
         head, lines = TAXON_FILE.read(path)
         try:
-            return cls(*_parse(head["widths"], lines))
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+            return cls(TaxonRows(lines, head["widths"]))
+        except (ValueError, KeyError, TypeError) as error:
             raise TAXON_FILE.damaged(path) from error
 
     def __len__(self) -> int:
@@ -103,11 +78,19 @@ class TaxonTable:
 
         Raises:
             KeyError: There is no such label set.
+            TaxonTableError: The table has more labels than its head says.
         """
-        try:
-            return self._labels[label_set]
-        except KeyError:
-            raise KeyError(f"No label set {label_set!r}: choose from {LABEL_SETS}.") from None
+        if label_set not in LABEL_SETS:
+            raise KeyError(f"No label set {label_set!r}: choose from {LABEL_SETS}.")
+        if label_set not in self._labels:
+            try:
+                self._labels[label_set] = self._taxa.labels(label_set)
+            except IndexError as error:
+                raise TaxonTableError(
+                    f"The taxon table has more labels of {label_set} than it says: build it again "
+                    "with `fieldmark taxa build`."
+                ) from error
+        return self._labels[label_set]
 
     def by_gbif_key(self, key: int) -> Taxon | None:
         """Return the taxon with the integer GBIF backbone key ``key``, if it is here."""
@@ -176,7 +159,7 @@ class TaxonTable:
         for depth, ancestor in enumerate(taxon.lineage):
             if ancestor.rank == rank:
                 above = taxon.lineage[:depth]
-                return self._by_path.get((*above, ancestor)) or Taxon(
+                return self._taxa.at((*above, ancestor)) or Taxon(
                     scientific_name=ancestor.name, rank=rank, lineage=above
                 )
         return None
@@ -187,21 +170,16 @@ class TaxonTable:
 
     @cached_property
     def _inat_taxon_id_of(self) -> dict[Taxon, int]:
-        return {self._taxa[row]: number for row, number in self._inat_taxon_ids.items()}
-
-    @cached_property
-    def _by_path(self) -> dict[tuple[Ancestor, ...], Taxon]:
-        return {_path(self._taxa[row]): self._taxa[row] for row in self._parents}
+        numbers = ((taxon, self._taxa.inat_taxon_id(row)) for row, taxon in enumerate(self))
+        return {taxon: number for taxon, number in numbers if number is not None}
 
     @cached_property
     def _tier(self) -> bytes:
         """How far back each row stands among suggestions: 0, 1 or 2."""
-        known = {
-            label_set: {id(taxon) for taxon in taxa} for label_set, taxa in self._labels.items()
-        }
-        first = set().union(*(known.get(s, set()) for s in CLASSIFIER_SETS))
+        known = {label_set: set(self._taxa.labelled(label_set)) for label_set in LABEL_SETS}
+        first = set().union(*(known[label_set] for label_set in CLASSIFIER_SETS))
         second = set().union(*known.values())
-        return bytes(0 if id(t) in first else 1 if id(t) in second else 2 for t in self._taxa)
+        return bytes(0 if n in first else 1 if n in second else 2 for n in range(len(self)))
 
     def _taxon_of(self, taxon: Taxon) -> Taxon | None:
         """Return this table's taxon of the name and kingdom of ``taxon``, whoever made that."""
@@ -223,56 +201,8 @@ class TaxonTable:
         """Yield row, language and name, of each taxon the leading ones first."""
         for row, taxon in enumerate(self._taxa):
             yield row, SCIENTIFIC, taxon.scientific_name
-            for name in (taxon.vernacular_name, *self._other_names.get(row, ())):
+            for name in (taxon.vernacular_name, *self._taxa.other_names(row)):
                 if name:
                     yield row, "en", name
             for language, name in self._vernacular.of(taxon.scientific_name):
                 yield row, language, name
-
-
-def _path(taxon: Taxon) -> tuple[Ancestor, ...]:
-    return (*taxon.lineage, Ancestor(taxon.rank, taxon.scientific_name))
-
-
-def _parse(
-    widths: dict[str, int], lines: list[str]
-) -> tuple[
-    tuple[Taxon, ...],
-    dict[str, tuple[Taxon | None, ...]],
-    dict[int, tuple[str, ...]],
-    frozenset[int],
-    dict[int, int],
-]:
-    """Build the arguments of ``TaxonTable`` from the rows of the file."""
-    taxa: list[Taxon] = []
-    labels: dict[str, list[Taxon | None]] = {s: [None] * widths[s] for s in LABEL_SETS}
-    other_names: dict[int, tuple[str, ...]] = {}
-    inat_taxon_ids: dict[int, int] = {}
-    lineages: dict[str, tuple[Ancestor, ...]] = {"": ()}
-    for row, line in enumerate(lines):
-        parent, rank, name, vernacular, others, gbif_key, col_key, inat, *indexes = line.split("\t")
-        if parent not in lineages:
-            lineages[parent] = _path(taxa[int(parent)])
-        taxon = Taxon(
-            scientific_name=name,
-            rank=rank,
-            lineage=lineages[parent],
-            vernacular_name=vernacular or None,
-            gbif_key=int(gbif_key) if gbif_key else None,
-            col_key=col_key or None,
-        )
-        taxa.append(taxon)
-        if others:
-            other_names[row] = tuple(others.split("|"))
-        if inat:
-            inat_taxon_ids[row] = int(inat)
-        for label_set, index in zip(LABEL_SETS, indexes, strict=True):
-            if index:
-                labels[label_set][int(index)] = taxon
-    return (
-        tuple(taxa),
-        {label_set: tuple(found) for label_set, found in labels.items()},
-        other_names,
-        frozenset(int(parent) for parent in lineages if parent),
-        inat_taxon_ids,
-    )

@@ -7,7 +7,6 @@ message holds the settings; the answer to it says which networks are open.
 from __future__ import annotations
 
 import ctypes
-import io
 import logging
 import os
 import resource
@@ -20,25 +19,14 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import sleep
-from typing import BinaryIO, cast
-
-from PIL import Image
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from engine.channel import ChannelClosed, Message, read_message, write_message
-from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
-from engine.encoding import (
-    decode_lesson,
-    decode_settings,
-    decode_tiles,
-    encode_coordinates,
-    encode_error,
-    encode_identification,
-    encode_models,
-    encode_world_map,
-)
-from engine.gps import read_coordinates
-from engine.pipeline import Pipeline
-from engine.world_map import compose_world_map
+from engine.encoding import decode_settings, encode_models
+from engine.network import begin_networks
+
+if TYPE_CHECKING:
+    from engine.pipeline import Pipeline
 
 log = logging.getLogger("engine.worker")
 
@@ -73,57 +61,18 @@ def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
     From here on this process may grow only as far as its settings let it.
     """
     settings = decode_settings(hello)
-    pipeline = Pipeline(settings)
-    _warm_up(pipeline)
+    networks = begin_networks(settings)
+    # Imported while the networks are compiled, as are the taxa read: that needs no interpreter.
+    from engine.answering import answer, warm_up
+    from engine.pipeline import Pipeline
+
+    pipeline = Pipeline(settings, networks)
+    warm_up(pipeline)
     _cap_memory(settings.decode_memory_mb)
     if settings.unload_after_s:
         idle = (pipeline, settings.unload_after_s)
         Thread(target=_unload_idle, args=idle, name="unloads networks", daemon=True).start()
     return encode_models(pipeline.models), partial(answer, pipeline)
-
-
-def answer(pipeline: Pipeline, request: Message) -> Message:
-    """Run one request; every failure becomes an answer."""
-    try:
-        return _carry_out(pipeline, request)
-    except EngineError as error:
-        if error.__cause__ is not None:
-            log.info("%s (%r)", error, error.__cause__)
-        return encode_error(error)
-    # The process boundary: whatever else went wrong is logged here and must reach the caller.
-    except Exception:
-        log.exception("A request failed.")
-        return encode_error(EngineFailed("Something went wrong while I looked at this photo."))
-
-
-def _carry_out(pipeline: Pipeline, request: Message) -> Message:
-    if "ping" in request.body:
-        return Message({})
-    if "learn" in request.body:
-        return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
-    if "tiles" in request.body:
-        return encode_world_map(compose_world_map(*decode_tiles(request)))
-    if "gps" in request.body:
-        return encode_coordinates(read_coordinates(request.blobs[0]))
-    return encode_identification(
-        pipeline.identify(
-            request.blobs,
-            Group(request.body["group"]),
-            limit=request.body["limit"],
-            preview=request.body["preview"],
-            certainty=request.body["certainty"],
-        )
-    )
-
-
-def _warm_up(pipeline: Pipeline) -> None:
-    """Run a photo through every network, so that the first member does not wait for it."""
-    photo = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(photo, "JPEG")
-    try:
-        pipeline.identify([photo.getvalue()], Group.AUTO)
-    except ModelUnavailable:
-        log.warning("This worker has no network to answer with.")
 
 
 def _unload_idle(pipeline: Pipeline, after_s: float) -> None:

@@ -26,7 +26,6 @@ from engine import (
     Verdict,
 )
 from engine.index import SpeciesIndex
-from engine.index_manifest import index_folder
 from engine.precision import PRECISIONS
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (
@@ -208,7 +207,7 @@ def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, T
     """Return the species that the index holds, by name; none where it is not used."""
     if not {"index", STARTER} & hosted.keys():
         return {}
-    folder = starter_index(settings) if STARTER in hosted else index_folder(settings)
+    folder = starter_index(settings) if STARTER in hosted else settings.index_folder
     index = SpeciesIndex.open(folder, touch=False)
     return {taxon.scientific_name: taxon for taxon in index.taxa}
 

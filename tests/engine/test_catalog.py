@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
-from engine.catalog import CatalogInvalid, UnknownModel, find_entry, load_catalog
+from engine import catalog
+from engine.catalog import CatalogInvalid, ModelEntry, UnknownModel, find_entry, load_catalog
 from engine.contracts import Group
 from engine.taxa import TaxonTable
 
@@ -26,6 +28,28 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "catalog.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_what_ships_obeys_the_rules_of_a_users_file(tmp_path: Path) -> None:
+    shipped = Path(catalog.__file__).with_name("catalog.toml").read_text(encoding="utf-8")
+    assert dict(load_catalog(write(tmp_path, shipped))) == {
+        name: entry
+        if entry.local_folder is None
+        else replace(entry, handle=str(tmp_path / "data/starter/model"))
+        for name, entry in load_catalog().items()
+    }
+
+
+def test_the_rules_know_every_key_of_an_entry(tmp_path: Path) -> None:
+    keys = ", ".join(f.name for f in fields(ModelEntry) if f.name != "name")
+    with pytest.raises(CatalogInvalid) as refusal:
+        load_catalog(write(tmp_path, "[birds]\nclases = 3"))
+    assert str(refusal.value).endswith(f"its keys are {keys}.")
+
+
+def test_the_starter_keeps_its_folder_where_only_another_key_changes(tmp_path: Path) -> None:
+    changed = load_catalog(write(tmp_path, '[starter]\ntitle = "Ours"\n'))["starter"]
+    assert changed == replace(load_catalog()["starter"], title="Ours")
 
 
 def test_the_three_hub_classifiers_ship() -> None:

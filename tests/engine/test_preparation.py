@@ -92,12 +92,31 @@ def test_a_record_of_something_else_does_not_hold(
     assert choose_runtime(module, settings).runtime == "openvino"
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"model": "birds"}'])
+@pytest.mark.parametrize(("key", "value"), [("runtime", "onnx"), ("precision", "int8")])
+def test_a_record_of_no_runtime_that_there_is_does_not_hold(
+    module: Module, settings: EngineSettings, record: Preparation, key: str, value: str
+) -> None:
+    write_preparation(replace(record, **{key: value}), module, settings)
+    with pytest.raises(NotPrepared, match="unreadable: run `fieldmark models verify birds`"):
+        read_preparation(module, settings)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"model": "birds", "compared": "2026-01-01"}',
+        b'{"model": "birds", "compared": 1}',
+    ],
+)
 def test_a_damaged_record_does_not_hold(
-    module: Module, settings: EngineSettings, record: Preparation, content: str
+    module: Module, settings: EngineSettings, record: Preparation, content: bytes
 ) -> None:
     write_preparation(record, module, settings)
-    (settings.home / "prepared" / "birds.json").write_text(content)
+    (settings.home / "prepared" / "birds.json").write_bytes(content)
     with pytest.raises(NotPrepared, match="unreadable: run `fieldmark models verify birds`"):
         read_preparation(module, settings)
 

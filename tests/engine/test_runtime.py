@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -26,3 +29,14 @@ def test_pixels_that_were_scaled_already_are_refused(hub_modules: HubModules) ->
     network = open_network(hub_modules.folder / "birds_V1", runtime="openvino")
     with pytest.raises(TypeError):
         network(np.ones((1, 224, 224, 3), np.float32))  # type: ignore[arg-type]
+
+
+def test_openvino_comes_without_what_sends_word_of_it() -> None:
+    code = (
+        "import sys; from engine.openvino_alone import import_openvino; "
+        "assert 'CPU' in import_openvino().Core().available_devices; "
+        "print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "openvino._pyopenvino" in ran.stdout.split()
+    assert not [name for name in ran.stdout.split() if "telemetry" in name]

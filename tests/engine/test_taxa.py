@@ -309,6 +309,7 @@ def test_a_cut_or_foreign_file_is_refused_in_one_sentence(tmp_path: Path) -> Non
         "no header": gzip.compress(text.partition(b"\n")[2]),
         "rows lost": gzip.compress(text[: text.rindex(b"\n", 0, -1) + 1]),
         "cells lost": gzip.compress(text.replace(b"\tPasser\t", b"\t", 1)),
+        "upside down": gzip.compress(text.replace(b"\n0\tphylum\t", b"\n9\tphylum\t", 1)),
         "letters": gzip.compress(text.replace(b"\t8255548\t", b"\tkey\t", 1)),
     }
     path = tmp_path / "taxa.tsv.gz"
@@ -317,6 +318,16 @@ def test_a_cut_or_foreign_file_is_refused_in_one_sentence(tmp_path: Path) -> Non
         with pytest.raises(TaxonTableError, match="no taxon table, or a damaged one") as refusal:
             TaxonTable.load(path)
         assert "fieldmark taxa build" in str(refusal.value), case
+
+
+def test_labels_that_the_head_does_not_count_are_refused(tmp_path: Path) -> None:
+    text = gzip.decompress(DEFAULT_PATH.read_bytes())
+    path = tmp_path / "taxa.tsv.gz"
+    path.write_bytes(gzip.compress(text.replace(b'"birds": 965', b'"birds": 900', 1)))
+    fewer = TaxonTable.load(path)
+    assert len(fewer.labels("insects")) == 1022
+    with pytest.raises(TaxonTableError, match=r"more labels of birds than it says: build it again"):
+        fewer.labels("birds")
 
 
 def test_a_missing_file_and_a_newer_version_say_so(tmp_path: Path) -> None:

@@ -33,9 +33,10 @@ class WayFigures:
     requests at once over 64 times the median latency by cores. ``longest_block_ms`` is the longest
     that the event loop stood still with 64 at once: in the median turn, and in the worst. Memory is
     PSS: of a process that holds a network, and of all the contestant's processes. ``cold_start_s``
-    is from the start of the process to the first answer. ``same_answer_as_original`` is the share
-    of the photos that are given any species: ours gives none where a network is sure of
-    ``background``.
+    is from the start of the process to the first answer, of an installation that ran before: ours
+    compiles its network in the first turn, and finds it on disk in the others.
+    ``same_answer_as_original`` is the share of the photos that are given any species: ours gives
+    none where a network is sure of ``background``.
     """
 
     runtime: str

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-import multiprocessing
 import os
 from collections.abc import Collection
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,6 +143,9 @@ class TensorFlowPool:
 
     async def start(self) -> None:
         """Make the pool; a worker loads the module when it is spawned."""
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
         # Not forked: a fork after TensorFlow has started threads hangs.
         self._pool = ProcessPoolExecutor(
             _WORKERS,
@@ -167,7 +168,9 @@ class TensorFlowPool:
 
     def worker_pids(self) -> Collection[int]:
         """Return the pool's processes."""
-        return tuple(child.pid for child in multiprocessing.active_children() if child.pid)
+        from multiprocessing import active_children
+
+        return tuple(child.pid for child in active_children() if child.pid)
 
     def runtime(self) -> str:
         """Say what runs the network."""

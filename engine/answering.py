@@ -1,0 +1,68 @@
+"""What a worker does with one request: look at a photo, learn one, or put a map together."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+from PIL import Image
+
+from engine.channel import Message
+from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
+from engine.encoding import (
+    decode_lesson,
+    decode_tiles,
+    encode_coordinates,
+    encode_error,
+    encode_identification,
+    encode_world_map,
+)
+from engine.gps import read_coordinates
+from engine.pipeline import Pipeline
+from engine.world_map import compose_world_map
+
+log = logging.getLogger(__name__)
+
+
+def answer(pipeline: Pipeline, request: Message) -> Message:
+    """Run one request; every failure becomes an answer."""
+    try:
+        return _carry_out(pipeline, request)
+    except EngineError as error:
+        if error.__cause__ is not None:
+            log.info("%s (%r)", error, error.__cause__)
+        return encode_error(error)
+    # The process boundary: whatever else went wrong is logged here and must reach the caller.
+    except Exception:
+        log.exception("A request failed.")
+        return encode_error(EngineFailed("Something went wrong while I looked at this photo."))
+
+
+def _carry_out(pipeline: Pipeline, request: Message) -> Message:
+    if "ping" in request.body:
+        return Message({})
+    if "learn" in request.body:
+        return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
+    if "tiles" in request.body:
+        return encode_world_map(compose_world_map(*decode_tiles(request)))
+    if "gps" in request.body:
+        return encode_coordinates(read_coordinates(request.blobs[0]))
+    return encode_identification(
+        pipeline.identify(
+            request.blobs,
+            Group(request.body["group"]),
+            limit=request.body["limit"],
+            preview=request.body["preview"],
+            certainty=request.body["certainty"],
+        )
+    )
+
+
+def warm_up(pipeline: Pipeline) -> None:
+    """Run a photo through every network, so that the first member does not wait for it."""
+    photo = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(photo, "JPEG")
+    try:
+        pipeline.identify([photo.getvalue()], Group.AUTO)
+    except ModelUnavailable:
+        log.warning("This worker has no network to answer with.")

@@ -1,0 +1,117 @@
+"""Networks as OpenVINO compiled them, kept on disk for the next worker that opens them.
+
+Compiling takes most of a worker's start, and gives the same for the same module, processor,
+OpenVINO and settings. What is kept is good for nothing else, and may be deleted at any
+time: it is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+RECIPE = 2
+"""How ``engine.runtime`` prepares a module before it compiles it: counts up with each change."""
+
+_CHECKSUM_BYTES = 4
+
+Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledFolder:
+    """The folder for what was compiled of one module, which ``checksum`` identifies."""
+
+    folder: Path
+    checksum: str
+
+    def open(self, core: Any, options: Mapping[str, object]) -> Any | None:
+        """Return the module as it was compiled here with ``options``, or None if it was not."""
+        path = self._path(core, options)
+        try:
+            return core.import_model(_read(path), "CPU", dict(options))
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            log.warning("%s cannot be used (%s): compiling anew.", path, reason)
+            return None
+
+    def keep(self, compiled: Any, core: Any, options: Mapping[str, object]) -> None:
+        """Keep what was compiled with ``options``, in one step, and drop what it replaces."""
+        path = self._path(core, options)
+        made = BytesIO()
+        compiled.export_model(made)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(path, made.getbuffer())
+            for other in self.folder.glob("*.blob"):
+                if not other.name.startswith(self._module()):
+                    other.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning(
+                "The compiled network cannot be kept in %s (%s): each worker compiles it anew.",
+                self.folder, error.strerror or error,
+            )  # fmt: skip
+
+    def _path(self, core: Any, options: Mapping[str, object]) -> Path:
+        here = {
+            "processor": core.get_property("CPU", "FULL_DEVICE_NAME"),
+            "abilities": core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
+            "options": dict(options),
+        }
+        return self.folder / f"{self._module()}-{_digest(here)}.blob"
+
+    def _module(self) -> str:
+        """Name the module and what compiles it; of any other there is no use for what was kept."""
+        from openvino import get_version
+
+        return _digest({"module": self.checksum, "openvino": get_version(), "recipe": RECIPE})
+
+
+def _digest(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _read(path: Path) -> bytes:
+    """Return what was written to ``path``.
+
+    Raises:
+        OSError: it cannot be read, or not all of it is there as it was.
+    """
+    with path.open("rb") as file:
+        checksum, content = file.read(_CHECKSUM_BYTES), file.read()
+    if checksum != _checksum(content):
+        raise OSError("its checksum is wrong")
+    return content
+
+
+def _write(path: Path, content: Buffer) -> None:
+    """Write ``content`` to ``path`` in one step: others find all of it, or what was there before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        draft = Path(file.name)
+        try:
+            file.writelines((_checksum(content), content))
+            file.close()
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _checksum(content: Buffer) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "big")
