@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError
-from engine.precision import PRECISIONS, Precision
+from engine.precision import Precision, precisions_of
 
 FORMAT = "fieldmark-index"
 VERSION = 1
@@ -89,12 +89,7 @@ class IndexManifest:
     @property
     def precisions(self) -> dict[str, Precision]:
         """At which precision each network computed that made the index, by name."""
-        return {
-            part.partition("@")[0]: precision
-            for part in self.embedder.split("+")
-            for precision in PRECISIONS
-            if part.endswith(f"/{precision}")
-        }
+        return precisions_of(self.embedder)
 
 
 _ADAPTER = TypeAdapter(IndexManifest)

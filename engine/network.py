@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,7 @@ from engine.compiled import CompiledFolder
 from engine.contracts import EngineFailed
 from engine.hub import Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
-from engine.precision import Precision, choose_precision
+from engine.precision import Precision, choose_precision, precisions_of
 from engine.preparation import choose_runtime
 from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
 from engine.settings import EngineSettings
@@ -142,14 +143,11 @@ def begin_networks(settings: EngineSettings) -> Networks:
 
 
 def _precisions_of_index(settings: EngineSettings) -> Mapping[str, Precision]:
-    if not settings.index_folder.is_dir():
-        return {}
-    # It is read with pydantic, of which a worker without an index has no need.
-    from engine.index_manifest import IndexRefused, read_manifest
-
+    """Glance at the manifest: to check it takes pydantic, and as long as to open a network."""
     try:
-        return read_manifest(settings.index_folder).precisions
-    except IndexRefused:
+        manifest = json.loads((settings.index_folder / "manifest.json").read_bytes())
+        return precisions_of(manifest["embedder"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}  # and why is said where the index is opened
 
 

@@ -30,6 +30,16 @@ def choose_precision(entry: ModelEntry, asked: PrecisionSetting) -> Precision:
     return "bf16" if alike and computes_in_bf16() else "f32"
 
 
+def precisions_of(embedder: str) -> dict[str, Precision]:
+    """Return at which precision each network computes that an embedder's identity names."""
+    return {
+        part.partition("@")[0]: precision
+        for part in embedder.split("+")
+        for precision in PRECISIONS
+        if part.endswith(f"/{precision}")
+    }
+
+
 @cache
 def computes_in_bf16() -> bool:
     """Tell whether this machine's processor has instructions for bf16."""

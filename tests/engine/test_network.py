@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from engine.catalog import ModelEntry, load_catalog
 from engine.contracts import EngineFailed
 from engine.hub import HubError, ModuleRefused, locate
-from engine.network import Networks, ResidentNetwork
+from engine.index_manifest import MANIFEST
+from engine.network import Networks, ResidentNetwork, begin_networks
 from engine.precision import Precision
 from engine.runtime import Images, NetworkUnreadable, Outputs
 from engine.settings import EngineSettings
 from engine.starter import STARTER
+from tests.hub_modules import HubModules
 
 PHOTO = np.full((1, 192, 192, 3), 128, np.uint8)
 
@@ -135,3 +138,26 @@ def test_left_open_the_precision_is_the_indexs(
     networks.begin([starter])
     expected = made_at if asked == "auto" else asked
     assert networks.open(starter)[1].description == f"openvino {expected}"
+
+
+@pytest.mark.parametrize("made_at", ["f32", "bf16"])
+def test_what_classifies_is_opened_ahead_at_the_precision_of_the_index(
+    tmp_path: Path, hub_modules: HubModules, made_at: Precision
+) -> None:
+    settings = EngineSettings(home=tmp_path, models_dir=hub_modules.no_plants)
+    settings.index_folder.mkdir()
+    manifest = settings.index_folder / MANIFEST
+    manifest.write_text(json.dumps({"embedder": f"birds@0123456789ab/224/{made_at}"}))
+    _, network = begin_networks(settings).open(load_catalog()["birds"])
+    assert network.description == f"openvino {made_at}"
+
+
+@pytest.mark.parametrize("manifest", ["{", "[]", "{}", '{"embedder": 1}'])
+def test_a_damaged_manifest_does_not_keep_networks_from_opening(
+    tmp_path: Path, hub_modules: HubModules, manifest: str
+) -> None:
+    settings = EngineSettings(home=tmp_path, models_dir=hub_modules.no_plants)
+    settings.index_folder.mkdir()
+    (settings.index_folder / MANIFEST).write_text(manifest)
+    _, network = begin_networks(settings).open(load_catalog()["birds"])
+    assert network.description.startswith("openvino ")
