@@ -78,6 +78,7 @@ def plain_identification(identification: Identification) -> Plain:
         "group": identification.group.value,
         "known": identification.known,
         "known_score": identification.known_score,
+        "trust": identification.trust,
         "models": [plain_model(model) for model in identification.models],
         "timings_ms": identification.timings_ms,
         "notes": identification.notes,

@@ -78,6 +78,7 @@ IDENTIFICATIONS = st.builds(
     group=GROUPS,
     known=st.booleans(),
     known_score=FLOATS,
+    trust=FLOATS,
     models=MODELS,
     timings_ms=st.dictionaries(TEXT, FLOATS, max_size=2),
     preview=st.none() | st.binary(min_size=1, max_size=9),
