@@ -18,14 +18,33 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.openvino_alone import import_openvino
+
 log = logging.getLogger(__name__)
 
-RECIPE = 2
-"""How ``engine.runtime`` prepares a module before it compiles it: counts up with each change."""
+RECIPE = 3
+"""How ``engine.runtime`` prepares a module before it compiles it, and how what is compiled is kept:
+counts up with each change."""
 
 _CHECKSUM_BYTES = 4
+_DAMAGED = "its checksum is wrong"
 
 Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A network as OpenVINO compiled it.
+
+    It reads its weights from ``file`` for as long as it lives, where it was kept in one: all
+    workers have them in memory once. It must not outlive it.
+    """
+
+    model: Any
+    file: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +54,13 @@ class CompiledFolder:
     folder: Path
     checksum: str
 
-    def open(self, core: Any, options: Mapping[str, object]) -> Any | None:
+    def open(self, core: Any, options: Mapping[str, object]) -> Compiled | None:
         """Return the module as it was compiled here with ``options``, or None if it was not."""
         path = self._path(core, options)
         try:
-            return core.import_model(_read(path), "CPU", dict(options))
+            content = _map(path)
+            tensor = import_openvino().Tensor(content, shared_memory=True)
+            return Compiled(model=core.import_model(tensor, "CPU", dict(options)), file=content)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError) as error:
@@ -83,16 +104,21 @@ def _digest(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _read(path: Path) -> bytes:
-    """Return what was written to ``path``.
+def _map(path: Path) -> NDArray[np.uint8]:
+    """Return what was written to ``path``, ``(bytes,)``, in memory as far as it is looked at.
+
+    Whoever replaces the file writes another, so that this one stays as it is.
 
     Raises:
         OSError: it cannot be read, or not all of it is there as it was.
     """
-    with path.open("rb") as file:
-        checksum, content = file.read(_CHECKSUM_BYTES), file.read()
-    if checksum != _checksum(content):
-        raise OSError("its checksum is wrong")
+    if not path.stat().st_size:
+        raise OSError(_DAMAGED)
+    # OpenVINO takes memory that could be written to; what is written to this stays in the process.
+    everything = np.memmap(path, np.uint8, mode="c")
+    content, checksum = everything[:-_CHECKSUM_BYTES], everything[-_CHECKSUM_BYTES:]
+    if checksum.tobytes() != _checksum(content.data):
+        raise OSError(_DAMAGED)
     return content
 
 
@@ -105,7 +131,7 @@ def _write(path: Path, content: Buffer) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         draft = Path(file.name)
         try:
-            file.writelines((_checksum(content), content))
+            file.writelines((content, _checksum(content)))
             file.close()
             draft.replace(path)
         except BaseException:

@@ -13,15 +13,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from engine.contracts import PhotoRejected
 
-FORMATS = (
-    "JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "DIB", "TIFF", "JPEG2000",
-)  # fmt: skip
+_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "JPEG2000")
 MAX_PIXELS = 40_000_000
 MIN_SIDE = 32
 LONGEST_SIDE = 512
@@ -40,7 +37,9 @@ _NOT_A_PHOTO = (
 )
 _CUT_OFF = "This photo is damaged or cut off. Please upload it again."
 
-pillow_heif.register_heif_opener()
+_ISO_MEDIA = b"ftyp"
+"""Bytes 4 to 8 of a HEIF file, and of AVIF and videos (ISO/IEC 14496-12)."""
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
@@ -103,8 +102,24 @@ def decode(data: bytes) -> Photo:
         raise PhotoRejected(_CUT_OFF) from error
 
 
+def open_image(data: bytes) -> Image.Image:
+    """Open an image file of a format that is read here, without decoding its pixels.
+
+    Raises:
+        UnidentifiedImageError: it is of no such format.
+        Exception: one of ``UNREADABLE``, where it is damaged.
+    """
+    if data[4:8] != _ISO_MEDIA:
+        return Image.open(io.BytesIO(data), formats=_FORMATS)
+    # Few photos are HEIF, and its decoders take their time and memory to be loaded.
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return Image.open(io.BytesIO(data), formats=(*_FORMATS, "HEIF"))
+
+
 def _decode(data: bytes) -> Photo:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_image(data) as image:
         _check_size(*image.size)
         if image.format == "PNG":
             _check_checksums(data)

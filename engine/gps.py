@@ -6,7 +6,6 @@ a worker, as all reading of strangers' files does.
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD
 
 from engine.contracts import Coordinates
-from engine.decode import FORMATS, MAX_PIXELS, UNREADABLE
+from engine.decode import MAX_PIXELS, UNREADABLE, open_image
 
 _SIXTIETHS = 3
 
@@ -45,7 +44,7 @@ def coordinates_of(tags: Mapping[int, Any]) -> Coordinates | None:
 
 
 def _gps_tags(data: bytes) -> Mapping[int, Any]:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_image(data) as image:
         # A PNG may carry its EXIF behind the pixels, which are unpacked on the way there.
         if math.prod(image.size) > MAX_PIXELS:
             return {}

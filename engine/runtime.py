@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiled import CompiledFolder
+from engine.compiled import Compiled, CompiledFolder
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision
 
@@ -92,10 +92,11 @@ class OpenVinoNetwork:
             compiled = _compile(core, folder, options, kept)
         except RuntimeError as error:
             raise NetworkUnreadable(_openvino_reason(folder, error)) from error
-        shape = compiled.inputs[0].partial_shape
+        shape = compiled.model.inputs[0].partial_shape
         self._one_by_one = bool(shape.rank.is_static and shape[0] == 1)
-        self._names = [output.get_any_name() for output in compiled.outputs]
-        self._request = compiled.create_infer_request()
+        self._names = [output.get_any_name() for output in compiled.model.outputs]
+        self._request = compiled.model.create_infer_request()
+        self._file = compiled.file  # which the request reads
 
     def __call__(self, images: Images) -> Outputs:
         """Run a batch; see ``Network``."""
@@ -181,13 +182,14 @@ def choose_output(outputs: Outputs, width: int) -> NDArray[np.float32]:
 
 def _compile(
     core: Any, folder: Path, options: Mapping[str, object], kept: CompiledFolder | None
-) -> Any:
+) -> Compiled:
     compiled = None if kept is None else kept.open(core, options)
-    if compiled is None:
-        compiled = core.compile_model(_taking_bytes(_fix_batch(core, folder)), "CPU", dict(options))
-        if kept is not None:
-            kept.keep(compiled, core, options)
-    return compiled
+    if compiled is not None:
+        return compiled
+    model = core.compile_model(_taking_bytes(_fix_batch(core, folder)), "CPU", dict(options))
+    if kept is not None:
+        kept.keep(model, core, options)
+    return Compiled(model=model)
 
 
 def _fix_batch(core: Any, folder: Path) -> Any:

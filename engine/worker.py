@@ -68,6 +68,7 @@ def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
 
     pipeline = Pipeline(settings, networks)
     warm_up(pipeline)
+    _give_back_memory()
     _cap_memory(settings.decode_memory_mb)
     if settings.unload_after_s:
         idle = (pipeline, settings.unload_after_s)
@@ -80,9 +81,16 @@ def _unload_idle(pipeline: Pipeline, after_s: float) -> None:
     while True:
         sleep(after_s / 2)
         if pipeline.let_go(after_s):
-            # The allocator keeps what was freed for itself, until it is told that all is over.
-            with suppress(OSError, AttributeError):
-                ctypes.CDLL(None).malloc_trim(0)
+            _give_back_memory()
+
+
+def _give_back_memory() -> None:
+    """Give what was freed, as after networks were opened, from the allocator to the system.
+
+    Glibc's allocator keeps it for itself until it is told; others have no such call.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cap_memory(headroom_mb: int) -> None:

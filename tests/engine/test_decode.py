@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +17,8 @@ from PIL import Image
 
 from engine.contracts import PhotoRejected
 from engine.decode import LONGEST_SIDE, decode
+
+pillow_heif.register_heif_opener()  # the engine's own processes do so at the first HEIF
 
 REFUSED = {
     "gen/truncated_60pct.jpg": "cut off",
@@ -64,6 +69,26 @@ def test_every_format_decodes_to_the_same_picture(kind: str) -> None:
     photo = decode(encode(gradient(), kind))
     assert photo.pixels.shape == (200, 300, 3)
     assert np.abs(photo.pixels.astype(int) - np.asarray(gradient())).mean() < 12
+
+
+FIRST_HEIF = """
+import sys
+from pathlib import Path
+from engine.decode import decode
+jpeg, heif = (Path(path).read_bytes() for path in sys.argv[1:])
+decode(jpeg)
+assert "pillow_heif" not in sys.modules
+print(decode(heif).pixels.shape)
+"""
+
+
+def test_the_decoders_of_heif_are_loaded_with_the_first_one(tmp_path: Path) -> None:
+    paths = [tmp_path / kind for kind in ("JPEG", "HEIF")]
+    for path in paths:
+        path.write_bytes(encode(gradient(), path.name))
+    command = [sys.executable, "-c", FIRST_HEIF, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(200, 300, 3)"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
