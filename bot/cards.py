@@ -14,8 +14,8 @@ import discord
 from bot.headline import (
     HIDDEN,
     Headline,
-    display_name,
     headline,
+    known_name,
     percent,
     scientific,
     worth_a_line,
@@ -127,7 +127,7 @@ def bar(probability: float) -> str:
 def _candidate_line(candidate: Candidate, place: Place | None) -> str:
     taxon = candidate.taxon
     score = f"`{bar(candidate.probability)} {percent(candidate.probability):>5}`"
-    name = f"[{escape(display_name(taxon))}]({taxon_url(taxon)})"
+    name = f"[{known_name(taxon)}]({taxon_url(taxon)})"
     if taxon.vernacular_name:
         name += f" · {scientific(taxon)}"
     if place is not None and taxon in place.unrecorded:

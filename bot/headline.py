@@ -121,7 +121,7 @@ def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
     kind = _shared_noun(verdict, below) or _kind(taxon, identification.group)
     return Headline(
         title=_sentence_case(f"{kind} of the {taxon.rank} {_clean(taxon.scientific_name)}"),
-        lead=f"{lead}{known_as}; {_most_likely(below)}.",
+        lead=f"{lead}{known_as}; {_most_likely(verdict, below)}.",
         url=taxon_url(taxon),
         colour=_LIKELY if verdict.probability >= _LIKELY_FROM else _OPEN,
     )
@@ -132,11 +132,15 @@ def _below(taxon: Taxon, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in worth_a_line(candidates) if step in c.taxon.lineage]
 
 
-def _most_likely(below: Sequence[Candidate]) -> str:
+def _most_likely(verdict: Verdict, below: Sequence[Candidate]) -> str:
     if not below:
         return "the species is open"
     first = below[0]
-    return f"most likely {escape(display_name(first.taxon))}, {percent(first.probability)}"
+    name = known_name(first.taxon)
+    if percent(first.probability) == percent(verdict.probability):
+        # Nothing else that is known competes: it lies too far from what is known of this one.
+        return f"it looks like {name}, but may be a species I don't know"
+    return f"most likely {name}, {percent(first.probability)}"
 
 
 def _shared_noun(verdict: Verdict, below: Sequence[Candidate]) -> str | None:
@@ -192,6 +196,11 @@ def _kind(taxon: Taxon, group: Group) -> str:
 def display_name(taxon: Taxon) -> str:
     """Return the name that people know a taxon by, as plain text."""
     return _sentence_case(_clean(taxon.vernacular_name or taxon.scientific_name))
+
+
+def known_name(taxon: Taxon) -> str:
+    """Set the name that people know a taxon by, the scientific one where there is no other."""
+    return escape(display_name(taxon)) if taxon.vernacular_name else scientific(taxon)
 
 
 def scientific(taxon: Taxon) -> str:

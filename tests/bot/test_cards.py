@@ -72,7 +72,7 @@ def test_a_species() -> None:
         "*Erithacus rubecula*, a bird · **93 %** sure",
         "",
         f"`███████░  93 %` [European robin]({ROBIN_PAGE}) · *Erithacus rubecula*",
-        "`░░░░░░░░   2 %` [Luscinia megarhynchos](https://www.gbif.org/species/2492576)",
+        "`░░░░░░░░   2 %` [*Luscinia megarhynchos*](https://www.gbif.org/species/2492576)",
     ]
     assert embed.footer.text == "Bird · AIY Birds V1 · 184 ms\nFirst frame of an animation."
 
@@ -85,7 +85,7 @@ def test_candidates_below_one_percent_get_no_line_unless_there_is_no_other() -> 
     both = identification_card(identification(candidates=(likely, unlikely)))
     assert "Luscinia" not in (both.description or "")
     alone = identification_card(identification(candidates=(unlikely,)))
-    assert "`░░░░░░░░  <1 %` [Luscinia" in (alone.description or "")
+    assert "`░░░░░░░░  <1 %` [*Luscinia" in (alone.description or "")
 
 
 def test_a_genus() -> None:
@@ -130,6 +130,18 @@ def test_a_genus_leads_to_its_likeliest_species() -> None:
     assert lead == "**90 %** sure of the genus *Passer*; most likely House Sparrow, 55 %."
     assert "House Sparrow" in first
     assert "Eurasian Tree-Sparrow" in second
+
+
+def test_a_genus_of_which_one_species_is_known_may_be_of_another() -> None:
+    nameless, named = (
+        identification_card(
+            identification(verdict=replace(PASSER, probability=0.55), candidates=lookalikes(name))
+        ).description
+        for name in (None, "House Sparrow")
+    )
+    sure = "**55 %** sure of the genus *Passer*; it looks like"
+    assert (nameless or "").startswith(f"{sure} *Passer 0*, but may be a species I don't know.")
+    assert (named or "").startswith(f"{sure} House Sparrow, but may be a species I don't know.")
 
 
 @pytest.mark.parametrize(
