@@ -7,8 +7,9 @@ import logging
 
 from PIL import Image
 
+from engine.backend import LEAVING
 from engine.channel import Message
-from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable
+from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable, NetworkLost
 from engine.encoding import (
     decode_lesson,
     decode_tiles,
@@ -28,6 +29,8 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
     """Run one request; every failure becomes an answer."""
     try:
         return _carry_out(pipeline, request)
+    except NetworkLost as error:
+        return Message({LEAVING: str(error)})
     except EngineError as error:
         if error.__cause__ is not None:
             log.info("%s (%r)", error, error.__cause__)

@@ -8,6 +8,9 @@ from typing import Protocol, TypeAlias
 from engine.channel import Message
 
 PING = Message({"ping": True})
+
+LEAVING = "leaving"
+"""Under this key of an answer a worker says why it cannot go on, and is replaced by a fresh one."""
 """What every worker answers at once, with any message."""
 
 Seat: TypeAlias = str

@@ -196,6 +196,10 @@ class EngineFailed(EngineError):
     """The worker on this request died, and died again when it was tried once more."""
 
 
+class NetworkLost(EngineError):
+    """A network that was let go is not there any more as it was: a fresh worker is needed."""
+
+
 class ModelUnavailable(EngineError):
     """No network on this machine answers for ``group``."""
 

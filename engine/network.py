@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from engine.catalog import ModelEntry, load_catalog
 from engine.compiled import CompiledFolder
-from engine.contracts import EngineFailed
-from engine.hub import Module, ModuleRefused, locate
+from engine.contracts import NetworkLost
+from engine.hub import HubError, Module, ModuleRefused, locate
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision, precisions_of
 from engine.preparation import choose_runtime
@@ -42,15 +42,14 @@ class ResidentNetwork:
         """Run a batch; see ``Network``.
 
         Raises:
-            HubError: it was let go, and is missing by now, or another.
-            EngineFailed: it was let go, and cannot be opened any more.
+            NetworkLost: it was let go, and is missing by now, another, or cannot be opened.
         """
         network = self._network  # which may be let go of meanwhile
         if network is None:
             try:
                 network = self._network = self._opens()
-            except NetworkUnreadable as error:
-                raise EngineFailed(str(error)) from error
+            except (HubError, NetworkUnreadable) as error:
+                raise NetworkLost(str(error)) from error
         self._asked = self._clock()
         return network(images)
 
@@ -157,8 +156,8 @@ def _open_again(before: Module, settings: EngineSettings) -> Network:
     if module.checksum != before.checksum:
         # Its labels and the index that it made were matched with the one of before.
         raise ModuleRefused(
-            f"The {module.entry.name} module in {module.folder} was replaced while Fieldmark ran: "
-            "restart Fieldmark to use the new one."
+            f"The {module.entry.name} module in {module.folder} was replaced while it was not in "
+            "use."
         )
     network = _open_located(module, settings)
     log.info("Opened %s again in %.2f s.", module.entry.name, monotonic() - begun)

@@ -15,7 +15,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import PING, Backend, Seat, Worker, WorkerStartFailed
+from engine.backend import LEAVING, PING, Backend, Seat, Worker, WorkerStartFailed
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
@@ -221,13 +221,26 @@ class WorkerPool:
             self._settle(job, EngineFailed(_STOPPING))
             raise
         else:
+            if reason := answer.body.get(LEAVING):
+                self._replace(worker, job, reason)
+                return
             self._measure(asyncio.get_running_loop().time() - started)
             self._settle(job, answer)
             self._idle.append(worker)
             self._dispatch()
 
+    def _replace(self, worker: Worker, job: _Job, reason: str) -> None:
+        """Have a fresh worker take the request of one that cannot go on, which is not its fault."""
+        log.warning("Worker %s cannot go on: %s", worker.name, reason)
+        worker.kill()
+        job.attempts = 0
+        self._ask_again(job)
+
     def _retry(self, worker: Worker, job: _Job) -> None:
         log.error("Worker %s died on a request (attempt %d).", worker.name, job.attempts)
+        self._ask_again(job)
+
+    def _ask_again(self, job: _Job) -> None:
         if self._drained:
             self._settle(job, EngineFailed(_STOPPING))
         elif job.attempts < _ATTEMPTS:

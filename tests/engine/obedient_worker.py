@@ -3,7 +3,8 @@
 ``{"do": "echo"}`` answers with the request's blobs and its own process id, ``"die"`` kills
 itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
 never answers, ``"hold"`` answers when the pipe named by ``until`` is opened, and
-``"hold and die once"`` kills itself then, the first time.
+``"hold and die once"`` kills itself then, the first time. ``"leave twice"`` says that it cannot go
+on, until two files remember it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.backend import LEAVING
 from engine.channel import ChannelClosed, Message, read_message, write_message
 
 
@@ -26,6 +28,8 @@ def obey(request: Message) -> Message:
     if order == "hold and die once" and first_time(Path(request.body["remember"])):
         Path(request.body["until"]).read_bytes()
         os.kill(os.getpid(), signal.SIGKILL)
+    if order == "leave twice" and any(first_time(Path(p)) for p in request.body["remember"]):
+        return Message({LEAVING: "I was told to leave."})
     if order == "hang":
         threading.Event().wait()
     if order == "hold":

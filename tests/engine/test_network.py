@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,12 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from engine.answering import answer
+from engine.backend import LEAVING
 from engine.catalog import ModelEntry, load_catalog
-from engine.contracts import EngineFailed
-from engine.hub import HubError, ModuleRefused, locate
+from engine.channel import Message
+from engine.contracts import NetworkLost
+from engine.hub import HubError, locate
 from engine.index_manifest import MANIFEST
 from engine.network import Networks, ResidentNetwork, begin_networks
+from engine.pipeline import Pipeline
 from engine.precision import Precision
 from engine.runtime import Images, NetworkUnreadable, Outputs
 from engine.settings import EngineSettings
@@ -91,7 +97,7 @@ def test_a_network_that_was_deleted_while_it_was_let_go_is_missed(
     clock.now = 60
     assert networks.let_go(60)
     shutil.rmtree(moved)
-    with pytest.raises(HubError, match="starter"):
+    with pytest.raises(NetworkLost, match="starter"):
         network(PHOTO)
 
 
@@ -108,8 +114,26 @@ def test_a_network_that_was_replaced_while_it_was_let_go_is_refused(
     (tmp_path / "model" / "assets").mkdir(exist_ok=True)
     (tmp_path / "model" / "assets" / "more.txt").write_text("of another version")
     locate(entry, settings, trust=True)  # as `fieldmark models pull --force` does
-    with pytest.raises(ModuleRefused, match="was replaced while Fieldmark ran: restart"):
+    with pytest.raises(NetworkLost, match="was replaced while it was not in use"):
         network(PHOTO)
+
+
+def test_a_worker_whose_network_was_deleted_leaves_instead_of_answering(
+    hub_modules: HubModules, tmp_path: Path, clock: Clock
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(hub_modules.folder / "birds_V1", models / "birds_V1")
+    settings = EngineSettings(home=tmp_path / "home", models_dir=models, threads=1)
+    pipeline = Pipeline(settings, Networks(settings, clock=clock))
+    photo = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(photo, "JPEG")
+    body = {"group": "bird", "limit": 5, "preview": False, "certainty": 0.85}
+    request = Message(body, (photo.getvalue(),))
+    assert "identification" in answer(pipeline, request).body
+    clock.now = 60
+    assert pipeline.let_go(60)
+    shutil.rmtree(models / "birds_V1")
+    assert "birds" in answer(pipeline, request).body[LEAVING]
 
 
 def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
@@ -125,7 +149,7 @@ def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
     network = ResidentNetwork(Blank(), refuse, clock)
     clock.now = 1
     assert network.let_go(1)
-    with pytest.raises(EngineFailed, match="out of memory"):
+    with pytest.raises(NetworkLost, match="out of memory"):
         network(PHOTO)
 
 

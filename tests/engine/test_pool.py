@@ -134,6 +134,18 @@ async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
         assert (await ask(pool, "echo")).body["pid"] != pid
 
 
+async def test_workers_that_cannot_go_on_are_replaced_and_the_request_is_answered(
+    tmp_path: Path,
+) -> None:
+    async with running(workers=2) as pool:
+        await until(lambda: len(pool.pids) == 2)
+        before = set(pool.pids)
+        files = [str(tmp_path / name) for name in ("first", "second")]
+        answer = await ask(pool, "leave twice", remember=files)
+        assert answer.body["pid"] not in before
+        await until(lambda: len(pool.pids) == 2 and not pool.pids & before)
+
+
 async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
     async with running(stuck_after_s=0.2) as pool:
         (pid,) = pool.pids
