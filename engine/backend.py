@@ -8,10 +8,10 @@ from typing import Protocol, TypeAlias
 from engine.channel import Message
 
 PING = Message({"ping": True})
+"""What every worker answers at once, with any message."""
 
 LEAVING = "leaving"
 """Under this key of an answer a worker says why it cannot go on, and is replaced by a fresh one."""
-"""What every worker answers at once, with any message."""
 
 Seat: TypeAlias = str
 """A place that holds one worker at a time; its successor takes the same seat."""

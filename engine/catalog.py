@@ -86,7 +86,7 @@ def load_catalog(path: Path | None = None) -> Mapping[str, ModelEntry]:
     # What checks a file takes longer to import than a worker to open a network.
     from engine.catalog_rules import check_table
 
-    shipped = _read_tables(_SHIPPED)
+    shipped = _shipped_tables()
     entries = dict(_shipped_entries())
     for name, table in _read_tables(path).items():
         before = {**shipped[name], "handle": entries[name].handle} if name in shipped else {}
@@ -107,11 +107,16 @@ def find_entry(catalog: Mapping[str, ModelEntry], name: str) -> ModelEntry:
 
 
 @cache
+def _shipped_tables() -> Mapping[str, Mapping[str, Any]]:
+    return _read_tables(_SHIPPED)
+
+
+@cache
 def _shipped_entries() -> Mapping[str, ModelEntry]:
     return MappingProxyType(
         {
             name: _anchor_handle(_entry(name, table), _SHIPPED.parent)
-            for name, table in _read_tables(_SHIPPED).items()
+            for name, table in _shipped_tables().items()
         }
     )
 
