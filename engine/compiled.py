@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.one_step import write_in_one_step
 from engine.openvino_alone import import_openvino
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,6 @@ class CompiledFolder:
         made = BytesIO()
         compiled.export_model(made)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             _write(path, made.getbuffer())
             for other in self.folder.glob("*.blob"):
                 if not other.name.startswith(self._module()):
@@ -95,9 +94,8 @@ class CompiledFolder:
 
     def _module(self) -> str:
         """Name the module and what compiles it; of any other there is no use for what was kept."""
-        from openvino import get_version
-
-        return _digest({"module": self.checksum, "openvino": get_version(), "recipe": RECIPE})
+        version = import_openvino().get_version()
+        return _digest({"module": self.checksum, "openvino": version, "recipe": RECIPE})
 
 
 def _digest(facts: Mapping[str, object]) -> str:
@@ -123,20 +121,7 @@ def _map(path: Path) -> NDArray[np.uint8]:
 
 
 def _write(path: Path, content: Buffer) -> None:
-    """Write ``content`` to ``path`` in one step: others find all of it, or what was there before.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        draft = Path(file.name)
-        try:
-            file.writelines((content, _checksum(content)))
-            file.close()
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+    write_in_one_step(path, (content, _checksum(content)))
 
 
 def _checksum(content: Buffer) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Literal, Protocol
 
 from engine.catalog import ModelEntry
 from engine.contracts import EngineError
+from engine.one_step import write_in_one_step
 from engine.settings import EngineSettings
 
 Format = Literal["tf1-hub", "saved-model"]
@@ -150,17 +150,7 @@ def write_json(path: Path, content: object) -> None:
         HubError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.stem}-", delete=False
-        ) as file:
-            try:
-                json.dump(content, file, indent=2)
-                file.flush()
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        write_in_one_step(path, [json.dumps(content, indent=2).encode()])
     except OSError as error:
         raise HubError(
             f"{path} cannot be written ({error.strerror or error}): "

@@ -1,0 +1,27 @@
+"""Write a file in one step: others find all of it, or what was there before."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def write_in_one_step(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write ``parts`` to ``path``, and make its folder where there is none.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.stem}-", delete=False
+    ) as file:
+        draft = Path(file.name)
+        try:
+            file.writelines(parts)
+            file.close()
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
