@@ -1,7 +1,7 @@
-"""The engine's values as dictionaries of what JSON knows, written by hand.
+"""The engine's values as dictionaries of what JSON knows, written without pydantic.
 
-A worker writes them, and gets by without pydantic, which reads them on the other side, where they
-are not to be trusted. It would take longer to import than a network to open.
+A worker writes them. pydantic reads them on the other side, where they are not to be trusted; for a
+worker it would take longer to import than a network to open.
 """
 
 from __future__ import annotations
@@ -23,14 +23,7 @@ Plain = dict[str, Any]
 
 def plain_taxon(taxon: Taxon) -> Plain:
     """Write a taxon."""
-    return {
-        "scientific_name": taxon.scientific_name,
-        "rank": taxon.rank,
-        "lineage": [{"rank": a.rank, "name": a.name} for a in taxon.lineage],
-        "vernacular_name": taxon.vernacular_name,
-        "gbif_key": taxon.gbif_key,
-        "col_key": taxon.col_key,
-    }
+    return {**_fields(taxon), "lineage": [_fields(ancestor) for ancestor in taxon.lineage]}
 
 
 def taxon_of(plain: Plain) -> Taxon:
@@ -41,54 +34,41 @@ def taxon_of(plain: Plain) -> Taxon:
 
 def plain_reference(reference: ReferencePhoto) -> Plain:
     """Write whose a photo of the index is."""
-    return {
-        "source": reference.source,
-        "licence": reference.licence,
-        "attribution": reference.attribution,
-        "url": reference.url,
-    }
+    return _fields(reference)
 
 
 def plain_coordinates(coordinates: Coordinates) -> Plain:
     """Write a position."""
-    return {"latitude": coordinates.latitude, "longitude": coordinates.longitude}
+    return _fields(coordinates)
 
 
 def plain_model(model: ModelInfo) -> Plain:
     """Write how a network stands."""
-    return {
-        "name": model.name,
-        "title": model.title,
-        "group": model.group.value,
-        "version": model.version,
-        "classes": model.classes,
-        "runtime": model.runtime,
-        "problem": model.problem,
-    }
+    return {**_fields(model), "group": model.group.value}
 
 
 def plain_identification(identification: Identification) -> Plain:
     """Write an answer, but for its preview."""
     verdict = identification.verdict
-    return {
+    plain = {
+        **_fields(identification),
         "candidates": [_plain_candidate(candidate) for candidate in identification.candidates],
-        "verdict": None
-        if verdict is None
-        else {"taxon": plain_taxon(verdict.taxon), "probability": verdict.probability},
+        "verdict": verdict and {**_fields(verdict), "taxon": plain_taxon(verdict.taxon)},
         "group": identification.group.value,
-        "known": identification.known,
-        "known_score": identification.known_score,
-        "trust": identification.trust,
         "models": [plain_model(model) for model in identification.models],
-        "timings_ms": identification.timings_ms,
-        "notes": identification.notes,
     }
+    del plain["preview"]
+    return plain
 
 
 def _plain_candidate(candidate: Candidate) -> Plain:
     return {
+        **_fields(candidate),
         "taxon": plain_taxon(candidate.taxon),
-        "probability": candidate.probability,
-        "model": candidate.model,
         "references": [plain_reference(reference) for reference in candidate.references],
     }
+
+
+def _fields(value: Any) -> Plain:
+    """Write a value's fields as they are: one that it is given later comes along by itself."""
+    return {name: getattr(value, name) for name in value.__slots__}
