@@ -28,6 +28,7 @@ from engine.index_manifest import (
 from engine.index_taxa import join_taxa
 from engine.segment import Reference, Segment
 from engine.shard import WHOLE, Shard, ShardTaxa
+from engine.spread import usual_angles
 from engine.vote import Evidence
 
 __all__ = ["Findings", "Found", "IndexRefused", "Reference", "SpeciesIndex", "verify_index"]
@@ -93,6 +94,7 @@ class SpeciesIndex:
         self.photos_of_taxon: NDArray[np.int64] = np.bincount(
             self._row_taxa[self._row_taxa >= 0], minlength=len(self.taxa)
         ).astype(np.int64)
+        self._usual_angles = usual_angles(self._lengths[:, 0], self.photos_of_taxon)
 
     @classmethod
     def open(
@@ -154,7 +156,7 @@ class SpeciesIndex:
             rows=found.rows,
             prototype_similarities=vectors @ self.prototypes.T,
             photos_of_taxon=self.photos_of_taxon,
-            lengths_of_taxon=self._lengths[:, 0],
+            usual_angles=self._usual_angles,
         )
         return Findings(evidence=evidence, references=self.references)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
 from engine.segment import Reference, TaxonKey, taxon_key
+from engine.spread import usual_angles
 from engine.vote import Evidence
 
 
@@ -62,14 +63,14 @@ class ShardFindings:
 class Census:
     """The taxa of all shards, in the order of the whole index.
 
-    ``lengths_of_taxon`` is how long the sum of each one's vectors is. For each shard ``places``
-    says where its taxa stand in ``taxa``, and ``shares`` how much its own prototype of each adds
-    to that of the whole, whose length is 1.
+    ``usual_angles`` says how far off another photo of each lies. For each shard ``places`` says
+    where its taxa stand in ``taxa``, and ``shares`` how much its own prototype of each adds to
+    that of the whole, whose length is 1.
     """
 
     taxa: tuple[Taxon, ...]
     photos_of_taxon: NDArray[np.int64]
-    lengths_of_taxon: NDArray[np.float32]
+    usual_angles: NDArray[np.float32]
     places: tuple[NDArray[np.int64], ...]
     shares: tuple[NDArray[np.float32], ...]
 
@@ -166,7 +167,7 @@ def _count(
     return Census(
         taxa=taxa,
         photos_of_taxon=photos,
-        lengths_of_taxon=lengths,
+        usual_angles=usual_angles(lengths, photos),
         places=tuple(places),
         shares=tuple(shares),
     )
@@ -208,5 +209,5 @@ def merge(
         rows=np.take_along_axis(rows, order, axis=1),
         prototype_similarities=prototypes,
         photos_of_taxon=census.photos_of_taxon,
-        lengths_of_taxon=census.lengths_of_taxon,
+        usual_angles=census.usual_angles,
     )

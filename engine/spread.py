@@ -14,15 +14,14 @@ _USUAL_COSINE = 0.6
 _PHOTOS_OF_DOUBT = 3
 _LEAST, _MOST = 0.05, 0.99
 
-Floats = NDArray[np.float64]
 
-
-def usual_angles(lengths: NDArray[np.floating], photos: NDArray[np.integer]) -> Floats:
+def usual_angles(lengths: NDArray[np.floating], photos: NDArray[np.integer]) -> NDArray[np.float32]:
     """Return the angle, in radians, between another photo of each species and its prototype.
 
-    ``lengths`` are those of the ``(m,)`` species' sums of ``photos`` unit vectors. If two photos
-    of a species have the cosine ``r`` in the mean, their sum has the squared length
-    ``n + n (n - 1) r``, and one more photo the cosine ``r sqrt(n / (1 + (n - 1) r))`` with it.
+    It is worked out once for an index, not for each photo. ``lengths`` are those of the ``(m,)``
+    species' sums of ``photos`` unit vectors. If two photos of a species have the cosine ``r`` in
+    the mean, their sum has the squared length ``n + n (n - 1) r``, and one more photo the cosine
+    ``r sqrt(n / (1 + (n - 1) r))`` with it.
     A species of few photos is held to be like the mean of all: it counts like three.
     """
     n = np.maximum(np.asarray(photos, np.float64), 1)
@@ -31,4 +30,4 @@ def usual_angles(lengths: NDArray[np.floating], photos: NDArray[np.integer]) -> 
     mean = (cosines * pairs).sum() / pairs.sum() if pairs.sum() else _USUAL_COSINE
     shrunk = (cosines * pairs + mean * _PHOTOS_OF_DOUBT) / (pairs + _PHOTOS_OF_DOUBT)
     r = np.clip(shrunk, _LEAST, _MOST)
-    return np.asarray(np.arccos(r * np.sqrt(n / (1 + pairs * r))), np.float64)
+    return np.asarray(np.arccos(r * np.sqrt(n / (1 + pairs * r))), np.float32)

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.known import KnownCurve
-from engine.spread import usual_angles
 
 MOST_CANDIDATES = 100
 LEAST_PROBABILITY = 1e-4
@@ -70,8 +69,8 @@ class Evidence:
     ``similarities`` (cosines), ``taxa`` and ``rows`` are ``(n, k)``, the nearest rows of each
     view, with -1 in ``taxa`` where there are fewer than ``k``. ``prototype_similarities`` is
     ``(n, m)``, the cosine to each of the index's ``m`` prototypes, ``photos_of_taxon``
-    ``(m,)`` how many photos each has, and ``lengths_of_taxon`` ``(m,)`` how long the sum of
-    their vectors is.
+    ``(m,)`` how many photos each has, and ``usual_angles`` ``(m,)`` how far off another photo
+    of each lies (``engine.spread``).
     """
 
     similarities: Floats
@@ -79,7 +78,7 @@ class Evidence:
     rows: Integers
     prototype_similarities: Floats
     photos_of_taxon: Integers
-    lengths_of_taxon: Floats
+    usual_angles: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,9 +184,8 @@ def fit_vote(
 def _distances(evidence: Evidence, taxa: NDArray[np.int64]) -> NDArray[np.float64]:
     if not len(taxa):
         return np.empty(0)
-    usual = usual_angles(evidence.lengths_of_taxon, evidence.photos_of_taxon)[taxa]
     cosines = np.asarray(evidence.prototype_similarities[:, taxa], np.float64).mean(axis=0)
-    return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / usual, np.float64)
+    return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / evidence.usual_angles[taxa], np.float64)
 
 
 def _count(evidence: Evidence, settings: VoteSettings, among: NDArray[np.bool_] | None) -> _Say:

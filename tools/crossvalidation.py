@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine import Taxon
 from engine.projection import DIMS, SHRINKAGE, Kind, Projection, fit_projection
+from engine.spread import usual_angles
 from engine.vote import Evidence, VoteSettings, fit_vote
 from tools.known_fit import fit_known
 
@@ -68,6 +69,7 @@ class Gallery:
         to_prototypes = vectors @ (sums / np.maximum(lengths, 1e-12)).T
         photos = np.bincount(self.labels, minlength=self.species)
         to_prototypes[:, photos == 0] = -1
+        usual = usual_angles(lengths[:, 0], photos)
         cosines = vectors @ self.vectors.T
         rows = np.argsort(-cosines, axis=1, kind="stable")[:, :neighbours]
         return [
@@ -77,7 +79,7 @@ class Gallery:
                 rows=rows[i][None],
                 prototype_similarities=to_prototypes[i][None],
                 photos_of_taxon=photos,
-                lengths_of_taxon=lengths[:, 0],
+                usual_angles=usual,
             )
             for i in range(len(vectors))
         ]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engine.spread import usual_angles
 from engine.vote import (
     LEAST_PROBABILITY,
     MOST_CANDIDATES,
@@ -35,6 +36,7 @@ def evidence(draw: st.DrawFn, least_rows: int = 0) -> Evidence:
     def table(values: st.SearchStrategy[float] | st.SearchStrategy[int], width: int) -> list[list]:
         return [draw(st.lists(values, min_size=width, max_size=width)) for _ in range(views)]
 
+    photos = np.array(draw(st.lists(st.integers(1, 200), min_size=taxa, max_size=taxa)), np.int64)
     return Evidence(
         similarities=np.array(table(cosines, k), np.float32).reshape(views, k),
         taxa=np.array(table(st.integers(-1, taxa - 1), k), np.int32).reshape(views, k),
@@ -42,11 +44,9 @@ def evidence(draw: st.DrawFn, least_rows: int = 0) -> Evidence:
             views, k
         ),
         prototype_similarities=np.array(table(cosines, taxa), np.float32),
-        photos_of_taxon=np.array(
-            draw(st.lists(st.integers(1, 200), min_size=taxa, max_size=taxa)), np.int64
-        ),
-        lengths_of_taxon=np.array(
-            draw(st.lists(st.floats(0, 200, width=32), min_size=taxa, max_size=taxa)), np.float32
+        photos_of_taxon=photos,
+        usual_angles=usual_angles(
+            np.array(draw(st.lists(st.floats(0, 200), min_size=taxa, max_size=taxa))), photos
         ),
     )
 
@@ -67,13 +67,14 @@ def found(
     photos: list[int] | None = None,
 ) -> Evidence:
     """One view of which ``(similarity, taxon)`` are the neighbours, in rows from 0."""
+    counts = np.array(photos or [10] * len(prototypes), np.int64)
     return Evidence(
         similarities=np.array([[s for s, _ in neighbours]], np.float32),
         taxa=np.array([[t for _, t in neighbours]], np.int32),
         rows=np.arange(len(neighbours), dtype=np.int64)[None],
         prototype_similarities=np.array([prototypes], np.float32),
-        photos_of_taxon=np.array(photos or [10] * len(prototypes), np.int64),
-        lengths_of_taxon=0.8 * np.array(photos or [10] * len(prototypes), np.float32),
+        photos_of_taxon=counts,
+        usual_angles=usual_angles(0.8 * counts, counts),
     )
 
 
@@ -162,7 +163,7 @@ def test_the_same_view_twice_changes_nothing(seen: Evidence) -> None:
         rows=seen.rows[:1],
         prototype_similarities=seen.prototype_similarities[:1],
         photos_of_taxon=seen.photos_of_taxon,
-        lengths_of_taxon=seen.lengths_of_taxon,
+        usual_angles=seen.usual_angles,
     )
     twice = replace(
         first,
@@ -274,7 +275,7 @@ def test_a_fitted_vote_is_as_sure_as_it_is_right() -> None:
             rows=np.arange(taxa, dtype=np.int64)[None],
             prototype_similarities=row[None],
             photos_of_taxon=np.ones(taxa, np.int64),
-            lengths_of_taxon=np.ones(taxa, np.float32),
+            usual_angles=usual_angles(np.ones(taxa), np.ones(taxa, np.int64)),
         )
         for row in likeness
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from engine import Ancestor, Taxon
 from engine.known import trust_in_likeliest
+from engine.spread import usual_angles
 from engine.vote import Evidence, VoteSettings, vote
 from tools.known_fit import fit_known, name_votes
 
@@ -26,7 +27,7 @@ def found(cosine: float) -> Evidence:
         rows=np.array([[0, 1]], np.int64),
         prototype_similarities=np.array([[cosine, 0.1]], np.float32),
         photos_of_taxon=np.array([10, 10]),
-        lengths_of_taxon=np.array([8.0, 8.0], np.float32),
+        usual_angles=usual_angles(np.array([8.0, 8.0]), np.array([10, 10])),
     )
 
 
