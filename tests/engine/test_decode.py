@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.contracts import PhotoRejected
-from engine.decode import LONGEST_SIDE, decode
+from engine.decode import LONGEST_SIDE, Photo, decode
 
 pillow_heif.register_heif_opener()  # the engine's own processes do so at the first HEIF
 
@@ -148,6 +148,24 @@ def test_what_the_network_gets_is_the_whole_photo() -> None:
     assert resized.dtype == np.uint8
     assert resized[0, 0, 0] < 5
     assert resized[-1, -1].tolist()[:2] > [250, 250]
+
+
+@given(
+    width=st.integers(32, LONGEST_SIDE),
+    height=st.integers(32, LONGEST_SIDE),
+    side=st.sampled_from((96, 224, 299)),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None, max_examples=40)
+def test_a_photo_is_resized_as_pillow_does_it(
+    width: int, height: int, side: int, seed: int
+) -> None:
+    """The photos of every index, and those that calibrated the networks, were resized by Pillow."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    photo = Photo.of(noise)
+    by_pillow = np.asarray(photo.image.resize((side, side), Image.Resampling.BILINEAR))
+    difference = np.abs(photo.resized(side).astype(int) - by_pillow.astype(int))
+    assert difference.max() <= 2
 
 
 def test_odd_files(shared: Path) -> None:
