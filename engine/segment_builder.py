@@ -27,7 +27,7 @@ from engine.index_manifest import (
     sync_file,
     sync_folder,
 )
-from engine.segment import Reference, TaxonKey, taxon_key
+from engine.segment import Reference, TaxonKey, named_like, taxon_key
 
 AUTO = "auto"
 EXACT_UP_TO = 200_000
@@ -206,6 +206,7 @@ def _write_references(
             position = positions.setdefault(taxon_key(reference.taxon), len(taxa))
             if position == len(taxa):
                 taxa.append(reference.taxon)
+            taxa[position] = named_like(taxa[position], reference.taxon)
             row_taxa[row] = position
             r = reference
             connection.execute(
