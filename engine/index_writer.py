@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
+from engine.index_folder import MANIFEST, PROJECTION, SEGMENTS
 from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import (
-    MANIFEST,
-    PROJECTION,
-    SEGMENTS,
     IndexManifest,
     IndexRefused,
     SegmentRecord,

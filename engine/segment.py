@@ -21,17 +21,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from engine.contracts import Taxon
-from engine.index_manifest import (
-    REFERENCES,
-    ROW_TAXA,
-    SEGMENT_FILES,
-    SUMS,
-    TAXA,
-    VECTORS,
-    IndexRefused,
-    SegmentRecord,
-    check_size,
-)
+from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
+from engine.index_manifest import IndexRefused, SegmentRecord, check_size
 
 TaxonKey = tuple[str, int | str | None]
 

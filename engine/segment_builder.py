@@ -14,19 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
-from engine.index_manifest import (
-    REFERENCES,
-    ROW_TAXA,
-    SEGMENT_FILES,
-    SUMS,
-    TAXA,
-    VECTORS,
-    FileRecord,
-    IndexRefused,
-    record_file,
-    sync_file,
-    sync_folder,
-)
+from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
+from engine.index_manifest import FileRecord, IndexRefused, record_file, sync_file, sync_folder
 from engine.segment import Reference, TaxonKey, named_like, taxon_key
 
 AUTO = "auto"
