@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.one_step import write_in_one_step
+from engine.one_step import sweep_drafts, write_in_one_step
 from engine.openvino_alone import import_openvino
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class CompiledFolder:
         compiled.export_model(made)
         try:
             _write(path, made.getbuffer())
+            sweep_drafts(self.folder)
             for other in self.folder.glob("*.blob"):
                 if not other.name.startswith(self._module()):
                     other.unlink(missing_ok=True)

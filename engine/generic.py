@@ -18,7 +18,7 @@ from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
-from engine.segment import Reference
+from engine.segment import Reference, taxon_key
 from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
@@ -148,7 +148,7 @@ class GenericClassifier:
         return IndexAnswer(
             info=self.info,
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
-            references=_by_taxon(found.references(said.rows.tolist())),
+            references=_by_taxon(found.references(said.rows.tolist()), names),
             distances=dict(zip(names, said.distances.tolist(), strict=True)),
             curve=index.vote_settings.nearness_curve,
             known=said.known,
@@ -173,11 +173,16 @@ class GenericClassifier:
         return np.asarray(self._groups == group.value, bool)
 
 
-def _by_taxon(references: Sequence[Reference]) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
-    """Sort the photos that decided by what they show, a few of each taxon."""
+def _by_taxon(
+    references: Sequence[Reference], taxa: Sequence[Taxon]
+) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
+    """Sort the photos that decided by what they show, a few of each of the ``taxa``."""
+    # A photo's own segment may write its taxon otherwise than another, where one has its name.
+    taxon_of = {taxon_key(taxon): taxon for taxon in taxa}
     by_taxon: dict[Taxon, tuple[ReferencePhoto, ...]] = {}
     for reference in references:
-        shown = by_taxon.get(reference.taxon, ())
+        taxon = taxon_of.get(taxon_key(reference.taxon), reference.taxon)
+        shown = by_taxon.get(taxon, ())
         if len(shown) < _REFERENCES_OF_A_TAXON:
             photo = ReferencePhoto(
                 source=reference.source,
@@ -185,5 +190,5 @@ def _by_taxon(references: Sequence[Reference]) -> dict[Taxon, tuple[ReferencePho
                 attribution=reference.attribution,
                 url=reference.url,
             )
-            by_taxon[reference.taxon] = (*shown, photo)
+            by_taxon[taxon] = (*shown, photo)
     return by_taxon

@@ -16,15 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.index_folder import PROJECTION, SEGMENT_FILES
 from engine.index_frame import IndexFrame
-from engine.index_manifest import (
-    PROJECTION,
-    SEGMENT_FILES,
-    IndexRefused,
-    check_content,
-    read_manifest,
-    segment_folder,
-)
+from engine.index_manifest import IndexRefused, check_content, read_manifest, segment_folder
 from engine.index_taxa import join_taxa
 from engine.segment import Reference, Segment
 from engine.shard import WHOLE, Shard, ShardTaxa

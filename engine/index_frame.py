@@ -12,14 +12,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from engine.contracts import EngineError
-from engine.index_manifest import (
-    MANIFEST,
-    PROJECTION,
-    IndexManifest,
-    IndexRefused,
-    check_size,
-    read_manifest,
-)
+from engine.index_folder import MANIFEST, PROJECTION
+from engine.index_manifest import IndexManifest, IndexRefused, check_size, read_manifest
 from engine.projection import Projection
 from engine.shard import Shard, divide
 from engine.vote import VoteSettings

@@ -19,19 +19,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from engine.contracts import EngineError
+from engine.index_folder import MANIFEST, SEGMENT_FILES, SEGMENTS
 from engine.precision import Precision, precisions_of
 
 FORMAT = "fieldmark-index"
 VERSION = 1
-MANIFEST = "manifest.json"
-PROJECTION = "projection.npz"
-SEGMENTS = "segments"
-VECTORS = "vectors.faiss"
-SUMS = "sums.npy"
-ROW_TAXA = "taxa.npy"
-TAXA = "taxa.json"
-REFERENCES = "references.sqlite"
-SEGMENT_FILES = (VECTORS, SUMS, ROW_TAXA, TAXA, REFERENCES)
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _Count = Annotated[int, Field(ge=0)]

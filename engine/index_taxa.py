@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import Taxon
-from engine.segment import Segment, TaxonKey, taxon_key
+from engine.segment import Segment, TaxonKey, named_like, taxon_key
 
 _SEGMENT = 1 << 32
 
@@ -42,10 +42,11 @@ def join_taxa(segments: Sequence[Segment], positions: Sequence[int], dims: int) 
         live = np.unique(segment.row_taxa[segment.row_taxa >= 0])
         for own in live.tolist():
             taxon = segment.taxa[own]
-            joined[own] = places.setdefault(taxon_key(taxon), len(taxa))
-            if joined[own] == len(taxa):
+            joined[own] = place = places.setdefault(taxon_key(taxon), len(taxa))
+            if place == len(taxa):
                 taxa.append(taxon)
                 first.append(position * _SEGMENT + own)
+            taxa[place] = named_like(taxa[place], taxon)
         rows.append(joined[segment.row_taxa])
         summands.append((joined[live], segment.sums[live]))
     sums = np.zeros((len(taxa), dims), np.float32)

@@ -19,12 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
+from engine.index_folder import MANIFEST, PROJECTION, SEGMENTS
 from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import (
-    MANIFEST,
-    PROJECTION,
-    SEGMENTS,
     IndexManifest,
     IndexRefused,
     SegmentRecord,
@@ -35,13 +33,13 @@ from engine.index_manifest import (
     sync_file,
     write_manifest,
 )
+from engine.index_newcomers import check_vectors, new_rows
 from engine.projection import Projection
 from engine.segment import Reference, Segment, taxon_key
 from engine.segment_builder import (
     AUTO,
     IndexWriteFailed,
     check_factory,
-    digests,
     write_segment,
 )
 from engine.segment_merge import even_sizes, merged_vectors
@@ -49,7 +47,6 @@ from engine.vote import VoteSettings
 
 __all__ = ["Added", "IndexBusy", "IndexWriteFailed", "IndexWriter"]
 
-_UNIT_TOLERANCE = 1e-2
 _SMALL_ROWS = 4_096
 _MANY = 16
 
@@ -153,8 +150,8 @@ class IndexWriter:
             IndexWriteFailed: the disk is full or cannot be written.
         """
         with self._change() as manifest:
-            _check_vectors(vectors, len(references), manifest.dims)
-            chosen, hashes = self._new_rows(manifest, vectors, references)
+            check_vectors(vectors, len(references), manifest.dims)
+            chosen, hashes = new_rows(vectors, references, self._each_segment(manifest))
             if chosen.size:
                 new = vectors if chosen.size == len(vectors) else vectors[chosen]
                 rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
@@ -254,34 +251,15 @@ class IndexWriter:
         self._clear(manifest)
         return manifest
 
+    def _each_segment(self, manifest: IndexManifest) -> Iterator[Segment]:
+        # One at a time: a worker that learns has no room for all of a large index.
+        for record in manifest.segments:
+            yield from self._open_segments([record], manifest.dims)
+
     def _open_segments(self, records: Sequence[SegmentRecord], dims: int) -> list[Segment]:
         return [
             Segment.open(segment_folder(self.folder, record), record, dims) for record in records
         ]
-
-    def _new_rows(
-        self,
-        manifest: IndexManifest,
-        vectors: NDArray[np.float32],
-        references: Sequence[Reference],
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows that are not in the index yet, and the digests of all."""
-        hashes = digests(vectors, (reference.taxon for reference in references))
-        new = np.zeros(len(vectors), bool)
-        new[np.unique(hashes, return_index=True)[1]] = True
-        first_of: dict[str, int] = {}
-        for row in np.flatnonzero(new).tolist():
-            identity = references[row].identity
-            if identity is not None and first_of.setdefault(identity, row) != row:
-                new[row] = False
-        for record in manifest.segments:
-            # One at a time: a worker that learns has no room for all of a large index.
-            (segment,) = self._open_segments([record], manifest.dims)
-            stored = segment.stored_digests(hashes[new].tolist())
-            new &= ~np.isin(hashes, np.fromiter(stored, np.int64, len(stored)))
-            for stored_identity in segment.stored_identities(first_of):
-                new[first_of[stored_identity]] = False
-        return np.flatnonzero(new), hashes
 
     def _write_segment(
         self,
@@ -310,18 +288,6 @@ class IndexWriter:
             self._write_segment(manifest, vectors, itertools.islice(references, len(vectors)))
             for vectors in merged_vectors(segments, sizes, manifest.dims)
         )
-
-
-def _check_vectors(vectors: NDArray[np.float32], references: int, dims: int) -> None:
-    if vectors.shape != (references, dims):
-        raise ValueError(
-            f"Vectors of shape {vectors.shape} for {references} references, "
-            f"not ({references}, {dims})."
-        )
-    for start in range(0, references, 65_536):
-        lengths = np.linalg.norm(vectors[start : start + 65_536], axis=1)
-        if not bool((np.abs(lengths - 1) <= _UNIT_TOLERANCE).all()):
-            raise ValueError("Vectors must have unit length, as the index's projection gives.")
 
 
 def _unwritable(folder: Path, error: OSError) -> IndexWriteFailed:

@@ -15,6 +15,7 @@ from engine.catalog import ModelEntry, load_catalog
 from engine.compiled import CompiledFolder
 from engine.contracts import NetworkLost
 from engine.hub import HubError, Module, ModuleRefused, locate
+from engine.index_folder import MANIFEST
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision, precisions_of
 from engine.preparation import choose_runtime
@@ -144,7 +145,7 @@ def begin_networks(settings: EngineSettings) -> Networks:
 def _precisions_of_index(settings: EngineSettings) -> Mapping[str, Precision]:
     """Glance at the manifest: to check it takes pydantic, and as long as to open a network."""
     try:
-        manifest = json.loads((settings.index_folder / "manifest.json").read_bytes())
+        manifest = json.loads((settings.index_folder / MANIFEST).read_bytes())
         return precisions_of(manifest["embedder"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}  # and why is said where the index is opened

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
+
+_WRITTEN_WITHIN_S = 3600
 
 
 def write_in_one_step(path: Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -25,3 +29,15 @@ def write_in_one_step(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``: drafts that nobody has touched for an hour.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for draft in folder.glob(".*-*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer was done, or another swept it
+            if time.time() - draft.stat().st_mtime > _WRITTEN_WITHIN_S:
+                draft.unlink()

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from engine.contracts import Taxon
-from engine.index_manifest import (
-    REFERENCES,
-    ROW_TAXA,
-    SEGMENT_FILES,
-    SUMS,
-    TAXA,
-    VECTORS,
-    IndexRefused,
-    SegmentRecord,
-    check_size,
-)
+from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
+from engine.index_manifest import IndexRefused, SegmentRecord, check_size
 
 TaxonKey = tuple[str, int | str | None]
 
@@ -62,6 +53,16 @@ def taxon_key(taxon: Taxon) -> TaxonKey:
     if taxon.gbif_key is not None:
         return taxon.scientific_name, taxon.gbif_key
     return taxon.scientific_name, taxon.ancestor("kingdom")
+
+
+def named_like(taxon: Taxon, other: Taxon) -> Taxon:
+    """Return ``taxon``, called in English what ``other`` is if it has no such name itself.
+
+    Both are the same by ``taxon_key``, from photos taken in at two times.
+    """
+    if taxon.vernacular_name or not other.vernacular_name:
+        return taxon
+    return replace(taxon, vernacular_name=other.vernacular_name)
 
 
 class _OpenFiles:

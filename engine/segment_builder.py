@@ -14,20 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
-from engine.index_manifest import (
-    REFERENCES,
-    ROW_TAXA,
-    SEGMENT_FILES,
-    SUMS,
-    TAXA,
-    VECTORS,
-    FileRecord,
-    IndexRefused,
-    record_file,
-    sync_file,
-    sync_folder,
-)
-from engine.segment import Reference, TaxonKey, taxon_key
+from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
+from engine.index_manifest import FileRecord, IndexRefused, record_file, sync_file, sync_folder
+from engine.segment import Reference, TaxonKey, named_like, taxon_key
 
 AUTO = "auto"
 EXACT_UP_TO = 200_000
@@ -206,6 +195,7 @@ def _write_references(
             position = positions.setdefault(taxon_key(reference.taxon), len(taxa))
             if position == len(taxa):
                 taxa.append(reference.taxon)
+            taxa[position] = named_like(taxa[position], reference.taxon)
             row_taxa[row] = position
             r = reference
             connection.execute(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import EngineError, Taxon
-from engine.segment import Reference, TaxonKey, taxon_key
+from engine.segment import Reference, TaxonKey, named_like, taxon_key
 from engine.spread import usual_angles
 from engine.vote import Evidence
 
@@ -134,7 +134,9 @@ def join_shards(given: Sequence[ShardTaxa | None], dims: int) -> Census:
                 taxa.append(taxon)
                 first.append(met)
             elif met < first[place]:
-                taxa[place], first[place] = taxon, met
+                taxa[place], first[place] = named_like(taxon, taxa[place]), met
+            else:
+                taxa[place] = named_like(taxa[place], taxon)
         places.append(own)
     order = np.argsort(np.array(first, np.int64))
     rank = np.empty_like(order)

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from engine.index_manifest import MANIFEST
+from engine.index_folder import MANIFEST, SEGMENTS
 from engine.settings import EngineSettings
 
 STARTER = "starter"
@@ -47,7 +47,7 @@ def starter_index(settings: EngineSettings) -> Path:
 
 def _mark(shipped: Path) -> str:
     """Name the index that ships, to tell it from another version's."""
-    segments = sorted(path.name for path in (shipped / "segments").iterdir())
+    segments = sorted(path.name for path in (shipped / SEGMENTS).iterdir())
     return segments[0] if segments else "empty"
 
 

@@ -13,7 +13,8 @@ import typer
 from engine import EngineError
 from engine.embedder import open_embedder, open_embedder_of
 from engine.index import SpeciesIndex, verify_index
-from engine.index_manifest import MANIFEST, IndexRefused, read_manifest
+from engine.index_folder import MANIFEST
+from engine.index_manifest import IndexRefused, read_manifest
 from engine.index_writer import IndexWriter
 from engine.projection import DIMS, Kind
 from engine.segment_builder import AUTO, check_factory

@@ -19,8 +19,9 @@ from engine import PhotoRejected, TaxonTable
 from engine.batch import Batch
 from engine.decode import Photo, decode
 from engine.index import SpeciesIndex
+from engine.index_folder import MANIFEST
 from engine.index_lock import folder_locked
-from engine.index_manifest import MANIFEST, IndexRefused
+from engine.index_manifest import IndexRefused
 from engine.index_writer import Added, IndexWriter
 from engine.projection import Projection
 from engine.segment import Reference

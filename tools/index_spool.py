@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import Taxon
 from engine.index_manifest import swap_in, sync_file
-from engine.segment import Reference
+from engine.segment import Reference, TaxonKey, taxon_key
 
 SHARD_PHOTOS = 256
 _JOB = "job.json"
@@ -145,11 +145,11 @@ class Spool:
         Raises:
             SpoolError: a file is damaged.
         """
-        taxa: dict[Taxon, Taxon] = {}
+        taxa: dict[TaxonKey, Taxon] = {}
         references: list[Reference] = []
         for number in self._numbers():
             shard = self._read(number)
-            own = [taxa.setdefault(taxon, taxon) for taxon in shard.taxa]
+            own = [taxa.setdefault(taxon_key(taxon), taxon) for taxon in shard.taxa]
             references += [_reference(row, own[row.taxon]) for row in shard.rows]
         return references
 

@@ -133,6 +133,9 @@ async def test_how_to_goes_with_its_question_and_outlives_an_edit(world: World) 
     assert world.answers == []
 
 
+# The typing indicator of the held answer is renewed after 5 s. That is no part of the edit, but
+# simcord, which has that patience by default too, would wait for it.
+@pytest.mark.simcord(settle_timeout=3)
 @with_content
 async def test_an_edit_of_the_photos_text_while_it_is_looked_at_changes_nothing(
     world: World,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from engine import compiled
 from engine.compiled import CompiledFolder
+from engine.one_step import write_in_one_step
 from engine.precision import Precision
 from engine.runtime import Network, NetworkUnreadable, open_network
 from tests.hub_modules import HubModules
@@ -45,6 +48,20 @@ def was_kept(kept: CompiledFolder, precision: Precision = "f32", threads: int = 
 def the_file(kept: CompiledFolder) -> Path:
     (path,) = kept.folder.iterdir()
     return path
+
+
+def draft_of(path: Path) -> Path:
+    """Return what is there while ``path`` is being written."""
+    there: list[Path] = []
+
+    def parts() -> Iterator[bytes]:
+        there.extend(path.parent.iterdir())
+        yield b"a network"
+
+    write_in_one_step(path, parts())
+    path.unlink()
+    (draft,) = there
+    return draft
 
 
 def test_the_next_to_open_it_compiles_nothing_and_answers_alike(
@@ -94,6 +111,20 @@ def test_another_module_replaces_what_was_kept_of_the_old(
     opened(module, newer)
     assert was_kept(newer)
     assert the_file(kept)
+
+
+def test_what_killed_writers_left_is_swept_and_what_is_being_written_is_not(
+    module: Path, kept: CompiledFolder
+) -> None:
+    left, begun = (draft_of(kept.folder / "0123-456.blob") for _ in range(2))
+    for draft, hours in ((left, 2), (begun, 0)):
+        draft.write_bytes(b"half of a network")
+        written = time.time() - 3600 * hours
+        os.utime(draft, (written, written))
+    opened(module, kept)
+    assert not left.exists()
+    assert begun.exists()
+    assert was_kept(kept)
 
 
 @pytest.mark.parametrize(

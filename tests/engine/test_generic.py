@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected
+from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected, Taxon
 from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
 from tests.hub_modules import HubModules, catalog_entry
 
@@ -75,6 +75,24 @@ async def test_a_photo_that_was_learnt_is_known_to_every_worker_at_once(engine: 
     )
     assert {answer.candidates[0].taxon for answer in answers} == {taxon(name)}
     assert {answer.models[0].title for answer in answers} == {"Index of 5 species (Colours)"}
+
+
+async def test_photos_from_before_and_after_a_species_got_its_name_are_of_one_species(
+    engine: Engine,
+) -> None:
+    look = ("purple", "blue")
+    nameless = Taxon(
+        scientific_name="Novus nominandus", rank="species", lineage=taxon("Apis mellifera").lineage
+    )
+    named = replace(nameless, vernacular_name="Newly Named Bee")
+    for seed, taught in enumerate([nameless, named, nameless]):
+        photo = replace(CREDIT, url=f"https://example.org/{seed}")
+        assert await engine.learn(picture(look, seed), taught, photo)
+    answer = await engine.identify([picture(look, 50)], Group.GENERIC)
+    assert answer.candidates[0].taxon == named
+    assert {photo.url for photo in answer.candidates[0].references} == {
+        f"https://example.org/{seed}" for seed in range(3)
+    }
 
 
 async def test_the_same_photo_is_learnt_once(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,32 @@ def test_homonyms_of_two_kingdoms_are_two_taxa(tmp_path: Path) -> None:
     writer.add(units(2, seed=1), [reference(animal), reference(plant)])
     assert writer.remove(animal) == 1
     assert opened(writer.folder).taxa == (plant,)
+
+
+def test_an_english_name_that_came_later_is_the_species_own(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    named = replace(species(0), vernacular_name="Tiny Tit")
+    writer.add(units(2, seed=1), [reference(species(0), "a"), reference(species(1), "b")])
+    writer.add(units(1, seed=2), [reference(named, "c")])
+    writer.add(units(1, seed=3), [reference(species(0), "d")])
+    index = opened(writer.folder)
+    assert index.taxa == (named, species(1))
+    assert index.photos_of_taxon.tolist() == [3, 1]
+    writer.compact()
+    index = opened(writer.folder)
+    assert index.taxa == (named, species(1))
+    assert {r.taxon for r in index.references(range(4))} == {named, species(1)}
+    assert writer.remove(species(0)) == 3
+
+
+def test_of_two_english_names_the_first_stays(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    first, second = (replace(species(0), vernacular_name=name) for name in ("First", "Second"))
+    writer.add(units(1, seed=1), [reference(first, "a")])
+    writer.add(units(1, seed=2), [reference(second, "b")])
+    assert opened(writer.folder).taxa == (first,)
+    writer.compact()
+    assert opened(writer.folder).taxa == (first,)
 
 
 def test_compact_drops_removed_photos_and_keeps_the_rest(tmp_path: Path) -> None:

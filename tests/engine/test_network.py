@@ -18,7 +18,7 @@ from engine.catalog import ModelEntry, load_catalog
 from engine.channel import Message
 from engine.contracts import NetworkLost
 from engine.hub import HubError, locate
-from engine.index_manifest import MANIFEST
+from engine.index_folder import MANIFEST
 from engine.network import Networks, ResidentNetwork, begin_networks
 from engine.pipeline import Pipeline
 from engine.precision import Precision

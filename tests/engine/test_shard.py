@@ -22,7 +22,7 @@ from engine.index_writer import IndexWriter
 from engine.shard import OtherManifest, Shard, divide, join_shards, merge, spread
 from engine.sharded_index import ShardedIndex, ShardsAway
 from engine.vote import Evidence, vote
-from tests.engine.small_index import DIMS, EMBEDDER, create, references, species, units
+from tests.engine.small_index import DIMS, EMBEDDER, create, reference, references, species, units
 
 SIZES = (40, 3, 25, 11, 25, 1)
 
@@ -83,6 +83,17 @@ def test_merged_is_whole(folder: Path, shards: int, views: int, k: int, seed: in
     np.testing.assert_allclose(
         merged.prototype_similarities, expected.prototype_similarities, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_a_species_that_one_shard_has_the_name_of_has_it_in_all(tmp_path: Path, named: int) -> None:
+    writer = create(tmp_path / "index")
+    called = replace(species(0), vernacular_name="Tiny Tit")
+    for part in range(2):
+        taxon = called if part == named else species(0)
+        writer.add(units(1, seed=part), [reference(taxon, f"{part}")])
+    index = sharded(writer.folder, Here(2))
+    assert index.taxa == SpeciesIndex.open(writer.folder).taxa == (called,)
 
 
 def evidence_of(index: SpeciesIndex, queries: np.ndarray, k: int) -> Evidence:

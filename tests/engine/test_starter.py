@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine import Ancestor, Engine, EngineSettings, Group, ReferencePhoto, Taxon
+from engine import Ancestor, Engine, EngineSettings, Group, ReferencePhoto, Taxon, TaxonTable
 from engine.batch import Batch
 from engine.decode import decode
 from engine.generic import GenericClassifier
-from engine.index import verify_index
+from engine.index import SpeciesIndex, verify_index
 from engine.network import Networks
 from engine.samples import bundled_photos
 from engine.starter import FOLDER, INDEX, STARTER, starter_index
 from tests.hub_modules import HubModules
+from tools.sources import open_source
 
 MOST_BYTES = 15_000_000
 FLOWER = next(path for path in bundled_photos() if "flower" in path.name)
@@ -37,6 +38,20 @@ def test_what_ships_is_whole_and_small() -> None:
     index = verify_index(FOLDER / INDEX)
     assert len(index) > 3_000
     assert sum(len(content) for content in files(FOLDER).values()) <= MOST_BYTES
+
+
+def test_what_ships_is_called_what_people_call_it() -> None:
+    taxa = {taxon.scientific_name: taxon for taxon in SpeciesIndex.open(FOLDER / INDEX).taxa}
+    assert taxa["Antrostomus carolinensis"].vernacular_name == "Chuck-will's-widow"
+    assert sum(taxon.vernacular_name is None for taxon in taxa.values()) <= 23
+
+
+def test_what_ships_names_its_species_as_an_export_would(shared: Path) -> None:
+    photos = open_source(
+        "folder", path=shared / "photos", split="train", taxa=TaxonTable.load()
+    ).photos(())
+    exported = tuple(dict.fromkeys(photo.taxon for photo in photos))
+    assert SpeciesIndex.open(FOLDER / INDEX).taxa == exported
 
 
 async def test_a_machine_without_models_answers_with_the_starter(tmp_path: Path) -> None:

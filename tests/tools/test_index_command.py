@@ -130,6 +130,22 @@ def test_an_index_of_two_photos_has_the_vote_that_others_have(
     assert SpeciesIndex.open(tmp_path / "index").vote_settings == VoteSettings()
 
 
+def test_a_manifests_english_name_outlives_addition_and_compaction(
+    built: Path, tmp_path: Path, embedder: TinyEmbedder
+) -> None:
+    more = tmp_path / "more"
+    write_photos(more, "Noctua_novella", 2)
+    with (more / "MANIFEST.csv").open("w", encoding="utf-8") as file:
+        file.write("path,split,scientific_name,common_name\n")
+        for number in range(2):
+            file.write(f"Noctua_novella/0-{number}.png,train,Noctua novella,little new owl\n")
+    called = {"Great Tit", "Eurasian Blackbird", "Little New Owl"}
+    for change in (("add", built, "--from", "folder", more), ("compact", built)):
+        result = run(*change)
+        assert result.exit_code == 0, result.output
+        assert {taxon.vernacular_name for taxon in SpeciesIndex.open(built).taxa} == called
+
+
 def test_build_says_what_it_did(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> None:
     result = build(tmp_path / "index", photos)
     assert result.stdout == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,15 @@ def test_what_was_flushed_is_there_again(folder: Path) -> None:
     np.testing.assert_array_equal(
         np.concatenate(list(again.features())), np.concatenate([features(3, 1), features(2, 2)])
     )
+
+
+def test_a_species_that_got_its_name_meanwhile_is_one_species(folder: Path) -> None:
+    named = replace(species(0), vernacular_name="Tiny Tit")
+    for number, taxon in enumerate([species(0), named]):
+        spool = Spool(folder, JOB, WIDTH)
+        spool.put(features(1), [reference(taxon, f"a{number}")])
+        spool.flush()
+    assert len({found.taxon for found in Spool(folder, JOB, WIDTH).references()}) == 1
 
 
 def test_a_full_shard_is_written_without_being_asked(folder: Path) -> None:

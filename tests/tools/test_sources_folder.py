@@ -10,6 +10,7 @@ import pytest
 from engine import TaxonTable
 from tests.photo_server import jpeg
 from tools.sources import SourceError, SourcePhoto, open_source
+from tools.sources.english_names import CORRECTIONS
 from tools.sources.names import choose_species, find_taxon, scientific_name_of
 
 
@@ -175,6 +176,62 @@ def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) 
         open_source("folder", path=tmp_path, split="training", taxa=taxa)
 
 
+def called(root: Path, taxa: TaxonTable, *rows: dict[str, str]) -> list[str | None]:
+    """Return what the species of a manifest's rows are called in English."""
+    for number, row in enumerate(rows):
+        put(root, row["path"], jpeg(number))
+    write_csv(root / "MANIFEST.csv", list(rows))
+    photos = open_source("folder", path=root, taxa=taxa).photos(set())
+    return [photo.taxon.vernacular_name for photo in photos]
+
+
+def test_a_manifest_names_in_english_what_the_table_lacks(tmp_path: Path, taxa: TaxonTable) -> None:
+    names = called(
+        tmp_path,
+        taxa,
+        manifest("0.jpg", "Parus major", common_name="Tit of ours"),
+        manifest("1.jpg", "Nova avis", common_name=" newly  found bird"),
+        manifest("2.jpg", "Parus_novus", common_name="Parus novus"),
+        manifest("3.jpg", "Parus novissimus", common_name=""),
+    )
+    assert names == ["Great Tit", "Newly Found Bird", None, None]
+
+
+def test_a_species_has_one_english_name_in_all_splits(tmp_path: Path, taxa: TaxonTable) -> None:
+    names = called(
+        tmp_path,
+        taxa,
+        manifest("0.jpg", "Nova avis", common_name=""),
+        manifest("1.jpg", "Nova avis", common_name="First Bird", split="test"),
+        manifest("2.jpg", "Nova avis", common_name="Second Bird"),
+    )
+    assert names == ["First Bird"] * 3
+    train = open_source("folder", path=tmp_path, split="train", taxa=taxa).photos(set())
+    assert {photo.taxon.vernacular_name for photo in train} == {"First Bird"}
+
+
+def test_what_collections_are_known_to_have_mangled_is_corrected(
+    tmp_path: Path, taxa: TaxonTable
+) -> None:
+    names = called(
+        tmp_path,
+        taxa,
+        manifest("0.jpg", "Ammodramus henslowii", common_name="Henslow Sparrow"),
+        manifest("1.jpg", "Nectandra salicina", common_name="Quizarrá"),
+        manifest("2.jpg", "Lupulella adusta", common_name="jackal of the evening"),
+    )
+    assert names == ["Henslow's Sparrow", None, "Jackal of the Evening"]
+
+
+def test_the_corrections_are_of_species_that_the_table_lacks(taxa: TaxonTable) -> None:
+    with CORRECTIONS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert len(rows) > 60
+    for row in rows:
+        assert find_taxon(taxa, row["scientific_name"], vernacular_name="X").vernacular_name == "X"
+        assert row["written"] != row["english_name"]
+
+
 def test_the_photos_of_the_research_collections_are_all_found(
     shared: Path, taxa: TaxonTable
 ) -> None:
@@ -183,6 +240,8 @@ def test_the_photos_of_the_research_collections_are_all_found(
     assert len(photos) == source.total == 3065
     assert not source.skipped
     assert all(photo.taxon.lineage and photo.licence and photo.attribution for photo in photos)
+    species = {photo.taxon for photo in photos}
+    assert sum(taxon.vernacular_name is None for taxon in species) == 23
 
 
 def test_an_unusable_folder_is_refused_with_one_sentence(tmp_path: Path, taxa: TaxonTable) -> None:

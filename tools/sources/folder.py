@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import Taxon, TaxonTable
+from tools.sources.english_names import english_names
 from tools.sources.names import find_taxon, scientific_name_of
 from tools.sources.source import (
     MAX_PHOTO_BYTES,
@@ -60,7 +61,8 @@ class FolderSource(Source):
     Without a manifest, the folder that a photo lies in is named for its species, with
     underscores or spaces (``Genus_species``, ``Genus_species_subspecies``,
     ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
-    file, named by its path from there. With a manifest, ``split`` chooses among its rows.
+    file, named by its path from there. With a manifest, ``split`` chooses among its rows, and
+    its column ``common_name``, if it has one, names in English what the taxon table lacks.
     """
 
     def __init__(self, path: Path, *, taxa: TaxonTable, split: str | None = None) -> None:
@@ -167,10 +169,14 @@ def _read_manifest(root: Path, split: str | None, taxa: TaxonTable) -> list[_Lis
     if not once:
         splits = ", ".join(sorted({row["split"] for row in rows})) or "none"
         raise SourceError(f"{path} has no photos of the split {split!r}; it has: {splits}.")
-    return [_listed(root, row, taxa) for row in once.values()]
+    # Of all splits, so that a species is one taxon in each of them.
+    called = english_names(rows)
+    return [_listed(root, row, taxa, called) for row in once.values()]
 
 
-def _listed(root: Path, row: dict[str, str], taxa: TaxonTable) -> _Listed:
+def _listed(
+    root: Path, row: dict[str, str], taxa: TaxonTable, called: Mapping[str, str]
+) -> _Listed:
     path = Path(os.path.normpath(root / row["path"]))
     if not path.is_relative_to(os.path.normpath(root)):
         return _Listed(path=path, reason="outside of the folder")
@@ -180,7 +186,12 @@ def _listed(root: Path, row: dict[str, str], taxa: TaxonTable) -> _Listed:
     return _Listed(
         path=path,
         taxon=_label(row, taxa)
-        or find_taxon(taxa, name, ancestors=_INSIDE.get(row.get("group", ""))),
+        or find_taxon(
+            taxa,
+            name,
+            ancestors=_INSIDE.get(row.get("group", "")),
+            vernacular_name=called.get(name),
+        ),
         licence=row.get("licence") or NOT_STATED,
         attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
     )

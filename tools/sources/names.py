@@ -35,6 +35,7 @@ def find_taxon(
     scientific_name: str,
     *,
     ancestors: Mapping[str, str] | None = None,
+    vernacular_name: str | None = None,
     gbif_key: int | None = None,
 ) -> Taxon:
     """Return the table's taxon of this name, or a new one where the table has none.
@@ -42,7 +43,7 @@ def find_taxon(
     ``ancestors`` maps ranks (kingdom to genus) to what the source says of them. A name that
     several taxa bear is told apart by kingdom and family; where that does not settle it, a
     new taxon is made rather than a wrong one taken. Its lineage is the source's, or that
-    of its genus in the table.
+    of its genus in the table; ``vernacular_name``, in English, and ``gbif_key`` are only for it.
 
     Raises:
         ValueError: the name is not that of a species.
@@ -59,6 +60,7 @@ def find_taxon(
         scientific_name=scientific_name,
         rank=rank,
         lineage=_lineage(taxa, scientific_name, ancestors),
+        vernacular_name=vernacular_name,
         gbif_key=gbif_key,
     )
 
