@@ -11,7 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from engine.adopt import adopt
+from engine.contracts import EngineError
 from engine.index_folder import MANIFEST, SEGMENTS
+from engine.index_manifest import read_manifest
 from engine.settings import EngineSettings
 
 STARTER = "starter"
@@ -27,7 +30,8 @@ log = logging.getLogger(__name__)
 def starter_index(settings: EngineSettings) -> Path:
     """Return the folder of the starter's index: a copy under ``home`` that may grow.
 
-    Where ``home`` cannot be written, the index that ships answers and cannot be taught.
+    A new version's copy takes over what members taught the copy of an earlier one. Where ``home``
+    cannot be written, the index that ships answers and cannot be taught.
     """
     shipped = FOLDER / INDEX
     place = settings.home / STARTER / _mark(shipped)
@@ -53,9 +57,12 @@ def _mark(shipped: Path) -> str:
 
 def _copy_whole(shipped: Path, place: Path) -> None:
     """Copy a folder so that nobody sees half of it; workers may do so at the same time."""
+    earlier = sorted(manifest.parent for manifest in place.parent.glob(f"[!.]*/{MANIFEST}"))
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
     try:
         shutil.copytree(shipped, draft / INDEX)
+        for copy in earlier:
+            _take_over(draft / INDEX, copy)
         try:
             (draft / INDEX).rename(place)
         except OSError:
@@ -63,3 +70,19 @@ def _copy_whole(shipped: Path, place: Path) -> None:
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _take_over(index: Path, earlier: Path) -> None:
+    """Add what only the copy of an ``earlier`` version was taught, as far as it still fits."""
+    try:
+        if all(segment.id == earlier.name for segment in read_manifest(earlier).segments):
+            return  # it is as it shipped
+        taught = adopt(index, earlier)
+    except EngineError as error:
+        log.warning(
+            "A new starter answers. What the earlier one was taught stays in %s and is no longer "
+            "used, so teach it again: %s",
+            earlier, error,
+        )  # fmt: skip
+    else:
+        log.info("Took over %d photos that the starter in %s was taught.", taught, earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from engine.batch import Batch
 from engine.decode import decode
 from engine.generic import GenericClassifier
 from engine.index import SpeciesIndex, verify_index
+from engine.index_folder import MANIFEST
+from engine.index_manifest import read_manifest, write_manifest
 from engine.network import Networks
 from engine.samples import bundled_photos
 from engine.starter import FOLDER, INDEX, STARTER, starter_index
@@ -89,6 +92,30 @@ def test_the_copy_is_made_once_and_whole(tmp_path: Path) -> None:
     assert files(place) == files(FOLDER / INDEX)
     assert starter_index(settings) == place
     assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+async def test_a_new_version_takes_over_what_the_one_before_was_taught(tmp_path: Path) -> None:
+    settings = EngineSettings(home=tmp_path, threads=1)
+    async with Engine(settings) as engine:
+        assert await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT)
+    earlier = starter_index(settings).rename(tmp_path / STARTER / "000001-of-an-earlier-version")
+    place = starter_index(settings)
+    assert DAHLIA in SpeciesIndex.open(place).taxa
+    assert len(verify_index(place)) == len(verify_index(FOLDER / INDEX)) + 1
+    assert (earlier / MANIFEST).exists(), "nothing is deleted"
+
+
+def test_what_another_network_was_taught_is_said_to_be_lost_to_this_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = EngineSettings(home=tmp_path)
+    earlier = starter_index(settings).rename(tmp_path / STARTER / "000001-of-another-network")
+    manifest = read_manifest(earlier)
+    write_manifest(earlier, replace(manifest, embedder="starter@0000/f32"))
+    place = starter_index(settings)
+    assert files(place) == files(FOLDER / INDEX)
+    assert str(earlier) in caplog.text
+    assert "teach it again" in caplog.text
 
 
 def test_where_home_cannot_be_written_it_answers_from_where_it_ships(
