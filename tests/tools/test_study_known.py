@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import Ancestor, Taxon
-from tools.crossvalidation import SPECIES_FOLDS
+from tools.crossvalidation import SPECIES_FOLDS, ProjectionChoice, species_out_of_fold
 from tools.study_known import Judged, judge_folds
 
 SPECIES = [
@@ -51,3 +51,21 @@ def test_species_that_the_index_holds_are_known_and_others_are_not(judged: list[
     named = [photo.named(0.72) for photo in judged if photo.indexed]
     assert np.mean(named) > 0.7
     assert not any(photo.named(0.72) and not photo.named(0.5) for photo in judged)
+
+
+def test_evidence_says_of_each_photo_how_much_there_was_to_see() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.uniform(size=(40, 30)).astype(np.float32)
+    # The first photo of each species shows something that outdoes all else.
+    features[::4, 0] = 99
+    labels = np.arange(40) // 4
+    strangers = np.ones((1, 30), np.float32)
+    folds = species_out_of_fold(
+        features, labels, ProjectionChoice(), neighbours=5, strangers=strangers
+    )
+    for inside, outside, found in folds:
+        distinct = np.array([evidence.distinctness for evidence in found])[:, 0]
+        first = np.array([*inside, *outside]) % 4 == 0
+        assert first.any()
+        assert distinct[:-1][first].min() > distinct[:-1][~first].max()
+        assert distinct[-1] < distinct[:-1].min()
