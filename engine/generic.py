@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +141,7 @@ class GenericClassifier:
 
         ``group`` restricts the answer to taxa of that group; auto and generic do not.
         """
-        found = self._find(self.index.projection.apply(self.embedder.embed(batch)))
+        found = self._find(self.embedder.embed(batch))
         index = self.index
         said = vote(found.evidence, index.vote_settings, among=self._of_group(group))
         names = [index.taxa[position] for position in said.taxa]
@@ -155,13 +155,13 @@ class GenericClassifier:
             notes=found.notes,
         )
 
-    def _find(self, vectors: NDArray[np.float32]) -> Findings:
+    def _find(self, features: NDArray[np.float32]) -> Findings:
         for _ in range(_TRIES):
             try:
-                return self.index.find(vectors)
+                return find(self.index, features)
             except OtherManifest:
                 self.index = self.index.reopened()
-        return self.index.find(vectors)
+        return find(self.index, features)
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
         """Mark the index's taxa that are of ``group``; None is for all of them."""
@@ -171,6 +171,18 @@ class GenericClassifier:
             self._groups_of = self.index
             self._groups = np.array([group_of(taxon).value for taxon in self.index.taxa], str)
         return np.asarray(self._groups == group.value, bool)
+
+
+def find(index: SpeciesIndex | ShardedIndex, features: NDArray[np.float32]) -> Findings:
+    """Search for one individual by its embedder's ``(n, width)`` features, one row of each view.
+
+    Raises:
+        OtherManifest: shards have the index and it was changed since it was opened.
+        EngineFailed: no shard is there.
+    """
+    found = index.find(index.projection.apply(features))
+    distinctness = index.projection.distinctness(features)
+    return replace(found, evidence=replace(found.evidence, distinctness=distinctness))
 
 
 def _by_taxon(

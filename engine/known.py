@@ -1,7 +1,8 @@
 """How likely it is that a photo shows something that is known, as one probability.
 
 A classifier has its likeliest species. An index is asked of the likeliest species of all that
-was said: how far off it lies, against how far its own photos do, and how probable its genus is.
+was said: how far off it lies, against how far its own photos do and by how much there is to see
+(``engine.vote``), and how probable its genus is.
 A logistic curve (Platt 1999) makes a probability of either, fitted with known photos and others
 counting the same. What either knows is known, so the two are joined as independent causes are,
 by a noisy or (Pearl 1988). Measured in docs/models.md.

@@ -75,12 +75,31 @@ class Projection:
         Raises:
             ValueError: the features have another width, or are not all finite.
         """
+        return unit(self._centred(features) @ self.matrix)
+
+    def distinctness(self, features: Features) -> NDArray[np.float32]:
+        """Return how far ``(n, width)`` features lie from the mean of those it was fitted to.
+
+        As squares, over the mean of the latter's, which is ``1 - |mean|^2`` for features of unit
+        length; so 1 is usual. Where they were not rooted the length is not known and all are 1.
+        A photo in which there is little to see lies near the mean.
+
+        Raises:
+            ValueError: the features have another width, or are not all finite.
+        """
+        centred = self._centred(features)
+        if not self.rooted:
+            return np.ones(len(centred), np.float32)
+        usual = max(1 - float(self.mean @ self.mean), _TINY)
+        return np.asarray((centred**2).sum(axis=1) / usual, np.float32)
+
+    def _centred(self, features: Features) -> Features:
         features = np.asarray(features, np.float32)
         if features.ndim != 2 or features.shape[1] != self.width:
             raise ValueError(f"Features of shape {features.shape}, not (n, {self.width}).")
         if not np.isfinite(features).all():
             raise ValueError("Some features are not finite numbers.")
-        return unit(((_root(features) if self.rooted else features) - self.mean) @ self.matrix)
+        return (_root(features) if self.rooted else features) - self.mean
 
     def save(self, path: Path) -> None:
         """Write to ``path`` as an ``.npz`` of plain arrays."""

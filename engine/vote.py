@@ -70,7 +70,8 @@ class Evidence:
     view, with -1 in ``taxa`` where there are fewer than ``k``. ``prototype_similarities`` is
     ``(n, m)``, the cosine to each of the index's ``m`` prototypes, ``photos_of_taxon``
     ``(m,)`` how many photos each has, and ``usual_angles`` ``(m,)`` how far off another photo
-    of each lies (``engine.spread``).
+    of each lies (``engine.spread``). ``distinctness`` ``(n,)`` says how much there is to see in
+    each view (``engine.projection``); None, where nobody measured it, is as much as usual.
     """
 
     similarities: Floats
@@ -79,6 +80,7 @@ class Evidence:
     prototype_similarities: Floats
     photos_of_taxon: Integers
     usual_angles: Floats
+    distinctness: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,7 +89,8 @@ class Vote:
 
     ``taxa`` are positions in the index's list, likeliest first, and ``probabilities`` theirs,
     in (0, 1]; what they lack to 1 is for something else. ``distances`` say of each how far off
-    it lies, where 1 is as far as its own photos do. ``known_score`` is higher the surer
+    it lies, where 1 is as far as its own photos do, the farther the more there is to see: where
+    there is little, all angles are wide. ``known_score`` is higher the surer
     the index knows the species, ``-inf`` for an empty index, and ``known`` whether it reaches
     the threshold. ``rows`` are the neighbours that were heard, heaviest first, and ``weights``
     their shares, which sum to 1.
@@ -185,7 +188,9 @@ def _distances(evidence: Evidence, taxa: NDArray[np.int64]) -> NDArray[np.float6
     if not len(taxa):
         return np.empty(0)
     cosines = np.asarray(evidence.prototype_similarities[:, taxa], np.float64).mean(axis=0)
-    return np.asarray(np.arccos(np.clip(cosines, -1, 1)) / evidence.usual_angles[taxa], np.float64)
+    angles = np.arccos(np.clip(cosines, -1, 1)) / evidence.usual_angles[taxa]
+    distinct = 1.0 if evidence.distinctness is None else float(evidence.distinctness.mean())
+    return np.asarray(distinct * angles, np.float64)
 
 
 def _count(evidence: Evidence, settings: VoteSettings, among: NDArray[np.bool_] | None) -> _Say:

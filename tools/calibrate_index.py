@@ -13,6 +13,7 @@ from engine import EngineSettings, TaxonTable
 from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import Embedder, open_embedder_of
+from engine.generic import find
 from engine.index import SpeciesIndex
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
@@ -74,6 +75,6 @@ def calibrate_index(
 
 def _ask(index: SpeciesIndex, embedder: Embedder, photos: Sequence[SourcePhoto]) -> list[Evidence]:
     return [
-        index.find(index.projection.apply(embedder.embed(Batch([decode(photo.data)])))).evidence
+        find(index, embedder.embed(Batch([decode(photo.data)]))).evidence
         for photo in track(photos, "Asking the index", console=Console(stderr=True), transient=True)
     ]

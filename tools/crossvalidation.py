@@ -60,8 +60,13 @@ class Gallery:
     labels: Labels
     species: int
 
-    def evidence(self, vectors: Features, neighbours: int) -> list[Evidence]:
-        """Search for each of the ``(n, dims)`` vectors, as one view of one individual each."""
+    def evidence(
+        self, vectors: Features, neighbours: int, distinctness: Features | None = None
+    ) -> list[Evidence]:
+        """Search for each of the ``(n, dims)`` vectors, as one view of one individual each.
+
+        ``distinctness`` is theirs, ``(n,)``, as their projection measures it.
+        """
         sums = np.zeros((self.species, self.vectors.shape[1]), np.float32)
         np.add.at(sums, self.labels, self.vectors)
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
@@ -80,6 +85,7 @@ class Gallery:
                 prototype_similarities=to_prototypes[i][None],
                 photos_of_taxon=photos,
                 usual_angles=usual,
+                distinctness=None if distinctness is None else distinctness[[i]],
             )
             for i in range(len(vectors))
         ]
@@ -162,10 +168,12 @@ def species_out_of_fold(
             species=int(labels.max()) + 1,
         )
         asked = np.concatenate([np.flatnonzero(inside), np.flatnonzero(outside)])
-        vectors = projection.apply(features[asked])
+        shown = features[asked]
         if strangers is not None and len(strangers):
-            vectors = np.vstack([vectors, projection.apply(strangers)])
-        found = gallery.evidence(vectors, neighbours)
+            shown = np.vstack([shown, strangers])
+        found = gallery.evidence(
+            projection.apply(shown), neighbours, projection.distinctness(shown)
+        )
         yield asked[: inside.sum()], asked[inside.sum() :], found
 
 

@@ -3,12 +3,13 @@
 Each tenth of the species in turn is one that the index lacks. A photo's species is known
 where the index holds it or a classifier has a label for it; everything else, and every photo
 of ``--others``, is not. All curves and figures are of photos that the index does not hold.
+Few species have no label, so those that have one are asked for a second time without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from engine.vote import Evidence, Vote, VoteSettings, vote
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
 from tools.known_fit import fit_known, name_votes
-from tools.study_material import StudyMaterial
+from tools.study_material import StudyMaterial, without_label
 
 OTHERS = "no organism"
 _BEFORE = (0.0, 0.6, 0.72, 0.85)
@@ -39,7 +40,8 @@ class Judged:
     """One photo: what it shows, and how likely index and classifier find it known.
 
     ``indexed`` and ``labelled`` say whether the index held its species and whether a
-    classifier has a label for it. ``taxon`` is None for a photo that shows no organism.
+    classifier has a label for it, ``unlabelled`` whether that was taken away.
+    ``taxon`` is None for a photo that shows no organism.
     ``likeness`` is how likely the index alone finds it known by how near its own best species
     lies, ``index`` how likely it finds the likeliest species of all one that it holds, None
     where it has nothing to say of that. ``best`` is the greatest probability that both together
@@ -49,6 +51,7 @@ class Judged:
     taxon: Taxon | None
     indexed: bool
     labelled: bool
+    unlabelled: bool
     likeness: float
     index: float | None
     classifier: float
@@ -107,7 +110,7 @@ def study_known(
     shown = [photo.taxon for photo in material.photos]
     judged = judge_folds(shown, features, answers)
     console = Console()
-    console.print(_areas(judged))
+    console.print(_areas([photo for photo in judged if not photo.unlabelled]))
     console.print(_rates(judged))
     console.print(_verdicts(judged))
 
@@ -146,9 +149,12 @@ def judge_folds(
         for position, evidence in zip(asked, found, strict=True):
             taxon = shown[position] if position < len(shown) else None
             said = vote(evidence, settings)
-            judged.append(
-                _judge(taxon, position in inside, said, curves, species, answers[position])
-            )
+            indexed, told = position in inside, answers[position]
+            judged.append(_judge(taxon, indexed, said, curves, species, told))
+            if taxon is not None and judged[-1].labelled and not indexed:
+                fewer = without_label(told, taxon)
+                again = _judge(taxon, indexed, said, curves, species, fewer)
+                judged.append(replace(again, labelled=False, unlabelled=True))
     return judged
 
 
@@ -181,6 +187,7 @@ def _judge(
         taxon=taxon,
         indexed=indexed,
         labelled=any(taxon in answer.classifier.labels for answer in answers.values()),
+        unlabelled=False,
         likeness=curves.likeness(said.known_score),
         index=trust_in_likeliest(mixture, distances, curves.nearness),
         classifier=answers[group].known_score if group in answers else 0.0,
@@ -246,10 +253,12 @@ def _verdicts(judged: Sequence[Judged]) -> Table:
 
 
 def _kinds(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    others = [p for p in judged if p.taxon and not p.indexed and not p.labelled]
     return {
         "species indexed": [p for p in judged if p.indexed],
         "species with a label only": [p for p in judged if p.labelled and not p.indexed],
-        "other species": [p for p in judged if p.taxon and not p.indexed and not p.labelled],
+        "other species": [p for p in others if not p.unlabelled],
+        "any species, had it no label": others,
         OTHERS: [p for p in judged if p.taxon is None],
     }
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from engine import EngineError, EngineSettings, Group, TaxonTable
+from engine import EngineError, EngineSettings, Group, Taxon, TaxonTable
 from engine.batch import Batch
-from engine.classifier import Classifier
+from engine.classifier import Classifier, Scores
 from engine.decode import decode
 from engine.embedder import Embedder, open_embedder
 from engine.hosting import host_models
@@ -21,6 +21,8 @@ from engine.judge import ClassifierAnswer
 from engine.network import Networks
 from tools.engine_options import refuse
 from tools.sources import SourceError, SourcePhoto, open_source
+
+_NEARLY_NONE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +68,23 @@ class StudyMaterial:
                 {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in self.classifiers.items()}
             )
         return np.stack(features), answers
+
+
+def without_label(
+    answers: Mapping[Group, ClassifierAnswer], taxon: Taxon
+) -> dict[Group, ClassifierAnswer]:
+    """Return what classifiers would say that had no label for ``taxon``.
+
+    The odds of everything else are as they were, as if a network's last layer lacked its row.
+    """
+    return {group: _without(answer, taxon) for group, answer in answers.items()}
+
+
+def _without(answer: ClassifierAnswer, taxon: Taxon) -> ClassifierAnswer:
+    if taxon not in answer.classifier.labels:
+        return answer
+    of_others = [label != taxon for label in answer.classifier.taxa]
+    species = np.where(of_others, answer.scores.species, 0)
+    total = max(float(species.sum()) + answer.scores.background, _NEARLY_NONE)
+    scores = Scores(species=species / total, background=answer.scores.background / total)
+    return ClassifierAnswer.of(answer.classifier, scores)

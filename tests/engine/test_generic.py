@@ -7,11 +7,18 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytest_asyncio
 
 from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected, Taxon
+from engine.generic import find
+from engine.index import SpeciesIndex
+from engine.index_writer import IndexWriter
+from engine.projection import fit_projection
+from engine.vote import VoteSettings
 from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
+from tests.engine.small_index import references
 from tests.hub_modules import HubModules, catalog_entry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -46,6 +53,25 @@ async def test_an_index_is_asked_at_the_precision_it_was_made_at(
         answer = await engine.identify([picture(LOOKS["Vulpes vulpes"], 99)], Group.GENERIC)
     assert (runtimes["birds"], runtimes["index"]) == ("openvino bf16", "openvino f32")
     assert answer.candidates[0].taxon == taxon("Vulpes vulpes")
+
+
+async def test_what_is_found_says_how_much_there_was_to_see(tmp_path: Path) -> None:
+    features = np.random.default_rng(0).uniform(size=(12, 8)).astype(np.float32)
+    projection = fit_projection(features, np.arange(12) // 2, dims=3)
+    writer = IndexWriter.create(
+        tmp_path / "index",
+        embedder="tiny",
+        projection=projection,
+        vote_settings=VoteSettings(),
+        factory="Flat",
+    )
+    writer.add(projection.apply(features), references("a", [n // 2 for n in range(12)]))
+    found = find(SpeciesIndex.open(tmp_path / "index"), features[:2])
+    assert found.evidence.distinctness is not None
+    np.testing.assert_array_equal(
+        found.evidence.distinctness, projection.distinctness(features[:2])
+    )
+    assert set(found.evidence.rows[0].tolist()) == set(range(12)) | {-1}
 
 
 async def test_auto_finds_the_group_by_lineage(engine: Engine) -> None:

@@ -105,6 +105,19 @@ def test_the_original_search_is_a_plain_pca_of_plain_features() -> None:
     np.testing.assert_allclose(vectors @ vectors.T, expected @ expected.T, atol=1e-4)
 
 
+def test_photos_that_show_much_lie_farther_from_the_mean_than_others() -> None:
+    features, labels = photos()
+    projection = fit_projection(features, labels, dims=5)
+    assert projection.distinctness(features).mean() == pytest.approx(1, abs=1e-3)
+    flat = np.ones((1, WIDTH), np.float32)
+    spike = np.eye(1, WIDTH, dtype=np.float32)
+    distinct = projection.distinctness(np.vstack([flat, features[:1], spike, 7 * spike]))
+    assert distinct[0] < 1 < distinct[2]
+    assert distinct[2] == pytest.approx(distinct[3])
+    plain = fit_projection(features, labels, dims=5, rooted=False)
+    assert plain.distinctness(features).tolist() == [1] * len(features)
+
+
 def test_rooted_features_do_not_hang_on_their_scale() -> None:
     features, labels = photos()
     projection = fit_projection(features, labels, dims=5)

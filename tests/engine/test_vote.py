@@ -178,6 +178,17 @@ def test_the_same_view_twice_changes_nothing(seen: Evidence) -> None:
     assert once.known_score == pytest.approx(both.known_score)
 
 
+@given(evidence(), st.floats(0.1, 2))
+def test_the_more_there_is_to_see_the_farther_off_all_species_lie(
+    seen: Evidence, distinct: float
+) -> None:
+    views = len(seen.similarities)
+    measured = replace(seen, distinctness=np.full(views, distinct, np.float32))
+    plain, said = vote(seen, DEFAULTS), vote(measured, DEFAULTS)
+    np.testing.assert_allclose(said.distances, distinct * plain.distances, rtol=1e-6)
+    assert_same(said, plain)
+
+
 @given(evidence(), st.data())
 def test_only_what_is_asked_for_is_answered(seen: Evidence, data: st.DataObject) -> None:
     taxa = len(seen.photos_of_taxon)
