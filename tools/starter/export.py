@@ -128,7 +128,8 @@ def _fit(photos: _Photos) -> Any:
 
 def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSettings]:
     """Ask an index without the held-out photos about them; score it and fit its vote."""
-    vectors = _fit(photos).apply(photos.features)
+    projection = _fit(photos)
+    vectors = projection.apply(photos.features)
     settings = VoteSettings()
     asked = np.flatnonzero(photos.held_out)
     gallery = Gallery(
@@ -148,10 +149,13 @@ def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSe
         accuracy[group] = (
             float(right[of_group].mean()), float(near[of_group].mean()), int(of_group.sum()),
         )  # fmt: skip
-    return accuracy, _fit_known(photos, vectors, settings)
+    distinctness = projection.distinctness(photos.features)
+    return accuracy, _fit_known(photos, vectors, distinctness, settings)
 
 
-def _fit_known(photos: _Photos, vectors: Vectors, settings: VoteSettings) -> VoteSettings:
+def _fit_known(
+    photos: _Photos, vectors: Vectors, distinctness: Vectors, settings: VoteSettings
+) -> VoteSettings:
     """Fit the curve of nearness to held-out photos, some of whose species an index lacks."""
     inside: list[Evidence] = []
     outside: list[Evidence] = []
@@ -164,8 +168,8 @@ def _fit_known(photos: _Photos, vectors: Vectors, settings: VoteSettings) -> Vot
             species=int(photos.labels.max()) + 1,
         )
         for part, chosen in ((outside, fold == left_out), (inside, fold != left_out)):
-            asked = vectors[photos.held_out & chosen]
-            part += gallery.evidence(asked, settings.neighbours)
+            asked = photos.held_out & chosen
+            part += gallery.evidence(vectors[asked], settings.neighbours, distinctness[asked])
     taxon_of = dict(zip(photos.labels.tolist(), photos.references, strict=True))
     taxa = [taxon_of[label].taxon for label in range(len(taxon_of))]
     return fit_known(inside, outside, taxa, settings)
