@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
-from engine.segment import Reference, taxon_key
+from engine.segment import Reference
 from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
@@ -148,7 +148,7 @@ class GenericClassifier:
         return IndexAnswer(
             info=self.info,
             probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
-            references=_by_taxon(found.references(said.rows.tolist()), names),
+            references=self._references(found, said.rows.tolist()),
             distances=dict(zip(names, said.distances.tolist(), strict=True)),
             curve=index.vote_settings.nearness_curve,
             known=said.known,
@@ -162,6 +162,16 @@ class GenericClassifier:
             except OtherManifest:
                 self.index = self.index.reopened()
         return find(self.index, features)
+
+    def _references(
+        self, found: Findings, rows: Sequence[int]
+    ) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
+        # What a photo shows as the index names it: its segment may lack the taxon's English name.
+        evidence = found.evidence
+        shown = dict(
+            zip(evidence.rows.ravel().tolist(), evidence.taxa.ravel().tolist(), strict=True)
+        )
+        return _by_taxon((self.index.taxa[shown[row]] for row in rows), found.references(rows))
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
         """Mark the index's taxa that are of ``group``; None is for all of them."""
@@ -186,14 +196,11 @@ def find(index: SpeciesIndex | ShardedIndex, features: NDArray[np.float32]) -> F
 
 
 def _by_taxon(
-    references: Sequence[Reference], taxa: Sequence[Taxon]
+    taxa: Iterable[Taxon], references: Iterable[Reference]
 ) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
-    """Sort the photos that decided by what they show, a few of each of the ``taxa``."""
-    # A photo's own segment may write its taxon otherwise than another, where one has its name.
-    taxon_of = {taxon_key(taxon): taxon for taxon in taxa}
+    """Sort the photos that decided by the ``taxa`` that they show, a few of each."""
     by_taxon: dict[Taxon, tuple[ReferencePhoto, ...]] = {}
-    for reference in references:
-        taxon = taxon_of.get(taxon_key(reference.taxon), reference.taxon)
+    for taxon, reference in zip(taxa, references, strict=True):
         shown = by_taxon.get(taxon, ())
         if len(shown) < _REFERENCES_OF_A_TAXON:
             photo = ReferencePhoto(
