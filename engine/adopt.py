@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from engine.index_manifest import IndexRefused, read_manifest, segment_folder
+from engine.index_manifest import IndexRefused, read_manifest
 from engine.index_writer import IndexWriter
-from engine.segment import Reference, Segment
-from engine.segment_merge import merged_vectors
+from engine.segment import open_each
+from engine.segment_merge import even_sizes, merged_vectors
 
 
 def adopt(index: Path, other: Path) -> int:
@@ -25,11 +23,8 @@ def adopt(index: Path, other: Path) -> int:
         raise IndexRefused(f"The index in {other} was made by another network than {index}.")
     writer = IndexWriter(index)
     adopted = 0
-    # A segment at a time, as much as the writer holds itself.
-    for record in theirs.segments:
-        segment = Segment.open(segment_folder(other, record), record, theirs.dims)
-        references: list[Reference] = [reference for reference, _ in segment.live_references()]
-        if references:
-            (vectors,) = merged_vectors([segment], [len(references)], theirs.dims)
-            adopted += writer.add(np.asarray(vectors, np.float32), references).rows
+    for segment in open_each(other, theirs.segments, theirs.dims):
+        references = [reference for reference, _ in segment.live_references()]
+        for vectors in merged_vectors([segment], even_sizes(segment.live_rows, 1), theirs.dims):
+            adopted += writer.add(vectors, references).rows
     return adopted

@@ -29,13 +29,12 @@ from engine.index_manifest import (
     discard_draft,
     read_manifest,
     record_file,
-    segment_folder,
     sync_file,
     write_manifest,
 )
 from engine.index_newcomers import check_vectors, new_rows
 from engine.projection import Projection
-from engine.segment import Reference, Segment, taxon_key
+from engine.segment import Reference, Segment, open_each, taxon_key
 from engine.segment_builder import (
     AUTO,
     IndexWriteFailed,
@@ -151,7 +150,9 @@ class IndexWriter:
         """
         with self._change() as manifest:
             check_vectors(vectors, len(references), manifest.dims)
-            chosen, hashes = new_rows(vectors, references, self._each_segment(manifest))
+            # One at a time: a worker that learns has no room for all of a large index.
+            segments = open_each(self.folder, manifest.segments, manifest.dims)
+            chosen, hashes = new_rows(vectors, references, segments)
             if chosen.size:
                 new = vectors if chosen.size == len(vectors) else vectors[chosen]
                 rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
@@ -178,7 +179,7 @@ class IndexWriter:
         removed = 0
         with self._change() as manifest:
             records = []
-            for segment in self._open_segments(manifest.segments, manifest.dims):
+            for segment in open_each(self.folder, manifest.segments, manifest.dims):
                 record = segment.record
                 for position, own in enumerate(segment.taxa):
                     if taxon_key(own) == sought and position not in record.removed:
@@ -200,7 +201,7 @@ class IndexWriter:
             IndexWriteFailed: the disk is full or cannot be written.
         """
         with self._change() as manifest:
-            segments = self._open_segments(manifest.segments, manifest.dims)
+            segments = list(open_each(self.folder, manifest.segments, manifest.dims))
             rows = sum(segment.live_rows for segment in segments)
             sizes = [segment.record.rows for segment in segments]
             if sizes != even_sizes(rows, parts):
@@ -245,21 +246,11 @@ class IndexWriter:
         small = [record for record in manifest.segments if record.rows <= _SMALL_ROWS]
         if len(small) < _MANY:
             return manifest
-        merged = self._merge(manifest, self._open_segments(small, manifest.dims))
+        merged = self._merge(manifest, list(open_each(self.folder, small, manifest.dims)))
         large = [record for record in manifest.segments if record not in small]
         manifest = self._swap(manifest, (*large, *merged))
         self._clear(manifest)
         return manifest
-
-    def _each_segment(self, manifest: IndexManifest) -> Iterator[Segment]:
-        # One at a time: a worker that learns has no room for all of a large index.
-        for record in manifest.segments:
-            yield from self._open_segments([record], manifest.dims)
-
-    def _open_segments(self, records: Sequence[SegmentRecord], dims: int) -> list[Segment]:
-        return [
-            Segment.open(segment_folder(self.folder, record), record, dims) for record in records
-        ]
 
     def _write_segment(
         self,

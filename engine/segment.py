@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from engine.contracts import Taxon
 from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
-from engine.index_manifest import IndexRefused, SegmentRecord, check_size
+from engine.index_manifest import IndexRefused, SegmentRecord, check_size, segment_folder
 
 TaxonKey = tuple[str, int | str | None]
 
@@ -271,6 +271,18 @@ def _open_references(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _damaged(path) from error
     return connection
+
+
+def open_each(folder: Path, records: Iterable[SegmentRecord], dims: int) -> Iterator[Segment]:
+    """Open segments of the index in ``folder`` as they are asked for.
+
+    Who goes through them one at a time has no more than two open, however large the index.
+
+    Raises:
+        IndexRefused: a file is missing, cut off, or not what the manifest says.
+    """
+    for record in records:
+        yield Segment.open(segment_folder(folder, record), record, dims)
 
 
 def _damaged(path: Path) -> IndexRefused:
