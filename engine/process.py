@@ -122,9 +122,14 @@ class WorkerProcess:
                     pass_fds=(theirs.fileno(),),
                     env={**_ENVIRONMENT, **inherited, **environment},
                 )
-            worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
+            try:
+                worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
+            except BaseException:
+                process.kill()
+                await process.wait()
+                raise
         except BaseException:
-            ours.close()  # and with it ends a process that has no one to ask it
+            ours.close()
             raise
         try:
             answer, _ = await asyncio.gather(
