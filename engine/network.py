@@ -127,10 +127,9 @@ class Networks:
         return module, ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
-        asked = self._settings.precision
-        if asked == "auto" and entry.name in self._made_at:
+        if self._settings.precision == "auto" and entry.name in self._made_at:
             return self._made_at[entry.name]
-        return choose_precision(entry, asked)
+        return choose_precision(entry, self._settings)
 
 
 def begin_networks(settings: EngineSettings) -> Networks:

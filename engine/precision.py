@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from engine.openvino_alone import import_openvino
+from engine.processor import gains_from_bf16
 
 if TYPE_CHECKING:
     from engine.catalog import ModelEntry
+    from engine.settings import EngineSettings
 
 Precision = Literal["f32", "bf16"]
 PrecisionSetting = Literal["auto", "f32", "bf16"]
@@ -18,16 +18,16 @@ ALIKE_FROM = 0.99
 """How often bf16 must name the same species first as f32 to be chosen (docs/models.md)."""
 
 
-def choose_precision(entry: ModelEntry, asked: PrecisionSetting) -> Precision:
-    """Return what was asked for; ``auto`` is bf16 where the network and the processor allow it.
+def choose_precision(entry: ModelEntry, settings: EngineSettings) -> Precision:
+    """Return the settings' precision; ``auto`` is bf16 where network and processor allow it.
 
-    Half the time is saved, at the price of an answer in a hundred or less, so it takes a
-    measured agreement in the catalog. A processor that only imitates bf16 would save nothing.
+    Half the time is saved where the processor gains from it at all, at the price of an answer in a
+    hundred or less, so it takes a measurement of either.
     """
-    if asked != "auto":
-        return asked
+    if settings.precision != "auto":
+        return settings.precision
     alike = entry.bf16_agreement is not None and entry.bf16_agreement >= ALIKE_FROM
-    return "bf16" if alike and computes_in_bf16() else "f32"
+    return "bf16" if alike and gains_from_bf16(settings.home) else "f32"
 
 
 def precisions_of(embedder: str) -> dict[str, Precision]:
@@ -38,9 +38,3 @@ def precisions_of(embedder: str) -> dict[str, Precision]:
         for precision in PRECISIONS
         if part.endswith(f"/{precision}")
     }
-
-
-@cache
-def computes_in_bf16() -> bool:
-    """Tell whether this machine's processor has instructions for bf16."""
-    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

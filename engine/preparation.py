@@ -56,7 +56,7 @@ class RuntimeChoice:
 
 def choose_runtime(module: Module, settings: EngineSettings) -> RuntimeChoice:
     """Decide on the runtime for ``module``: the settings', else the compared one, else OpenVINO."""
-    precision = choose_precision(module.entry, settings.precision)
+    precision = choose_precision(module.entry, settings)
     if settings.runtime != "auto":
         return RuntimeChoice(
             runtime=settings.runtime, precision=precision, reason="the settings say so"
@@ -93,7 +93,7 @@ def read_preparation(module: Module, settings: EngineSettings) -> Preparation:
             f"compared with OpenVINO {record.openvino} and TensorFlow {record.tensorflow}, which "
             f"are now {now['openvino']} and {now['tensorflow']}: {again}"
         )
-    precision = choose_precision(module.entry, settings.precision)
+    precision = choose_precision(module.entry, settings)
     if record.precision != precision:
         raise NotPrepared(f"compared at {record.precision}, it computes in {precision}: {again}")
     return record

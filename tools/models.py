@@ -229,7 +229,7 @@ async def _compare_all(
             for precision in PRECISIONS
         }
         for module in modules:
-            fast = ours[choose_precision(module.entry, settings.precision)]
+            fast = ours[choose_precision(module.entry, settings)]
             with _progress(*_COMPARE) as progress:
                 task = progress.add_task(f"{module.entry.name}: comparing with TensorFlow")
                 update = partial(_update, progress, task)

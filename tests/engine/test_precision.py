@@ -9,14 +9,21 @@ import pytest
 from engine import precision
 from engine.catalog import load_catalog
 from engine.precision import ALIKE_FROM, choose_precision
+from engine.settings import EngineSettings
+
+
+@pytest.fixture(autouse=True)
+def gains(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    able = request.getfixturevalue("able") if "able" in request.fixturenames else True
+    monkeypatch.setattr(precision, "gains_from_bf16", lambda home: able)
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_what_the_settings_say_holds(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "computes_in_bf16", lambda: able)
+def test_what_the_settings_say_holds(able: bool) -> None:
     birds = load_catalog()["birds"]
-    assert choose_precision(birds, "f32") == "f32"
-    assert choose_precision(replace(birds, bf16_agreement=None), "bf16") == "bf16"
+    unmeasured = replace(birds, bf16_agreement=None)
+    assert choose_precision(birds, EngineSettings(precision="f32")) == "f32"
+    assert choose_precision(unmeasured, EngineSettings(precision="bf16")) == "bf16"
 
 
 @pytest.mark.parametrize(
@@ -29,11 +36,10 @@ def test_what_the_settings_say_holds(able: bool, monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_left_open_it_takes_a_processor_and_a_measurement(
-    able: bool, agreement: float | None, chosen: str, monkeypatch: pytest.MonkeyPatch
+    able: bool, agreement: float | None, chosen: str
 ) -> None:
-    monkeypatch.setattr(precision, "computes_in_bf16", lambda: able)
     entry = replace(load_catalog()["birds"], bf16_agreement=agreement)
-    assert choose_precision(entry, "auto") == chosen
+    assert choose_precision(entry, EngineSettings()) == chosen
 
 
 def test_no_network_that_was_not_measured_is_trusted_with_it() -> None:

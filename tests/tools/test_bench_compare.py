@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from engine import EngineSettings
 from engine.catalog import load_catalog
-from engine.precision import choose_precision, computes_in_bf16
+from engine.precision import choose_precision
+from engine.processor import has_bf16
 from tests.hub_modules import HubModules
 from tools.bench.app import bench_app
 from tools.bench.compare import Comparison, Effort, RaceFigures, compare
@@ -57,8 +58,13 @@ def hold(hub_modules: HubModules, work: Path, *without: str) -> Comparison:
 
 
 @pytest.fixture(scope="module")
-def comparison(hub_modules: HubModules, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    return hold(hub_modules, tmp_path_factory.mktemp("bench"), "hobby", "pool")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def comparison(hub_modules: HubModules, work: Path) -> Comparison:
+    return hold(hub_modules, work, "hobby", "pool")
 
 
 def check(figures: RaceFigures) -> None:
@@ -75,15 +81,15 @@ def check(figures: RaceFigures) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_the_original_and_ours_answer_alike(comparison: Comparison) -> None:
+def test_the_original_and_ours_answer_alike(comparison: Comparison, work: Path) -> None:
     assert set(comparison.classifier.ways) == {"original", "fieldmark"}
     assert set(comparison.classifier.absent) == {"hobby", "pool"}
-    ours = {"fieldmark", "fieldmark bf16"} if computes_in_bf16() else {"fieldmark"}
+    ours = {"fieldmark", "fieldmark bf16"} if has_bf16() else {"fieldmark"}
     assert set(comparison.generic.ways) == {"original", *ours}
     assert (comparison.generic_bf16_ratios_to_original is None) == (len(ours) == 1)
     check(comparison.classifier)
     check(comparison.generic)
-    chosen = choose_precision(load_catalog()["birds"], "auto")
+    chosen = choose_precision(load_catalog()["birds"], EngineSettings(home=work / "home"))
     assert comparison.classifier.ways["fieldmark"].runtime == f"openvino {chosen}"
     assert comparison.discord.posts == 2
 

@@ -20,7 +20,7 @@ from engine.catalog import find_entry, load_catalog
 from engine.embedder import open_embedder
 from engine.encoding import encode_settings
 from engine.hub import locate
-from engine.precision import computes_in_bf16
+from engine.processor import has_bf16
 from engine.projection import Projection
 from engine.samples import bundled_photos
 from tools.bench.apart import in_new_process
@@ -220,7 +220,7 @@ def generic_field(
         index=folder / "index",
     )
     faster = replace(own, precision="bf16", index=folder / "index-bf16")
-    every = (own, faster) if computes_in_bf16() else (own,)
+    every = (own, faster) if has_bf16() else (own,)
     if not (folder / "species.npy").exists():
         in_new_process(_write_indexes, every, folder, rows, embedder.width)
     names = folder / "names.txt"
