@@ -6,6 +6,11 @@ first: by cross-validation on three embedders it names 5 to 9 points more photos
 principal component analysis of the same features (docs/models.md, ``fieldmark study vote``).
 It describes how photos of *any* one species differ among themselves, so a species that
 joins an index later needs no new fit.
+
+The scatter within species is shrunk towards a sphere and towards how photos differ at all, which
+photos without a label tell as well (semi-supervised discriminant analysis: Cai, He and Han 2007).
+Directions in which any two photos differ then count for less, so that a photo of another species is
+not taken for one of the index's because it happens to share them.
 """
 
 from __future__ import annotations
@@ -23,8 +28,11 @@ from engine.contracts import EngineError
 
 Kind = Literal["pca", "pca-whitened", "lda"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DIMS = 192
+DIMS = 256
 SHRINKAGE = 0.6
+SPREAD_SHARE = 0.4
+"""How much of what the scatter within species is shrunk towards is the scatter of all photos; the
+rest is a sphere. Chosen on ``train`` (docs/models.md)."""
 MOST_ROWS = 50_000
 """A fit uses at most so many photos, chosen at random; more add time but hardly accuracy."""
 
@@ -141,14 +149,17 @@ def fit_projection(
     features: Features,
     labels: Labels,
     *,
+    unlabelled: Features | None = None,
     kind: Kind = "lda",
     dims: int = DIMS,
     rooted: bool | None = None,
     shrinkage: float = SHRINKAGE,
+    spread_share: float = SPREAD_SHARE,
     seed: int = 0,
 ) -> Projection:
     """Fit a projection to ``(n, width)`` features and the ``(n,)`` species they show.
 
+    ``unlabelled`` are the ``(k, width)`` features of photos of which nobody said what they show.
     ``rooted`` is true for ``lda`` unless said otherwise; ``kind="pca", dims=128`` is the
     search of the original system. Only ``lda`` looks at the labels. With ``m`` photos,
     ``dims`` is at most ``m - 1``.
@@ -159,20 +170,23 @@ def fit_projection(
     """
     if rooted is None:
         rooted = kind == "lda"
-    if len(features) > MOST_ROWS:
-        chosen = np.random.default_rng(seed).choice(len(features), MOST_ROWS, replace=False)
-        features, labels = features[chosen], labels[chosen]
+    chosen = _at_most(MOST_ROWS, len(features), seed)
+    features, labels = np.asarray(features, np.float32)[chosen], labels[chosen]
     if len(features) < 2:
         raise TooFewPhotos("A projection is fitted to at least two photos.")
-    features = np.asarray(features, np.float32)
     values = _root(features) if rooted else features
     mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = (values - mean).astype(np.float64)
+    centred = values - mean
+    everything = centred
+    if unlabelled is not None:
+        others = np.asarray(unlabelled, np.float32)[_at_most(MOST_ROWS, len(unlabelled), seed)]
+        everything = np.vstack([centred, (_root(others) if rooted else others) - mean])
     dims = min(dims, len(features) - 1, features.shape[1])
     if kind == "lda":
-        matrix = _discriminants(centred, labels, dims, shrinkage)
+        shrink = _Shrinkage(share=shrinkage, spread_share=spread_share)
+        matrix = _discriminants(centred.astype(np.float64), labels, everything, dims, shrink)
     else:
-        matrix = _components(centred, dims, whiten=kind == "pca-whitened")
+        matrix = _components(everything.astype(np.float64), dims, whiten=kind == "pca-whitened")
     return Projection(kind=kind, rooted=rooted, mean=mean, matrix=matrix.astype(np.float32))
 
 
@@ -184,14 +198,25 @@ def _components(centred: NDArray[np.float64], dims: int, *, whiten: bool) -> NDA
     return np.asarray(pca.components_.T / scale)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shrinkage:
+    share: float
+    spread_share: float
+
+
 def _discriminants(
-    centred: NDArray[np.float64], labels: Labels, dims: int, shrinkage: float
+    centred: NDArray[np.float64],
+    labels: Labels,
+    everything: Features,
+    dims: int,
+    shrinkage: _Shrinkage,
 ) -> NDArray[np.float64]:
     """Return the directions in which species differ most, against the spread within them.
 
     Fisher's discriminants: the generalised eigenvectors of the scatter between species and
-    the scatter within, the latter shrunk towards a sphere (Friedman 1989, regularised
-    discriminant analysis). scikit-learn's ``LinearDiscriminantAnalysis`` counts a species
+    the scatter within, the latter shrunk (Friedman 1989, regularised discriminant analysis)
+    towards a sphere and the scatter of ``everything``, both as large as it is itself.
+    scikit-learn's ``LinearDiscriminantAnalysis`` counts a species
     with one photo as one without any spread, which costs a point here, and takes ten times
     as long. A little of the scatter within is added to that between, so that there are
     enough directions where there are fewer species than ``dims``.
@@ -213,10 +238,20 @@ def _discriminants(
     weighted = means * np.sqrt(counts / counts.sum())[:, None]
     between = weighted.T @ weighted + _WITHIN_SHARE * within
     width = len(within)
-    sphere = max(np.trace(within) / width, _TINY) * np.eye(width)
-    shrunk = (1 - shrinkage) * within + shrinkage * sphere
+    size = max(np.trace(within), _TINY)
+    spread = np.cov(everything, rowvar=False).reshape(width, width)
+    target = (1 - shrinkage.spread_share) * np.eye(width) / width
+    target += shrinkage.spread_share * spread / max(np.trace(spread), _TINY)
+    shrunk = (1 - shrinkage.share) * within + shrinkage.share * size * target
     _, vectors = eigh(between, shrunk, subset_by_index=[width - dims, width - 1])
     return np.asarray(vectors[:, ::-1])
+
+
+def _at_most(most: int, rows: int, seed: int) -> slice | NDArray[np.int64]:
+    """Choose at most so many of the rows, at random."""
+    if rows <= most:
+        return slice(None)
+    return np.random.default_rng(seed).choice(rows, most, replace=False)
 
 
 def _load(path: Path) -> Projection:

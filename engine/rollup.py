@@ -14,7 +14,7 @@ CERTAINTY = 0.85
 """How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
 
 SHARE_OF_PARENT = 0.5
-ALLOWANCE = 0.67
+ALLOWANCE = 0.76
 """How much of the certainty a species must keep after it was multiplied by the trust in it. Less
 than 1, because trust is fitted as if every second photo were of an unknown species. Chosen on
 ``train`` (docs/models.md)."""

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import Taxon
-from engine.projection import DIMS, SHRINKAGE, Kind, Projection, fit_projection
+from engine.projection import (
+    DIMS,
+    SHRINKAGE,
+    SPREAD_SHARE,
+    Kind,
+    Projection,
+    fit_projection,
+)
 from engine.spread import usual_angles
 from engine.vote import Evidence, VoteSettings, fit_vote
 from tools.known_fit import fit_known
@@ -27,7 +34,7 @@ Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProjectionChoice:
     """How to fit a projection; see ``engine.projection.fit_projection``."""
 
@@ -35,6 +42,8 @@ class ProjectionChoice:
     dims: int = DIMS
     rooted: bool | None = None
     shrinkage: float = SHRINKAGE
+    spread_share: float = SPREAD_SHARE
+    unlabelled: Features | None = None
 
     def fit(self, features: Features, labels: Labels) -> Projection:
         """Fit it to ``(n, width)`` features and ``(n,)`` species."""
@@ -45,6 +54,8 @@ class ProjectionChoice:
             dims=self.dims,
             rooted=self.rooted,
             shrinkage=self.shrinkage,
+            spread_share=self.spread_share,
+            unlabelled=self.unlabelled,
         )
 
 

@@ -36,6 +36,7 @@ from tools.index_source import (
     source_options,
 )
 from tools.index_spool import SpoolError
+from tools.index_unlabelled import list_unlabelled
 from tools.sources import SourceError
 
 index_app = typer.Typer(
@@ -54,6 +55,15 @@ FactoryOption = Annotated[
     str,
     typer.Option(
         help="FAISS's factory string, such as Flat or SQfp16; auto chooses by the number of photos."
+    ),
+]
+UnlabelledOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of more photos, of anything alive, whatever they show: they tell how photos "
+        "differ, which makes species that the index lacks easier to tell.",
+        exists=True,
+        file_okay=False,
     ),
 ]
 SegmentsOption = Annotated[
@@ -77,6 +87,7 @@ def build(
     ] = "lda",
     dims: Annotated[int, typer.Option(min=2, max=4096, help="Width of what is searched.")] = DIMS,
     factory: FactoryOption = AUTO,
+    unlabelled: UnlabelledOption = None,
     split: SplitOption = None,
     annotations: AnnotationsOption = None,
     species: SpeciesOption = None,
@@ -106,8 +117,10 @@ def build(
             per_species=per_species,
             contact=contact,
         )
+        if unlabelled is not None:
+            list_unlabelled(unlabelled)  # to say now, not after hours, that there is none
         network = open_embedder(embedder, engine_settings(models, home))
-        recipe = Recipe(projection=projection, dims=dims, factory=factory)
+        recipe = Recipe(projection=projection, dims=dims, factory=factory, unlabelled=unlabelled)
         growth = grow(index, network, kind, options, recipe)
     _report(index, growth)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine import Taxon
 from engine.index_writer import IndexWriter
-from engine.projection import MOST_ROWS, Kind, TooFewPhotos, fit_projection
+from engine.projection import MOST_ROWS, Kind, TooFewPhotos
 from engine.vote import VoteSettings
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, fit_known_by_folds
 from tools.index_spool import Spool, SpoolError
@@ -27,17 +27,24 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``."""
+    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``.
+
+    ``unlabelled`` is a folder of photos of which nobody said what they show.
+    """
 
     projection: Kind
     dims: int
     factory: str
+    unlabelled: Path | None = None
 
 
-def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> str:
+def create_index(
+    folder: Path, spool: Spool, embedder: str, recipe: Recipe, unlabelled: Features | None = None
+) -> str:
     """Make an empty index, fitted to what is in ``spool``; return how, in a sentence.
 
-    ``embedder`` is the identity of what made the features.
+    ``embedder`` is the identity of what made the features, ``unlabelled`` the ``(n, width)`` ones
+    of the recipe's photos without a label.
 
     Raises:
         EngineError: no projection or index can be made of it; ``str`` says why.
@@ -46,8 +53,9 @@ def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> s
     if not spool.rows:
         raise SpoolError("Not one photo could be used, so there is no index.")
     features, labels, taxa = _sample(spool)
-    projection = fit_projection(features, labels, kind=recipe.projection, dims=recipe.dims)
-    settings, said = _fit_vote(features, labels, taxa, recipe)
+    choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims, unlabelled=unlabelled)
+    projection = choice.fit(features, labels)
+    settings, said = _fit_vote(features, labels, taxa, choice)
     IndexWriter.create(
         folder,
         embedder=embedder,
@@ -55,15 +63,17 @@ def create_index(folder: Path, spool: Spool, embedder: str, recipe: Recipe) -> s
         vote_settings=settings,
         factory=recipe.factory,
     )
-    return f"The projection ({recipe.projection}) has {projection.dims} dimensions. {said}"
+    beside = ""
+    if unlabelled is not None:
+        beside = f", fitted with {len(unlabelled):,} photos without a label"
+    return f"The projection ({recipe.projection}) has {projection.dims} dimensions{beside}. {said}"
 
 
 def _fit_vote(
-    features: Features, labels: Labels, taxa: Sequence[Taxon], recipe: Recipe
+    features: Features, labels: Labels, taxa: Sequence[Taxon], choice: ProjectionChoice
 ) -> tuple[VoteSettings, str]:
     """Fit the vote by cross-validation, or keep the defaults where there are too few photos."""
     chosen = _whole_species(labels)
-    choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims)
     try:
         settings = fit_by_folds(features[chosen], labels[chosen], choice)
         settings = fit_known_by_folds(features[chosen], labels[chosen], taxa, choice, settings)

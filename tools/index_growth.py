@@ -28,6 +28,7 @@ from engine.segment import Reference
 from tools.index_fit import Recipe, create_index
 from tools.index_source import SourceKind, open_chosen
 from tools.index_spool import Rejected, Spool
+from tools.index_unlabelled import embed_unlabelled, list_unlabelled
 from tools.sources import Source, SourcePhoto
 
 WORK = "work"
@@ -101,6 +102,8 @@ def grow(
             **options,
             "embedder": embedder.identity,
         }
+        if recipe is not None and recipe.unlabelled is not None:
+            job["unlabelled"] = str(recipe.unlabelled)
         spool = Spool(work, job, embedder.width)
         index = None
         if (folder / MANIFEST).exists():
@@ -118,13 +121,29 @@ def grow(
         _report_source(source, spool)
         _report_unknown(spool, taxa)
         if index is None and recipe is not None:
-            note(create_index(folder, spool, embedder.identity, recipe))
+            with _Bar() as bar:
+                unlabelled = _embed_beside(recipe.unlabelled, embedder, work, bar)
+            note(create_index(folder, spool, embedder.identity, recipe, unlabelled))
             index = SpeciesIndex.open(folder)
         if index is None:
             raise IndexRefused(f"There is no index in {folder} any more: build it again.")
         writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
         added = add_spooled(writer, spool, index.projection)
     return Growth(added=added, index=index.refreshed())
+
+
+def _embed_beside(
+    folder: Path | None, embedder: Embeds, work: Path, bar: _Bar
+) -> NDArray[np.float32] | None:
+    if folder is None:
+        return None
+    photos = list_unlabelled(folder)
+    return embed_unlabelled(
+        photos,
+        embedder,
+        work / "unlabelled",
+        lambda done: bar.show("Embedding those without a label", done, len(photos)),
+    )
 
 
 def embed_photos(

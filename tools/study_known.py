@@ -99,6 +99,14 @@ def study_known(
         Path | None,
         typer.Option(help="Folder of JPEGs that show no organism.", exists=True, file_okay=False),
     ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photos without a label, as for `fieldmark index build`.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -108,7 +116,9 @@ def study_known(
     strangers = sorted(others.glob("*.jpg")) if others else []
     features, answers = material.ask([path.read_bytes() for path in strangers])
     shown = [photo.taxon for photo in material.photos]
-    judged = judge_folds(shown, features, answers)
+    judged = judge_folds(
+        shown, features, answers, ProjectionChoice(unlabelled=material.embed(unlabelled))
+    )
     console = Console()
     console.print(_areas([photo for photo in judged if not photo.unlabelled]))
     console.print(_rates(judged))
@@ -119,22 +129,24 @@ def judge_folds(
     shown: Sequence[Taxon],
     features: NDArray[np.float32],
     answers: Sequence[dict[Group, ClassifierAnswer]],
+    choice: ProjectionChoice | None = None,
 ) -> list[Judged]:
     """Ask an index that lacks them about species left out, others' photos, and strangers.
 
     ``features`` and ``answers`` go on after the labelled photos' with those of photos that
-    show no organism.
+    show no organism. ``choice`` is how the index's projection is fitted.
     """
+    choice = choice or ProjectionChoice()
     species = list(dict.fromkeys(shown))
     place = {taxon: number for number, taxon in enumerate(species)}
     labels = np.array([place[taxon] for taxon in shown], np.int64)
     # At the temperature that it comes with, the index would be surer than one that is built.
-    settings = fit_by_folds(features[: len(shown)], labels)
+    settings = fit_by_folds(features[: len(shown)], labels, choice)
     judged: list[Judged] = []
     folds = species_out_of_fold(
         features[: len(shown)],
         labels,
-        ProjectionChoice(),
+        choice,
         neighbours=settings.neighbours,
         strangers=features[len(shown) :],
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 
 from engine import EngineError, EngineSettings, Group, Taxon, TaxonTable
 from engine.batch import Batch
@@ -20,6 +20,7 @@ from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.network import Networks
 from tools.engine_options import refuse
+from tools.index_unlabelled import embed_unlabelled, list_unlabelled
 from tools.sources import SourceError, SourcePhoto, open_source
 
 _NEARLY_NONE = 1e-12
@@ -68,6 +69,23 @@ class StudyMaterial:
                 {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in self.classifiers.items()}
             )
         return np.stack(features), answers
+
+    def embed(self, unlabelled: Path | None) -> NDArray[np.float32] | None:
+        """Return the ``(n, width)`` features of a folder's photos; None where there is no folder.
+
+        Exits with status 2 and one sentence where it has none.
+        """
+        if unlabelled is None:
+            return None
+        try:
+            photos = list_unlabelled(unlabelled)
+            with Progress(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("Embedding those without a label", total=len(photos))
+                return embed_unlabelled(
+                    photos, self.embedder, None, lambda done: bar.update(task, completed=done)
+                )
+        except SourceError as error:
+            raise refuse(str(error)) from error
 
 
 def without_label(

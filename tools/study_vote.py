@@ -43,12 +43,15 @@ PROJECTIONS = {
     "pca 128, as in the original": ProjectionChoice(kind="pca", dims=128),
     "pca 128, rooted": ProjectionChoice(kind="pca", dims=128, rooted=True),
     "pca-whitened 256": ProjectionChoice(kind="pca-whitened", dims=256),
-    "lda 192, not rooted": ProjectionChoice(rooted=False),
-    "lda 192, shrinkage 0.1": ProjectionChoice(shrinkage=0.1),
-    "lda 192, shrinkage 0.9": ProjectionChoice(shrinkage=0.9),
+    "lda 256, not rooted": ProjectionChoice(rooted=False),
+    "lda 256, shrinkage 0.1": ProjectionChoice(shrinkage=0.1),
+    "lda 256, shrinkage 0.9": ProjectionChoice(shrinkage=0.9),
+    "lda 256, towards a sphere": ProjectionChoice(spread_share=0),
+    "lda 256, towards the spread": ProjectionChoice(spread_share=1),
     "lda 128": ProjectionChoice(dims=128),
-    "lda 256": ProjectionChoice(dims=256),
-    "lda 192 (default)": ProjectionChoice(),
+    "lda 192": ProjectionChoice(dims=192),
+    "lda 320": ProjectionChoice(dims=320),
+    "lda 256 (default)": ProjectionChoice(),
 }
 _DEFAULT = VoteSettings()
 VOTES = {

@@ -88,6 +88,51 @@ def test_lda_helps_species_that_it_has_not_seen() -> None:
     assert scores["lda"] > scores["pca"]
 
 
+def in_places(species: int, each: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Make features in which where a photo was taken shows more than its species does."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(species), each)
+    looks = np.random.default_rng(7).normal(0, 1, (species, 4))
+    features = np.zeros((len(labels), WIDTH))
+    features[:, :4] = looks[labels] + rng.normal(0, 0.3, (len(labels), 4))
+    features[:, 4:8] = rng.normal(0, 3, (len(labels), 4))
+    features[:, 8:] = rng.normal(0, 0.3, (len(labels), WIDTH - 8))
+    return features.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_photos_without_a_label_are_as_if_there_were_none(kind: Kind) -> None:
+    features, labels = photos()
+    plain = fit_projection(features, labels, kind=kind, dims=3)
+    same = fit_projection(features, labels, kind=kind, dims=3, unlabelled=features[:0])
+    np.testing.assert_array_equal(plain.matrix, same.matrix)
+
+
+def test_photos_without_a_label_tell_what_differs_between_any_photos() -> None:
+    features, labels = in_places(12, 4, seed=0)
+    # Each species was photographed in one place, much like the others': they seem to be its looks.
+    features[:, 4:8] = features[::4, 4:8][labels] / 6
+    unlabelled, _ = in_places(12, 40, seed=1)
+    asked, truths = in_places(12, 2, seed=2)
+    scores = []
+    for others in (None, unlabelled):
+        fitted = fit_projection(
+            features, labels, dims=8, rooted=False, unlabelled=others, spread_share=0.9
+        )
+        nearest = (fitted.apply(asked) @ fitted.apply(features).T).argmax(axis=1)
+        scores.append(float((labels[nearest] == truths).mean()))
+    assert scores[1] > scores[0] + 0.2
+
+
+def test_where_the_spread_has_no_share_photos_without_a_label_change_nothing() -> None:
+    features, labels = photos()
+    plain, beside = (
+        fit_projection(features, labels, dims=3, spread_share=0, unlabelled=others)
+        for others in (None, photos(seed=5)[0])
+    )
+    np.testing.assert_allclose(plain.matrix, beside.matrix, atol=1e-6)
+
+
 def test_lda_gives_all_dimensions_where_species_are_few() -> None:
     features, labels = photos(species=3, each=10)
     vectors = fit_projection(features, labels, dims=8).apply(features)

@@ -168,6 +168,61 @@ def test_a_stopped_build_goes_on_where_it_was(
     assert names(SpeciesIndex.open(tmp_path / "index")) == {"Parus major": 24, "Turdus merula": 24}
 
 
+@pytest.fixture
+def unlabelled(tmp_path: Path) -> Path:
+    folder = tmp_path / "unlabelled"
+    for seed in (1, 2):
+        write_photos(folder / "deep", "Noctua_novella", 5, seed=seed)
+    (folder / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+def test_photos_without_a_label_have_their_say_in_the_projection_and_are_not_in_the_index(
+    built: Path, tmp_path: Path, photos: Path, unlabelled: Path, embedder: TinyEmbedder
+) -> None:
+    other = tmp_path / "other"
+    result = build(other, photos, "--unlabelled", str(unlabelled))
+    assert result.exit_code == 0, result.output
+    assert "8 dimensions, fitted with 10 photos without a label." in result.stderr
+    index = SpeciesIndex.open(other)
+    assert names(index) == {"Parus major": 24, "Turdus merula": 24}
+    assert not np.allclose(index.projection.matrix, SpeciesIndex.open(built).projection.matrix)
+    assert not (other / "work").exists()
+
+
+def test_a_build_stopped_after_photos_without_a_label_keeps_their_features(
+    tmp_path: Path,
+    photos: Path,
+    unlabelled: Path,
+    embedder: TinyEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.index_unlabelled.SHARD_PHOTOS", 4)
+    embedder.stop_after = 48 + 5
+    assert build(tmp_path / "index", photos, "--unlabelled", str(unlabelled)).exit_code == 130
+    kept = sorted((tmp_path / "index" / "work" / "unlabelled").iterdir())
+    assert [len(np.load(path)) for path in kept] == [3]
+    kept[0].with_name("000004.npy").write_bytes(b"cut off")
+    embedder.stop_after = None
+    refused = build(tmp_path / "index", photos)
+    assert "holds the beginning of another build" in refused.stderr
+    finished = build(tmp_path / "index", photos, "--unlabelled", str(unlabelled))
+    assert finished.exit_code == 0, finished.output
+    assert "fitted with 10 photos without a label" in finished.stderr
+    assert embedder.seen == 48 + 10 + 2  # two were embedded when it was stopped
+
+
+def test_a_folder_without_any_photos_beside_is_told_before_any_is_embedded(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    (tmp_path / "empty").mkdir()
+    result = build(tmp_path / "index", photos, "--unlabelled", str(tmp_path / "empty"))
+    assert result.exit_code == 1
+    assert "There are no photos in" in result.stderr
+    assert embedder.seen == 0
+
+
 def test_a_build_that_died_after_its_last_photo_is_finished(
     tmp_path: Path, photos: Path, embedder: TinyEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,7 +123,9 @@ def _embed(embedder: Embedder, material: Material, photos: Path) -> _Photos:
 
 def _fit(photos: _Photos) -> Any:
     seen = ~photos.held_out
-    return fit_projection(photos.features[seen], photos.labels[seen], kind="lda", dims=DIMS)
+    return fit_projection(
+        photos.features[seen], photos.labels[seen], kind="lda", dims=DIMS, spread_share=0
+    )
 
 
 def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSettings]:

@@ -46,9 +46,9 @@ def fit_targets(work: Path, material: Material, views: Views) -> Targets:
     places = {name: work / f"{name}.npz" for name in ("species", "general")}
     features = views.features[: views.photos].astype(np.float32)
     if not all(place.exists() for place in places.values()):
-        fit_projection(features[labelled], labels[labelled], kind="lda", dims=SPECIES_DIMS).save(
-            places["species"]
-        )
+        fit_projection(
+            features[labelled], labels[labelled], kind="lda", dims=SPECIES_DIMS, spread_share=0
+        ).save(places["species"])
         fit_projection(features[seen], labels[seen], kind="pca-whitened", dims=GENERAL_DIMS).save(
             places["general"]
         )
