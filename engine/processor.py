@@ -16,8 +16,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from engine.one_step import write_in_one_step
 from engine.openvino_alone import import_openvino
 
@@ -85,7 +83,9 @@ def measure_bf16_gain() -> float:
 
 def _pointwise(precision: str) -> Callable[[], object]:
     openvino = import_openvino()
-    from openvino import opset15 as ops  # which import_openvino has made importable
+    # Later than the rest: whoever reads the settings needs none of them.
+    import numpy as np
+    from openvino import opset15 as ops
 
     random = np.random.default_rng(0)
     photo = ops.parameter([1, _CHANNELS, _SIDE, _SIDE], np.float32)

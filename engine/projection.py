@@ -162,7 +162,8 @@ def fit_projection(
     ``unlabelled`` are the ``(k, width)`` features of photos of which nobody said what they show.
     ``rooted`` is true for ``lda`` unless said otherwise; ``kind="pca", dims=128`` is the
     search of the original system. Only ``lda`` looks at the labels. With ``m`` photos,
-    ``dims`` is at most ``m - 1``.
+    ``dims`` is at most ``m - 1``. ``shrinkage`` is above 0 and ``spread_share`` below 1: a sphere
+    that has some say is what makes up for photos that are fewer than features.
 
     Raises:
         TooFewPhotos: fewer than two photos; for ``lda``, fewer than two species or no species

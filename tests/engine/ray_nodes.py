@@ -53,6 +53,9 @@ def say(line: str) -> None:
 def main() -> None:
     # Sockets lie in it, whose paths must be short.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        # Where Ray writes which cluster is this machine's: not over that of somebody's own.
+        os.environ["RAY_TMPDIR"] = folder
+        (Path(folder) / "ray").mkdir()
         serve(folder)
 
 

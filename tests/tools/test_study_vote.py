@@ -135,7 +135,7 @@ def test_the_study_compares_every_projection_and_vote(
         if len(cells := line.strip("│").split("│")) > 1
     }
     assert set(PROJECTIONS) | set(VOTES) <= set(rows)
-    birds, insects, both, top5 = (float(cell) for cell in rows["lda 192 (default)"])
+    birds, insects, both, top5 = (float(cell) for cell in rows["lda 256 (default)"])
     assert both == pytest.approx((birds + insects) / 2, abs=1e-3)
     assert 0.3 < both <= top5 <= 1
     assert 0 <= float(rows["ECE"][0]) < 0.5
