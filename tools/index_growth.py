@@ -28,7 +28,7 @@ from engine.segment import Reference
 from tools.index_fit import Recipe, create_index
 from tools.index_source import SourceKind, open_chosen
 from tools.index_spool import Rejected, Spool
-from tools.index_unlabelled import embed_unlabelled, list_unlabelled
+from tools.index_unlabelled import EmbedsPhotos, embed_unlabelled, list_unlabelled
 from tools.sources import Source, SourcePhoto
 
 WORK = "work"
@@ -38,21 +38,12 @@ _BATCH = 16
 _NAMES_LISTED = 12
 
 
-class Embeds(Protocol):
+class Embeds(EmbedsPhotos, Protocol):
     """What makes feature vectors: an ``engine.embedder.Embedder``."""
 
     @property
     def identity(self) -> str:
         """What made the vectors."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """How many features a photo has."""
-        ...
-
-    def embed(self, batch: Batch) -> NDArray[np.float32]:
-        """Return ``(n, width)`` features."""
         ...
 
 

@@ -26,8 +26,8 @@ SHARD_PHOTOS = 256
 Features = NDArray[np.float32]
 
 
-class Embeds(Protocol):
-    """What makes feature vectors: an ``engine.embedder.Embedder``."""
+class EmbedsPhotos(Protocol):
+    """What makes feature vectors, whoever it is."""
 
     @property
     def width(self) -> int:
@@ -57,7 +57,7 @@ def list_unlabelled(folder: Path) -> list[Path]:
 
 def embed_unlabelled(
     photos: Sequence[Path],
-    embedder: Embeds,
+    embedder: EmbedsPhotos,
     kept: Path | None,
     advance: Callable[[int], None],
 ) -> Features:
@@ -84,7 +84,7 @@ def embed_unlabelled(
     return np.concatenate(parts)
 
 
-def _embed(photos: Sequence[Path], embedder: Embeds) -> Features:
+def _embed(photos: Sequence[Path], embedder: EmbedsPhotos) -> Features:
     rows = [np.empty((0, embedder.width), np.float32)]
     for path in photos:
         try:
