@@ -240,7 +240,8 @@ def _discriminants(
     between = weighted.T @ weighted + _WITHIN_SHARE * within
     width = len(within)
     size = max(np.trace(within), _TINY)
-    spread = np.cov(everything, rowvar=False).reshape(width, width)
+    # In float32: of so many photos a copy in float64 would take gigabytes.
+    spread = np.cov(everything, rowvar=False, dtype=np.float32).reshape(width, width)
     target = (1 - shrinkage.spread_share) * np.eye(width) / width
     target += shrinkage.spread_share * spread / max(np.trace(spread), _TINY)
     shrunk = (1 - shrinkage.share) * within + shrinkage.share * size * target
