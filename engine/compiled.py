@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from engine.one_step import sweep_drafts, write_in_one_step
 from engine.openvino_alone import import_openvino
+from engine.processor import describe_processor
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class CompiledFolder:
 
     def open(self, core: Any, options: Mapping[str, object]) -> Compiled | None:
         """Return the module as it was compiled here with ``options``, or None if it was not."""
-        path = self._path(core, options)
+        path = self._path(options)
         try:
             content = _map(path)
             tensor = import_openvino().Tensor(content, shared_memory=True)
@@ -68,9 +69,9 @@ class CompiledFolder:
             log.warning("%s cannot be used (%s): compiling anew.", path, reason)
             return None
 
-    def keep(self, compiled: Any, core: Any, options: Mapping[str, object]) -> None:
+    def keep(self, compiled: Any, options: Mapping[str, object]) -> None:
         """Keep what was compiled with ``options``, in one step, and drop what it replaces."""
-        path = self._path(core, options)
+        path = self._path(options)
         made = BytesIO()
         compiled.export_model(made)
         try:
@@ -85,12 +86,8 @@ class CompiledFolder:
                 self.folder, error.strerror or error,
             )  # fmt: skip
 
-    def _path(self, core: Any, options: Mapping[str, object]) -> Path:
-        here = {
-            "processor": core.get_property("CPU", "FULL_DEVICE_NAME"),
-            "abilities": core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
-            "options": dict(options),
-        }
+    def _path(self, options: Mapping[str, object]) -> Path:
+        here = {**describe_processor(), "options": dict(options)}
         return self.folder / f"{self._module()}-{_digest(here)}.blob"
 
     def _module(self) -> str:

@@ -7,7 +7,6 @@ as in f32 (docs/models.md).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -29,6 +28,15 @@ _SIDE = 28
 _TURNS = 10
 
 
+def describe_processor() -> dict[str, object]:
+    """Return what tells this machine's processor from others, as JSON values."""
+    core = import_openvino().Core()
+    return {
+        "processor": core.get_property("CPU", "FULL_DEVICE_NAME"),
+        "abilities": list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
+    }
+
+
 def has_bf16() -> bool:
     """Tell whether this machine's processor has instructions for bf16."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -43,10 +51,10 @@ def gains_from_bf16(home: Path) -> bool:
     if not has_bf16():
         return False
     path = home / "processor.json"
-    processor = _identity()
+    measured_with = {**describe_processor(), "openvino": import_openvino().get_version()}
     try:
         kept = json.loads(path.read_bytes())
-        if kept["processor"] == processor:
+        if kept["measured_with"] == measured_with:
             return float(kept["bf16_gain"]) >= GAINS_FROM
     except FileNotFoundError:
         pass
@@ -54,7 +62,7 @@ def gains_from_bf16(home: Path) -> bool:
         log.warning("%s cannot be used (%s): measuring anew.", path, error)
     gain = measure_bf16_gain()
     log.info("On this processor, bf16 is %.2f times as fast as f32.", gain)
-    record = {"processor": processor, "bf16_gain": round(gain, 3)}
+    record = {"measured_with": measured_with, "bf16_gain": round(gain, 3)}
     try:
         write_in_one_step(path, (json.dumps(record).encode(),))
     except OSError as error:
@@ -104,13 +112,3 @@ def _pointwise(precision: str) -> Callable[[], object]:
     # What lies in fresh memory may be denormal numbers, which take f32 20 times as long.
     request.get_input_tensor().data[:] = random.random(photo.shape, np.float32)
     return lambda: request.infer()
-
-
-def _identity() -> str:
-    core = import_openvino().Core()
-    facts = {
-        "name": core.get_property("CPU", "FULL_DEVICE_NAME"),
-        "abilities": sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
-        "openvino": import_openvino().get_version(),
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]

@@ -184,8 +184,8 @@ def fit_projection(
         everything = np.vstack([centred, (_root(others) if rooted else others) - mean])
     dims = min(dims, len(features) - 1, features.shape[1])
     if kind == "lda":
-        shrink = _Shrinkage(share=shrinkage, spread_share=spread_share)
-        matrix = _discriminants(centred.astype(np.float64), labels, everything, dims, shrink)
+        target = _shrinkage_target(everything, spread_share)
+        matrix = _discriminants(centred.astype(np.float64), labels, dims, target, shrinkage)
     else:
         matrix = _components(everything.astype(np.float64), dims, whiten=kind == "pca-whitened")
     return Projection(kind=kind, rooted=rooted, mean=mean, matrix=matrix.astype(np.float32))
@@ -199,24 +199,18 @@ def _components(centred: NDArray[np.float64], dims: int, *, whiten: bool) -> NDA
     return np.asarray(pca.components_.T / scale)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shrinkage:
-    share: float
-    spread_share: float
-
-
 def _discriminants(
     centred: NDArray[np.float64],
     labels: Labels,
-    everything: Features,
     dims: int,
-    shrinkage: _Shrinkage,
+    target: NDArray[np.float64],
+    shrinkage: float,
 ) -> NDArray[np.float64]:
     """Return the directions in which species differ most, against the spread within them.
 
     Fisher's discriminants: the generalised eigenvectors of the scatter between species and
     the scatter within, the latter shrunk (Friedman 1989, regularised discriminant analysis)
-    towards a sphere and the scatter of ``everything``, both as large as it is itself.
+    towards ``target``, which has a trace of 1, as large as it is itself.
     scikit-learn's ``LinearDiscriminantAnalysis`` counts a species
     with one photo as one without any spread, which costs a point here, and takes ten times
     as long. A little of the scatter within is added to that between, so that there are
@@ -239,14 +233,19 @@ def _discriminants(
     weighted = means * np.sqrt(counts / counts.sum())[:, None]
     between = weighted.T @ weighted + _WITHIN_SHARE * within
     width = len(within)
-    size = max(np.trace(within), _TINY)
-    # In float32: of so many photos a copy in float64 would take gigabytes.
-    spread = np.cov(everything, rowvar=False, dtype=np.float32).reshape(width, width)
-    target = (1 - shrinkage.spread_share) * np.eye(width) / width
-    target += shrinkage.spread_share * spread / max(np.trace(spread), _TINY)
-    shrunk = (1 - shrinkage.share) * within + shrinkage.share * size * target
+    shrunk = (1 - shrinkage) * within + shrinkage * max(np.trace(within), _TINY) * target
     _, vectors = eigh(between, shrunk, subset_by_index=[width - dims, width - 1])
     return np.asarray(vectors[:, ::-1])
+
+
+def _shrinkage_target(everything: Features, spread_share: float) -> NDArray[np.float64]:
+    """Return a sphere and the scatter of all photos, of a trace of 1 together."""
+    width = everything.shape[1]
+    # In float32: of so many photos a copy in float64 would take gigabytes.
+    spread = np.cov(everything, rowvar=False, dtype=np.float32).reshape(width, width)
+    sphere = np.eye(width) / width
+    spread = spread / max(np.trace(spread), _TINY)
+    return np.asarray((1 - spread_share) * sphere + spread_share * spread, np.float64)
 
 
 def _at_most(most: int, rows: int, seed: int) -> slice | NDArray[np.int64]:

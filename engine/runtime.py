@@ -188,7 +188,7 @@ def _compile(
         return compiled
     model = core.compile_model(_taking_bytes(_fix_batch(core, folder)), "CPU", dict(options))
     if kept is not None:
-        kept.keep(model, core, options)
+        kept.keep(model, options)
     return Compiled(model=model)
 
 

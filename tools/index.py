@@ -36,7 +36,7 @@ from tools.index_source import (
     source_options,
 )
 from tools.index_spool import SpoolError
-from tools.index_unlabelled import list_unlabelled
+from tools.index_unlabelled import UnlabelledOption, list_unlabelled
 from tools.sources import SourceError
 
 index_app = typer.Typer(
@@ -55,15 +55,6 @@ FactoryOption = Annotated[
     str,
     typer.Option(
         help="FAISS's factory string, such as Flat or SQfp16; auto chooses by the number of photos."
-    ),
-]
-UnlabelledOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of more photos, of anything alive, whatever they show: they tell how photos "
-        "differ, which makes species that the index lacks easier to tell.",
-        exists=True,
-        file_okay=False,
     ),
 ]
 SegmentsOption = Annotated[

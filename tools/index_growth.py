@@ -28,7 +28,12 @@ from engine.segment import Reference
 from tools.index_fit import Recipe, create_index
 from tools.index_source import SourceKind, open_chosen
 from tools.index_spool import Rejected, Spool
-from tools.index_unlabelled import EmbedsPhotos, embed_unlabelled, list_unlabelled
+from tools.index_unlabelled import (
+    EmbedsPhotos,
+    are_useful,
+    embed_unlabelled,
+    list_unlabelled,
+)
 from tools.sources import Source, SourcePhoto
 
 WORK = "work"
@@ -187,7 +192,7 @@ def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool
     if not batch:
         return
     features = embedder.embed(Batch([photo for _, photo in batch]))
-    useful: NDArray[np.bool_] = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
+    useful = are_useful(features)
     references = [reference_of(item) for item, _ in batch]
     spool.put(features[useful], list(itertools.compress(references, useful)))
     for item, _ in itertools.compress(batch, ~useful):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from engine import PhotoRejected
@@ -25,6 +26,16 @@ SHARD_PHOTOS = 256
 
 Features = NDArray[np.float32]
 
+UnlabelledOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of more photos, of anything alive, whatever they show: they tell how photos "
+        "differ, which makes species that the index lacks easier to tell.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
 
 class EmbedsPhotos(Protocol):
     """What makes feature vectors, whoever it is."""
@@ -37,6 +48,11 @@ class EmbedsPhotos(Protocol):
     def embed(self, batch: Batch) -> Features:
         """Return ``(n, width)`` features."""
         ...
+
+
+def are_useful(features: Features) -> NDArray[np.bool_]:
+    """Tell of each of ``(n, width)`` features whether a network has found anything, ``(n,)``."""
+    return np.asarray(np.isfinite(features).all(axis=1) & (features != 0).any(axis=1), bool)
 
 
 def list_unlabelled(folder: Path) -> list[Path]:
@@ -94,8 +110,7 @@ def _embed(photos: Sequence[Path], embedder: EmbedsPhotos) -> Features:
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
     features = np.concatenate(rows, dtype=np.float32, casting="same_kind")
-    useful: NDArray[np.bool_] = np.isfinite(features).all(axis=1) & (features != 0).any(axis=1)
-    return features[useful]
+    return features[are_useful(features)]
 
 
 def _read(path: Path, width: int) -> Features | None:

@@ -28,6 +28,7 @@ from engine.rollup import ALLOWANCE, CERTAINTY
 from engine.vote import Evidence, Vote, VoteSettings, vote
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.index_unlabelled import UnlabelledOption
 from tools.known_fit import fit_known, name_votes
 from tools.study_material import StudyMaterial, without_label
 
@@ -99,14 +100,7 @@ def study_known(
         Path | None,
         typer.Option(help="Folder of JPEGs that show no organism.", exists=True, file_okay=False),
     ] = None,
-    unlabelled: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of photos without a label, as for `fieldmark index build`.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    unlabelled: UnlabelledOption = None,
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,

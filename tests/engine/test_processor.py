@@ -62,21 +62,21 @@ def test_all_workers_go_by_the_first_measurement(bench: Bench, tmp_path: Path) -
 def test_another_processor_is_measured_anew(bench: Bench, tmp_path: Path) -> None:
     assert ask_anew(tmp_path)
     path = tmp_path / "processor.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "processor": "another"}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "measured_with": "another"}))
     bench.gain = 0.5
     assert not ask_anew(tmp_path)
     assert not ask_anew(tmp_path)
     assert bench.made == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"processor": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"measured_with": 1}'])
 def test_a_damaged_record_is_replaced_and_said(
     content: str, bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "processor.json"
     path.write_text(content)
     assert ask_anew(tmp_path)
-    assert "measuring anew" in caplog.text or content == '{"processor": 1}'
+    assert "measuring anew" in caplog.text or content == '{"measured_with": 1}'
     assert ask_anew(tmp_path)
     assert bench.made == 1
 
