@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from rich.table import Table
@@ -45,10 +46,17 @@ class KnownSpecies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownSpecies:
-    """Shares of the photos of anything else, of which a species-level verdict must be wrong."""
+    """Shares of the photos of anything else, of which a species-level verdict must be wrong.
+
+    ``mean_over_species`` is the mean of what ``species_level`` is for each of the ``species``, so
+    that one of which there are many photos counts no more than another. Photos that show no
+    organism are of no species, and have no part in it; it is None where there are no others.
+    """
 
     photos: int
+    species: int
     species_level: float
+    mean_over_species: float | None
     none: float
 
 
@@ -101,7 +109,10 @@ def verdict_tables(scores: Sequence[Mapping[str, Any]]) -> tuple[Table, Table]:
     known = Table(
         "certainty", "group", "photos", "right", "wrong", "no verdict", "right if any", "species"
     )
-    unknown = Table("certainty", "group", "photos of unknown species", "species", "no verdict")
+    unknown = Table(
+        "certainty", "group", "photos", "of unknown species", "given one", "mean over species",
+        "no verdict",
+    )  # fmt: skip
     for score in scores:
         for name, group in score["groups"].items():
             for table, row in (
@@ -109,9 +120,14 @@ def verdict_tables(scores: Sequence[Mapping[str, Any]]) -> tuple[Table, Table]:
                 (unknown, group["unknown_species"]),
             ):
                 if row:
-                    shares = [f"{share:.3f}" for key, share in row.items() if key != "photos"]
-                    table.add_row(f"{score['certainty']:g}", name, str(row["photos"]), *shares)
+                    table.add_row(f"{score['certainty']:g}", name, *map(_cell, row.values()))
     return known, unknown
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _score(members: Sequence[Judged], at: int) -> dict[str, Any]:
@@ -139,11 +155,18 @@ def _known(judged: Sequence[Judged], at: int) -> KnownSpecies:
 
 def _unknown(judged: Sequence[Judged], at: int) -> UnknownSpecies:
     n = len(judged)
-    given = [verdict.taxon for one in judged if (verdict := one.verdicts[at])]
+    named: dict[str, list[bool]] = {}
+    for one in judged:
+        verdict = one.verdicts[at]
+        given = verdict is not None and verdict.taxon.rank in SPECIES_RANKS
+        named.setdefault(one.photo.scientific_name, []).append(given)
+    shares = [fmean(given) for name, given in named.items() if name]
     return UnknownSpecies(
         photos=n,
-        species_level=sum(taxon.rank in SPECIES_RANKS for taxon in given) / n,
-        none=(n - len(given)) / n,
+        species=len(shares),
+        species_level=sum(map(sum, named.values())) / n,
+        mean_over_species=fmean(shares) if shares else None,
+        none=sum(one.verdicts[at] is None for one in judged) / n,
     )
 
 

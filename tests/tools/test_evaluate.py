@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import Ancestor, Taxon
+from engine import Ancestor, Taxon, Verdict
 from engine.classifier import sharpen
 from tests.hub_modules import HubModules
 from tools.calibrate import fit_temperature, fit_threshold
 from tools.cli import app
+from tools.manifest import LabelledPhoto
 from tools.scoring import expected_calibration_error
-from tools.verdict_scores import is_right
+from tools.verdict_scores import Judged, is_right, score_verdicts
 
 COLUMNS = ["path", "split", "group", "scientific_name", "label_set", "label_index"]
 # What each photo shows, and what its label says: one green bird is labelled wrongly.
@@ -104,11 +105,39 @@ def test_verdicts_are_scored_at_each_certainty(hub_modules: HubModules, photos: 
         "right_if_any": 0.6667,
         "species_level": 1.0,
     }
-    nothing = {"photos": 1, "species_level": 0.0, "none": 1.0}
+    nothing = {
+        "photos": 1,
+        "species": 0,
+        "species_level": 0.0,
+        "mean_over_species": None,
+        "none": 1.0,
+    }
     assert lenient["groups"]["negatives"]["unknown_species"] == nothing
     assert lenient["groups"]["all"]["known_species"]["photos"] == 4
     assert lenient["groups"]["all"]["unknown_species"] is None
     assert strict["groups"]["birds"]["known_species"]["species_level"] == 0
+
+
+def test_a_stranger_of_many_photos_counts_no_more_than_another_in_the_mean_over_species() -> None:
+    named = Verdict(taxon=ROBIN, probability=0.9)
+    judged = [
+        Judged(
+            photo=LabelledPhoto(
+                path=Path(f"{name}.jpg"),
+                group="birds",
+                scientific_name=name,
+                label_set=None,
+                taxon=None,
+            ),
+            truth=None,
+            verdicts=(verdict,),
+        )
+        for name, verdict in [*[("Luscinia luscinia", named)] * 3, ("Turdus merula", None)]
+    ]
+    (score,) = score_verdicts(judged, [0.85])
+    strangers = score["groups"]["birds"]["unknown_species"]
+    assert (strangers["photos"], strangers["species"]) == (4, 2)
+    assert (strangers["species_level"], strangers["mean_over_species"]) == (0.75, 0.5)
 
 
 def test_a_verdict_at_another_certainty_is_the_engines_own(
