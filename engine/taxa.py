@@ -149,7 +149,7 @@ class TaxonTable:
 
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""
-        _ = self._search
+        self._search.prepare()
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
         """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none.
