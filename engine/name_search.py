@@ -10,6 +10,11 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.misspellings import Misspellings
 
 HYBRID_SIGN = "\N{MULTIPLICATION SIGN}"
 SCIENTIFIC = ""
@@ -61,16 +66,26 @@ class NameSearch:
         self._entries: list[Entry] = sorted((*id_, *name) for id_, name in unique.items())
         self._tier = tier
         self._names = _Ordered((entry[0], n) for n, entry in enumerate(self._entries))
-        self._later_words = _Ordered(
+
+    def prepare(self) -> None:
+        """Make what only ``suggest`` needs now, not when it is first called."""
+        _ = self._misspellings
+
+    @cached_property
+    def _later_words(self) -> _Ordered:
+        return _Ordered(
             (entry[0][at + 1 :], n)
             for n, entry in enumerate(self._entries)
             for at, letter in enumerate(entry[0])
             if letter == " "
         )
-        # Only who searches needs it, and what it imports.
+
+    @cached_property
+    def _misspellings(self) -> Misspellings:
+        # Only who searches needs what it imports.
         from engine.misspellings import Misspellings
 
-        self._misspellings = Misspellings((*self._names.pairs, *self._later_words.pairs))
+        return Misspellings((*self._names.pairs, *self._later_words.pairs))
 
     def named(self, name: str, languages: Callable[[str], bool]) -> Iterator[int]:
         """Yield the rows of the taxa called ``name`` in one of ``languages``."""

@@ -132,6 +132,8 @@ class TensorFlowNetwork:
         with _tensorflow_starts:  # which takes its number of threads only before its first use
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TF_MIN_LOG_LEVEL)
             os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+            # Otherwise it starts Keras 3 beside the Keras 2 that the Hub's library asks for.
+            os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
             import tensorflow as tf
             import tensorflow_hub as hub
 

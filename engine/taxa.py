@@ -10,7 +10,7 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from engine.contracts import NameMatch, Taxon
@@ -52,12 +52,13 @@ class TaxonTable:
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
-        """Read the table that comes with the engine, or the one at ``path``.
+        """Return the table that comes with the engine, read once a process, or read ``path``.
 
         Raises:
             TaxonTableError: The file is missing, cut short, damaged, or something else.
         """
-        path = path or DEFAULT_PATH
+        if path is None:
+            return _shipped_table()
         head, lines = TAXON_FILE.read(path)
         try:
             return cls(TaxonRows(lines, head["widths"]))
@@ -149,7 +150,7 @@ class TaxonTable:
 
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""
-        _ = self._search
+        self._search.prepare()
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
         """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none.
@@ -206,3 +207,8 @@ class TaxonTable:
                     yield row, "en", name
             for language, name in self._vernacular.of(taxon.scientific_name):
                 yield row, language, name
+
+
+@cache
+def _shipped_table() -> TaxonTable:
+    return TaxonTable.load(DEFAULT_PATH)

@@ -13,12 +13,23 @@ __all__ = ["hub_modules", "shared"]
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
+def shared_or_none() -> Path | None:
+    """Return the folder of real models, photos and recordings, or None where it is absent."""
+    folder = shared_folder()
+    return folder if (folder / "models").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared(shared_or_none: Path | None) -> Path:
     """Return the folder of real models, photos and recordings, or skip where it is absent."""
-    root = Path(__file__).parent.parent
-    folder = Path(os.environ.get("FIELDMARK_SHARED", root / "../shared")).resolve()
-    if not (folder / "models").is_dir():
+    if shared_or_none is None:
         pytest.skip(
-            f"needs the real models, photos and recordings of {folder} (set FIELDMARK_SHARED)"
+            "needs the real models, photos and recordings of "
+            f"{shared_folder()} (set FIELDMARK_SHARED)"
         )
-    return folder
+    return shared_or_none
+
+
+def shared_folder() -> Path:
+    root = Path(__file__).parent.parent
+    return Path(os.environ.get("FIELDMARK_SHARED", root / "../shared")).resolve()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # which is not needed, and starts sooner than Keras 3
 
 import numpy as np
 import tensorflow as tf

@@ -297,6 +297,11 @@ def test_the_name_itself_comes_first(table: TaxonTable, data: st.DataObject) -> 
         assert taxon in table.suggest(name.upper())
 
 
+def test_the_table_that_ships_is_read_once_a_process_and_any_other_anew() -> None:
+    assert TaxonTable.load() is TaxonTable.load()
+    assert TaxonTable.load(DEFAULT_PATH) is not TaxonTable.load(DEFAULT_PATH)
+
+
 def test_a_cut_or_foreign_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     whole = DEFAULT_PATH.read_bytes()
     text = gzip.decompress(whole)

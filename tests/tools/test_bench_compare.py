@@ -41,7 +41,8 @@ TINY = Effort(
 def write_photos(folder: Path) -> Path:
     folder.mkdir()
     for number, colour in enumerate(("red", "lime", "blue")):
-        Image.new("RGB", (100, 100), colour).save(folder / f"{number}.png")
+        # Flat, because one is enlarged to 4,000 pixels across.
+        Image.new("RGB", (160, 40), colour).save(folder / f"{number}.png")
     return folder
 
 
