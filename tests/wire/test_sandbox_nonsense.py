@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tools.sandbox import Sandbox
@@ -83,6 +83,8 @@ async def test_rest_answers_nonsense_with_a_client_error_or_takes_it(
 
 
 @within_one_world
+@example(body={"content": "x", "embeds": [1]})
+@example(body={"content": "x", "allowed_mentions": "nobody"})
 @given(body=ANY)
 async def test_the_page_api_answers_nonsense_with_a_sentence_or_takes_it(
     sandbox: Sandbox, body: Any

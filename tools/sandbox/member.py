@@ -14,6 +14,10 @@ from tools.sandbox.people import Json, Permission, User
 from tools.sandbox.places import Channel
 from tools.sandbox.state import World
 
+_SAID_BY_MEMBERS = frozenset(
+    {"content", "attachments", "message_reference", "allowed_mentions", "flags"}
+)
+
 File = tuple[str, bytes] | tuple[str, bytes, str]
 
 
@@ -86,11 +90,12 @@ class Member:
         return self.say(channel, payload, uploads).payload(bot_id=self._world.bot.id)
 
     def say(self, channel: Channel, payload: Json, files: dict[int, Upload]) -> Message:
-        """Say what a message body holds (content, attachments, message_reference).
+        """Say what a message body holds that a member may send; embeds are for bots.
 
         Raises:
             NotPossible: Nothing to say, too much of it, or no permission to.
         """
+        payload = {key: value for key, value in payload.items() if key in _SAID_BY_MEMBERS}
         self._check_may_say(channel, payload, files)
         message = self._world.blank(channel, self.user)
         reference = payload.get("message_reference")

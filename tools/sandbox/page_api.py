@@ -265,7 +265,8 @@ async def _explained(request: web.Request, handler: Handler) -> web.StreamRespon
         status, text = 400, str(refusal)
     except ApiError as error:
         status, text = error.status, error.message
-    except (KeyError, TypeError, ValueError) as error:
+    # A text where an object should be lacks the object's methods.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         status, text = 400, f"the request is not understood: {type(error).__name__} {error}"
     body: dict[str, Any] = {"message": text}
     return web.Response(
