@@ -58,6 +58,7 @@ class ModelEntry:
     known_middle: float = 0.5
     known_slope: float = 1.0
     bf16_agreement: float | None = None
+    bf16_joined_agreement: float | None = None
 
     @property
     def width(self) -> int:

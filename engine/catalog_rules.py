@@ -57,6 +57,7 @@ class _Table(BaseModel):
     known_middle: Annotated[float, Field(gt=0, lt=1)] = 0.5
     known_slope: Annotated[float, Field(gt=0, le=50)] = 1.0
     bf16_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
+    bf16_joined_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _answers_something(self) -> _Table:

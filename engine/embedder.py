@@ -20,7 +20,7 @@ from engine.contracts import EngineError
 from engine.hub import Module
 from engine.index_manifest import IndexManifest
 from engine.network import Networks
-from engine.precision import Precision
+from engine.precision import Precision, choose_precision
 from engine.projection import unit
 from engine.runtime import Network, NetworkUnreadable, choose_output
 from engine.settings import EngineSettings
@@ -108,7 +108,7 @@ def open_embedder(
     """Open the embedder that the catalog calls ``name``, or several, with ``+`` between.
 
     ``networks`` are those that this process has open already. ``precisions`` say at which
-    each network computes, by name; for the others the settings do.
+    each network computes, by name; for the others the settings do, and what was measured of them.
 
     Raises:
         NoEmbedder: one makes no feature vectors, is named twice, or cannot be opened.
@@ -120,9 +120,12 @@ def open_embedder(
     if len(set(entries)) < len(entries):
         raise NoEmbedder(f"A model is named twice in {name}: name each once.")
     networks = networks or Networks(settings)
+    joined = len(entries) > 1
+    chosen = {entry.name: choose_precision(entry, settings, joined=joined) for entry in entries}
+    chosen |= precisions
     try:
         embedder = Embedder(
-            [Part.of(entry, networks.open(entry, precisions.get(entry.name))) for entry in entries]
+            [Part.of(entry, networks.open(entry, chosen[entry.name])) for entry in entries]
         )
         embedder.embed(Batch([BLANK]))  # shows now if a width is wrong, and warms it up
     except NetworkUnreadable as error:

@@ -18,15 +18,21 @@ ALIKE_FROM = 0.99
 """How often bf16 must name the same species first as f32 to be chosen (docs/models.md)."""
 
 
-def choose_precision(entry: ModelEntry, settings: EngineSettings) -> Precision:
+def choose_precision(
+    entry: ModelEntry, settings: EngineSettings, *, joined: bool = False
+) -> Precision:
     """Return the settings' precision; ``auto`` is bf16 where network and processor allow it.
 
     Half the time is saved where the processor gains from it at all, at the price of an answer in a
-    hundred or less, so it takes a measurement of either.
+    hundred or less, so it takes a measurement of either. An index in which a network's features are
+    ``joined`` with others' answers more alike than one of them alone: what one blurs, another sees.
     """
     if settings.precision != "auto":
         return settings.precision
-    alike = entry.bf16_agreement is not None and entry.bf16_agreement >= ALIKE_FROM
+    agreement = entry.bf16_joined_agreement if joined else None
+    if agreement is None:
+        agreement = entry.bf16_agreement
+    alike = agreement is not None and agreement >= ALIKE_FROM
     return "bf16" if alike and gains_from_bf16(settings.home) else "f32"
 
 

@@ -21,9 +21,11 @@ from engine.judge import ClassifierAnswer
 from engine.network import Networks
 from tools.engine_options import refuse
 from tools.index_unlabelled import embed_unlabelled, list_unlabelled
+from tools.manifest import LabelledPhoto
 from tools.sources import SourceError, SourcePhoto, open_source
 
 _NEARLY_NONE = 1e-12
+_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,36 @@ class StudyMaterial:
                 )
         except SourceError as error:
             raise refuse(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Embedded:
+    """Labelled photos' ``features`` ``(n, width)``, ``labels`` and ``groups`` ``(n,)``."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_]
+
+
+def embed_labelled(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Embedded:
+    """Embed the photos of a manifest; species are numbered by their names' alphabet.
+
+    Raises:
+        PhotoRejected: one of them cannot be used.
+    """
+    starts = range(0, len(labelled), _BATCH)
+    features = [
+        embedder.embed(
+            Batch([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
+        )
+        for start in track(starts, "Embedding", console=Console(stderr=True))
+    ]
+    _, labels = np.unique([p.scientific_name for p in labelled], return_inverse=True)
+    return Embedded(
+        features=np.concatenate(features),
+        labels=labels,
+        groups=np.array([p.group for p in labelled]),
+    )
 
 
 def without_label(

@@ -14,19 +14,15 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, TaxonTable
-from engine.batch import Batch
-from engine.decode import decode
-from engine.embedder import Embedder, open_embedder
+from engine.embedder import open_embedder
 from engine.vote import Evidence, Vote, VoteSettings, fit_vote, vote
 from tools.crossvalidation import (
     FOLDS,
-    Features,
     Gallery,
     Labels,
     ProjectionChoice,
@@ -36,8 +32,9 @@ from tools.crossvalidation import (
     species_out_of_fold,
 )
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
-from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
+from tools.manifest import ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
+from tools.study_material import Embedded, embed_labelled
 
 PROJECTIONS = {
     "pca 128, as in the original": ProjectionChoice(kind="pca", dims=128),
@@ -70,17 +67,7 @@ NEW_SPECIES_PHOTOS = (1, 2, 5)
 _MOST_JOINED = max(NEW_SPECIES_PHOTOS)
 _ENOUGH_PHOTOS = _MOST_JOINED + 3
 _MOST_NEIGHBOURS = max(settings.neighbours for settings in VOTES.values())
-_BATCH = 16
 _ORIGINAL = "sum of 1 / distance, as in the original"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Embedded:
-    """Photos' ``features`` ``(n, width)``, ``labels`` and ``groups`` ``(n,)``."""
-
-    features: Features
-    labels: Labels
-    groups: NDArray[np.str_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +93,7 @@ def study_vote(
         opened = open_embedder(embedder, engine_settings(models, home))
     except (ManifestInvalid, EngineError) as error:
         raise refuse(str(error)) from error
-    embedded = _embed(labelled, opened)
+    embedded = embed_labelled(labelled, opened)
     console = Console()
     console.print(_compare_projections(embedded))
     asked = _ask(embedded, ProjectionChoice())
@@ -114,22 +101,6 @@ def study_vote(
     console.print(_compare_new_species(embedded))
     console.print(_compare_known(embedded))
     console.print(_calibration(embedded, asked))
-
-
-def _embed(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Embedded:
-    starts = range(0, len(labelled), _BATCH)
-    features = [
-        embedder.embed(
-            Batch([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
-        )
-        for start in track(starts, "Embedding", console=Console(stderr=True))
-    ]
-    _, labels = np.unique([p.scientific_name for p in labelled], return_inverse=True)
-    return Embedded(
-        features=np.concatenate(features),
-        labels=labels,
-        groups=np.array([p.group for p in labelled]),
-    )
 
 
 def _ask(embedded: Embedded, choice: ProjectionChoice) -> Asked:

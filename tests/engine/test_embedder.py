@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import precision
 from engine.batch import Batch
 from engine.catalog import ModelEntry, UnknownModel
 from engine.decode import decode
@@ -75,6 +76,20 @@ def test_joined_networks_features_stand_side_by_side_with_unit_length_each(
     np.testing.assert_allclose(np.linalg.norm(vectors[:, 48:], axis=1), 1, rtol=1e-5)
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(vectors[:, 48:] * lengths, features, rtol=1e-5)
+
+
+def test_features_are_in_bf16_where_they_were_measured_joined_and_are_joined(
+    hub_modules: HubModules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "gains_from_bf16", lambda home: True)
+    settings = two_embedders(hub_modules, tmp_path)
+    assert settings.catalog is not None
+    with settings.catalog.open("a") as file:  # to [shades], which is the last
+        file.write("bf16_agreement = 0.98\nbf16_joined_agreement = 0.995\n")
+    assert open_embedder("shades", settings).identity.endswith("/f32")
+    shades, colours = open_embedder("shades+colours", settings).identity.split("+")
+    assert shades.endswith("/bf16")
+    assert colours.endswith("/f32")
 
 
 def test_a_network_named_twice_is_refused(hub_modules: HubModules, tmp_path: Path) -> None:

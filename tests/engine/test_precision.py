@@ -42,6 +42,17 @@ def test_left_open_it_takes_a_processor_and_a_measurement(
     assert choose_precision(entry, EngineSettings()) == chosen
 
 
+def test_joined_features_are_judged_by_what_was_measured_of_them_joined() -> None:
+    imagenet = load_catalog()["imagenet_features"]
+    assert choose_precision(imagenet, EngineSettings()) == "f32"
+    assert choose_precision(imagenet, EngineSettings(), joined=True) == "bf16"
+    worse = replace(imagenet, bf16_agreement=1.0, bf16_joined_agreement=ALIKE_FROM - 0.001)
+    assert choose_precision(worse, EngineSettings()) == "bf16"
+    assert choose_precision(worse, EngineSettings(), joined=True) == "f32"
+    birds = load_catalog()["birds"]
+    assert choose_precision(birds, EngineSettings(), joined=True) == "bf16"
+
+
 def test_no_network_that_was_not_measured_is_trusted_with_it() -> None:
     measured = {name for name, entry in load_catalog().items() if entry.bf16_agreement is not None}
     assert measured == {"birds", "insects", "imagenet_features"}
