@@ -13,12 +13,12 @@ import numpy as np
 from engine.contracts import PhotoRejected
 from engine.decode import Photo, decode
 from engine.hub import HubError
+from engine.photo_files import photo_files
 from engine.runtime import Images
 
 BATCH = 16
 
 _BUNDLED = ("china.jpg", "flower.jpg")
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic"})
 
 
 class SamplesUnusable(HubError):
@@ -105,7 +105,7 @@ def folder_samples(folder: Path) -> Samples:
     Raises:
         SamplesUnusable: the folder is missing or holds no photo.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    paths = photo_files(folder)
     if not paths:
         raise SamplesUnusable(f"{folder} holds no photos: name a folder of JPEG or PNG files.")
     return Samples(tuple(_View(path) for path in paths))

@@ -19,8 +19,8 @@ from engine import PhotoRejected
 from engine.batch import Batch
 from engine.decode import decode
 from engine.one_step import write_in_one_step
+from engine.photo_files import photo_files
 from tools.sources import SourceError
-from tools.sources.folder import PHOTO_SUFFIXES
 
 SHARD_PHOTOS = 256
 
@@ -61,11 +61,7 @@ def list_unlabelled(folder: Path) -> list[Path]:
     Raises:
         SourceError: there is none.
     """
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
-    )
+    found = photo_files(folder)
     if not found:
         raise SourceError(f"There are no photos in {folder}: check --unlabelled.")
     return found

@@ -20,6 +20,7 @@ from engine.catalog import find_entry, load_catalog
 from engine.embedder import open_embedder
 from engine.encoding import encode_settings
 from engine.hub import locate
+from engine.photo_files import photo_files
 from engine.processor import has_bf16
 from engine.projection import Projection
 from engine.samples import bundled_photos
@@ -38,7 +39,7 @@ ORIGINAL = "original"
 NETWORK = "birds"
 DIMS = 128
 _EMBEDDER = "bench_embedder"
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+_READ_BY_ALL = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _PHONE_SIDE = 4000
 _PHONE_NOISE = 6.0
 _PHONE_QUALITY = 90
@@ -112,7 +113,7 @@ def choose_photos(folder: Path | None, count: int, phones: int, work: Path) -> C
     if folder is None:
         chosen: Sequence[Path] = bundled
     else:
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+        found = [path for path in photo_files(folder) if path.suffix.lower() in _READ_BY_ALL]
         if not found:
             raise PhotosMissing(f"{folder} holds no photos: name a folder of JPEG files.")
         chosen = found[:: max(1, len(found) // count)][:count]

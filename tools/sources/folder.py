@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import Taxon, TaxonTable
+from engine.photo_files import photo_files
 from tools.sources.english_names import english_names
 from tools.sources.names import find_taxon, scientific_name_of
 from tools.sources.source import (
@@ -24,12 +25,6 @@ from tools.sources.source import (
 MANIFEST = "MANIFEST.csv"
 ATTRIBUTIONS = "attribution.csv"
 NOT_STATED = "not stated"
-PHOTO_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp"),
-        *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2"),
-    }
-)
 
 _MANIFEST_COLUMNS = ("path", "split", "scientific_name")
 _ATTRIBUTION_COLUMNS = ("file", "licence", "attribution", "url")
@@ -106,26 +101,22 @@ class FolderSource(Source):
         sidecar = _read_attributions(root)
         taxon_of: dict[str, Taxon | None] = {}
         files = []
-        for folder, subfolders, names in os.walk(root):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            here = Path(folder)
-            for name in sorted(names):
-                if name.startswith(".") or Path(name).suffix.lower() not in PHOTO_SUFFIXES:
-                    continue
-                if here.name not in taxon_of:
-                    taxon_of[here.name] = self._taxon_of_folder(here.name)
-                taxon = taxon_of[here.name] if here != root else None
-                about = sidecar.pop((here / name).relative_to(root).as_posix(), {})
-                files.append(
-                    _Listed(
-                        path=here / name,
-                        taxon=taxon,
-                        licence=about.get("licence") or NOT_STATED,
-                        attribution=about.get("attribution") or "",
-                        url=about.get("url") or None,
-                        reason="" if taxon else "in a folder that is not named for a species",
-                    )
+        for path in photo_files(root):
+            name = path.parent.name
+            if name not in taxon_of:
+                taxon_of[name] = self._taxon_of_folder(name)
+            taxon = taxon_of[name] if path.parent != root else None
+            about = sidecar.pop(path.relative_to(root).as_posix(), {})
+            files.append(
+                _Listed(
+                    path=path,
+                    taxon=taxon,
+                    licence=about.get("licence") or NOT_STATED,
+                    attribution=about.get("attribution") or "",
+                    url=about.get("url") or None,
+                    reason="" if taxon else "in a folder that is not named for a species",
                 )
+            )
         if sidecar:
             self.notes.append(
                 f"{root / ATTRIBUTIONS} speaks of files that are not here, "
