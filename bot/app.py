@@ -111,21 +111,22 @@ class FieldmarkBot(commands.AutoShardedBot):
         """
         self._store = await Store.open(self._settings.store.path.expanduser())
         self._identifier.begin()
+        lookup = Lookup(self._taxa, self._gbif, self._identifier)
         # The first letter that someone types in /gbif would wait for it.
-        self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
-        for feature in self._features(self._store):
+        self._preparing = asyncio.create_task(lookup.prepare())
+        for feature in self._features(self._store, lookup):
             self._add(feature)
         await self._publish_commands(self._store)
         self._beating = asyncio.create_task(
             keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
         )
 
-    def _features(self, store: Store) -> tuple[Feature, ...]:
+    def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
         answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),
-            gbif_feature.feature(Lookup(self._taxa, self._gbif, self._identifier)),
+            gbif_feature.feature(lookup),
             settings_feature.feature(store, message_content=message_content),
         )
 

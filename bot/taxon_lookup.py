@@ -86,11 +86,22 @@ class Lookup:
         self._gbif = gbif
         self._within_s = within_s
         self._profiler = None if gbif is None else Profiler(gbif, cartographer)
+        self._preparing: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Have the names of the local table ordered, once, in a thread; return when they are.
+
+        It takes a second or so, for which whoever asks for a name must wait, and nobody else.
+        """
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
+        await asyncio.shield(self._preparing)
 
     async def by_name(
         self, name: str, *, rank: str | None = None, languages: Sequence[str] = ("en",)
     ) -> Reply:
         """Answer ``name``, whatever it is and whether or not GBIF answers."""
+        await self.prepare()
         known = self._known(name, rank)
         if len(known) > 1:
             return self._choice(name, [TaxonInfo.local(taxon, OWN_TABLE) for taxon in known])
@@ -117,6 +128,7 @@ class Lookup:
         self, option: discord.SelectOption, *, languages: Sequence[str] = ("en",)
     ) -> Reply:
         """Answer what was chosen below an earlier reply."""
+        await self.prepare()
         value = option.value
         key = value.removeprefix(_KEY)
         if key == value or self._gbif is None:
@@ -134,7 +146,7 @@ class Lookup:
     def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name.
 
-        Nothing but the local table is asked.
+        Nothing but the local table is asked, which should be prepared.
         """
         if self._gbif is not None:
             self._gbif.prepare()

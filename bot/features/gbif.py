@@ -108,6 +108,7 @@ def feature(lookup: Lookup) -> Feature:
     async def suggest(
         interaction: discord.Interaction[Any], current: str
     ) -> list[app_commands.Choice[str]]:
+        await lookup.prepare()
         rank = getattr(interaction.namespace, "rank", None)
         return [
             app_commands.Choice(name=text, value=name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ from bot.features.remove import RemoveButton
 from bot.gbif import GbifClient
 from bot.gbif_cache import GbifCache
 from bot.taxon_lookup import Lookup
-from engine import EngineFailed, TaxonTable
+from engine import EngineFailed, Taxon, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
@@ -528,6 +530,29 @@ async def test_autocomplete_keeps_to_discords_limits(offline: Room, text: str) -
         assert 1 <= len(choice["name"]) <= 100
         assert 1 <= len(choice["value"]) <= 100
     assert bool(choices) is (text in {"p", "great", "morus"})
+
+
+async def test_what_is_typed_waits_for_the_names_to_be_put_in_order_beside_the_event_loop(
+    taxa: TaxonTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, told, steps = asyncio.get_running_loop(), threading.Event(), []
+    suggest = taxa.suggest
+
+    def prepare() -> None:
+        loop.call_soon_threadsafe(told.set)  # which it never does if it waits for this
+        told.wait()
+        steps.append("prepared")
+
+    def suggesting(*typed: Any, **limits: Any) -> tuple[Taxon, ...]:
+        steps.append("suggested")
+        return suggest(*typed, **limits)
+
+    monkeypatch.setattr(taxa, "prepare_search", prepare)
+    monkeypatch.setattr(taxa, "suggest", suggesting)
+    async with room_with(taxa, None) as room:
+        offered = [await room.type_name(text) for text in ("great ti", "great tit")]
+    assert steps == ["prepared", "suggested", "suggested"]
+    assert all("Parus major" in [choice["value"] for choice in choices] for choices in offered)
 
 
 @pytest.mark.parametrize("text", ["mor", "robin", "aves", "downy wood", "malus", "junco hy"])
