@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from rapidfuzz.distance import OSA, LCSseq
 from rapidfuzz.process import extract
+
+from engine.ordered_names import OrderedNames, sort_by_parts
 
 # Of a text's first letters that are compared, at most so many may be wrong.
 _TYPOS = ((9, 3), (6, 2), (4, 1))
@@ -24,10 +27,8 @@ class Misspellings:
     """
 
     def __init__(self, names: Iterable[tuple[str, int]]) -> None:
-        self._entries: defaultdict[str, list[int]] = defaultdict(list)
-        for key, number in names:
-            self._entries[key.replace(" ", "")].append(number)
-        self._beginnings = [_Beginnings(self._entries, length) for length in _BEGINNINGS]
+        self._names = OrderedNames((key.replace(" ", ""), number) for key, number in names)
+        self._beginnings = [_Beginnings(self._names.keys, length) for length in _BEGINNINGS]
 
     def near(self, key: str) -> Iterator[tuple[tuple[int, bool, bool], int]]:
         """Yield how near a name is, and the number of its entry.
@@ -39,11 +40,14 @@ class Misspellings:
         if not typos:
             return
         beginnings = next(b for b in self._beginnings if b.length >= len(typed) + typos)
-        for name in beginnings.like(typed, typos):
-            distance, goes_on = _distance(typed, name, typos)
-            if distance <= typos:
-                how = (distance, goes_on, name[0] != typed[0])
-                yield from ((how, number) for number in self._entries[name])
+        for beginning in beginnings.like(typed, typos):
+            whole = len(beginning) < beginnings.length
+            found = self._names.equal(beginning) if whole else self._names.starting(beginning)
+            for name, entries in groupby(found, itemgetter(0)):
+                distance, goes_on = _distance(typed, name, typos)
+                if distance <= typos:
+                    how = (distance, goes_on, name[0] != typed[0])
+                    yield from ((how, number) for _, number in entries)
 
 
 class _Beginnings:
@@ -51,14 +55,12 @@ class _Beginnings:
 
     def __init__(self, names: Iterable[str], length: int) -> None:
         self.length = length
-        self._names: defaultdict[str, list[str]] = defaultdict(list)
-        for name in names:
-            self._names[name[:length]].append(name)
-        self._ordered = sorted(self._names, key=lambda beginning: (len(beginning), beginning))
+        distinct = {name[:length] for name in names}
+        self._ordered = sort_by_parts(distinct, lambda name: (len(name), name[:1]))
         self._lengths = [len(beginning) for beginning in self._ordered]
 
     def like(self, typed: str, typos: int) -> Iterator[str]:
-        """Yield names that may nearly begin with ``typed``, and no few that do not."""
+        """Yield beginnings that ``typed`` may nearly be, and no few that it is not."""
         needed = len(typed) - typos
         shortest = bisect_left(self._lengths, needed)
         # Letters that were typed and are there, in order: a bound that is quick to compute.
@@ -71,7 +73,7 @@ class _Beginnings:
             limit=_CANDIDATES,
         )
         for beginning, _, _ in candidates:
-            yield from self._names[beginning]
+            yield beginning
 
 
 def _distance(typed: str, name: str, most: int) -> tuple[int, bool]:

@@ -8,10 +8,11 @@ costs: ``fieldmark bench names``.
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from engine.ordered_names import OrderedNames, beginning, sort_by_parts
 
 if TYPE_CHECKING:
     from engine.misspellings import Misspellings
@@ -20,7 +21,6 @@ HYBRID_SIGN = "\N{MULTIPLICATION SIGN}"
 SCIENTIFIC = ""
 """The language of scientific names."""
 
-_LAST = "\U0010ffff"
 _HYPHENS = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}"
 _MARKS = (
     "'.`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
@@ -63,17 +63,18 @@ class NameSearch:
         for row, language, name in names:
             if key := fold(name):
                 unique.setdefault((key, row), (language, name))
-        self._entries: list[Entry] = sorted((*id_, *name) for id_, name in unique.items())
+        entries: Iterable[Entry] = ((*id_, *name) for id_, name in unique.items())
+        self._entries = sort_by_parts(entries, lambda entry: beginning(entry[0]))
         self._tier = tier
-        self._names = _Ordered((entry[0], n) for n, entry in enumerate(self._entries))
+        self._names = OrderedNames((entry[0], n) for n, entry in enumerate(self._entries))
 
     def prepare(self) -> None:
         """Make what only ``suggest`` needs now, not when it is first called."""
         _ = self._misspellings
 
     @cached_property
-    def _later_words(self) -> _Ordered:
-        return _Ordered(
+    def _later_words(self) -> OrderedNames:
+        return OrderedNames(
             (entry[0][at + 1 :], n)
             for n, entry in enumerate(self._entries)
             for at, letter in enumerate(entry[0])
@@ -135,22 +136,3 @@ class NameSearch:
     def _standing(self, number: int, own: frozenset[str]) -> tuple[bool, int]:
         _, row, language, _ = self._entries[number]
         return language not in own, self._tier[row]
-
-
-class _Ordered:
-    """Folded names or ends of names in order, each with the number of its entry."""
-
-    def __init__(self, names: Iterable[tuple[str, int]]) -> None:
-        self.pairs = sorted(names)
-        self._keys = [key for key, _ in self.pairs]
-
-    def starting(self, prefix: str) -> list[tuple[str, int]]:
-        """Return the names that begin with ``prefix``."""
-        return self._between(prefix, prefix + _LAST)
-
-    def equal(self, name: str) -> list[tuple[str, int]]:
-        """Return the names that are ``name``."""
-        return self._between(name, name + "\0")
-
-    def _between(self, first: str, end: str) -> list[tuple[str, int]]:
-        return self.pairs[bisect_left(self._keys, first) : bisect_left(self._keys, end)]
