@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from bot.app import FieldmarkBot
+from bot.collector import spare_what_stays
 from bot.config import ConfigError, Settings, load
 from bot.store import StoreError
 from engine import Engine, TaxonTable
@@ -64,9 +65,11 @@ async def _run(settings: Settings, token: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with bot:
+        sparing = asyncio.create_task(spare_what_stays(bot.wait_until_prepared()))
         running = asyncio.create_task(bot.start(token))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        sparing.cancel()
         stopping.cancel()
         if running.done():
             running.result()

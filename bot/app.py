@@ -102,6 +102,7 @@ class FieldmarkBot(commands.AutoShardedBot):
         self._beating: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._preparing: asyncio.Task[None] | None = None
+        self._prepared = asyncio.Event()
 
     async def setup_hook(self) -> None:
         """Open the store, start the engine alongside, and publish the commands if changed.
@@ -114,12 +115,17 @@ class FieldmarkBot(commands.AutoShardedBot):
         lookup = Lookup(self._taxa, self._gbif, self._identifier)
         # The first letter that someone types in /gbif would wait for it.
         self._preparing = asyncio.create_task(lookup.prepare())
+        self._preparing.add_done_callback(lambda _: self._prepared.set())
         for feature in self._features(self._store, lookup):
             self._add(feature)
         await self._publish_commands(self._store)
         self._beating = asyncio.create_task(
             keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
         )
+
+    async def wait_until_prepared(self) -> None:
+        """Return when the names that ``/gbif`` searches are in order, a second after the start."""
+        await self._prepared.wait()
 
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
