@@ -67,7 +67,9 @@ async def _serve(
 ) -> None:
     """Run the bot in the sandbox until ``stop``, or until the bot ends by itself."""
     stopping = asyncio.create_task(stop.wait())
-    async with sandboxed_bot(sandbox, engine, sandbox_settings(folder, gbif=True)) as running:
+    async with sandboxed_bot(
+        sandbox, engine, sandbox_settings(folder, gbif=True), alone=True
+    ) as running:
         console.print(
             f"\n  Open [bold]{sandbox.page_url}[/] and drop a photo into #photos, "
             "or type /identify.\n  Ctrl-C stops everything; nothing is kept.\n"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.app import FieldmarkBot
+from bot.collector import spare_what_stays
 from bot.config import DiscordSection, GbifSection, Settings, StoreSection
 from engine import Engine, TaxonTable
 from tools.sandbox import Sandbox
@@ -29,11 +30,12 @@ def sandbox_settings(folder: Path, *, gbif: bool = False) -> Settings:
 
 @asynccontextmanager
 async def sandboxed_bot(
-    sandbox: Sandbox, engine: Engine, settings: Settings
+    sandbox: Sandbox, engine: Engine, settings: Settings, *, alone: bool = False
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Bring the bot online in ``sandbox``; yield the task that runs it, and stop it after.
 
-    The engine is closed with the bot.
+    The engine is closed with the bot. ``alone`` says that the process is the bot's, as it is of
+    ``python -m bot``: the garbage collector is told so.
 
     Raises:
         TimeoutError: the bot did not come online.
@@ -45,11 +47,15 @@ async def sandboxed_bot(
         connector=sandbox.connector(),
         guild_ready_timeout=0.05,
     )
-    running = asyncio.create_task(bot.start(sandbox.token))
+    tasks = [asyncio.create_task(bot.start(sandbox.token))]
+    if alone:
+        tasks.append(asyncio.create_task(spare_what_stays(bot.wait_until_prepared())))
     try:
         await sandbox.online(_READY_WITHIN_S)
         await bot.wait_until_ready()
-        yield running
+        yield tasks[0]
     finally:
         await bot.close()
-        await asyncio.gather(running, return_exceptions=True)
+        for sparing in tasks[1:]:
+            sparing.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

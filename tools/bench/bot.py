@@ -95,7 +95,7 @@ async def _post(engine: Engine, photo: bytes, runs: int) -> list[float]:
     """Post photos in the sandbox one after another and wait for each card."""
     with tempfile.TemporaryDirectory() as folder:
         settings = sandbox_settings(Path(folder))
-        async with Sandbox() as sandbox, sandboxed_bot(sandbox, engine, settings):
+        async with Sandbox() as sandbox, sandboxed_bot(sandbox, engine, settings, alone=True):
 
             async def post() -> None:
                 message = await sandbox.member.post(

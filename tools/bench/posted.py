@@ -42,7 +42,7 @@ async def measure_posts(
         bot_settings = sandbox_settings(Path(folder))
         engine = Engine(settings)
         await engine.start()
-        async with Sandbox() as sandbox, sandboxed_bot(sandbox, engine, bot_settings):
+        async with Sandbox() as sandbox, sandboxed_bot(sandbox, engine, bot_settings, alone=True):
             await _post(sandbox, contents[0])
             for turn in range(posts):
                 photo = contents[turn % len(contents)]

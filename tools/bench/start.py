@@ -21,7 +21,7 @@ async def _start(folder: Path) -> float:
     engine = Engine(EngineSettings(home=folder))
     async with (
         Sandbox() as sandbox,
-        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder), alone=True),
     ):
         return time.time()
 
