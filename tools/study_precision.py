@@ -55,37 +55,29 @@ def study_precision(
     settings = engine_settings(models, home)
     try:
         indexed = _of_species(read_manifest(photos, split, TaxonTable.load()))
-        asked = [] if ask is None else _of_species(read_manifest(photos, ask, TaxonTable.load()))
-        held = {photo.scientific_name for photo in indexed}
-        labelled = indexed + [photo for photo in asked if photo.scientific_name in held]
+        labelled = indexed if ask is None else indexed + _held(indexed, photos, ask)
         opened = {precision: _open(embedder, settings, precision) for precision in PRECISIONS}
         embedded = {precision: embed_labelled(labelled, one) for precision, one in opened.items()}
+        deals = [(np.arange(len(indexed)), np.arange(len(indexed), len(labelled)))]
+        if ask is None:
+            deals = deal_by_folds(embedded["f32"].labels)
+        firsts = first_species(embedded, deals)
     except (ManifestInvalid, EngineError) as error:
         raise refuse(str(error)) from error
-    deals = (
-        deal_by_folds(embedded["f32"].labels)
-        if ask is None
-        else [(np.arange(len(indexed)), np.arange(len(indexed), len(labelled)))]
-    )
-    photos_asked = np.concatenate([asked for _, asked in deals])
-    firsts = first_species(embedded, deals)
-    alike = firsts["f32", "f32"] == firsts["bf16", "bf16"]
     console = Console()
-    console.print(_answers(embedded["f32"], photos_asked, firsts))
+    console.print(_answers(embedded["f32"], np.concatenate([part for _, part in deals]), firsts))
     console.print(_times(opened, labelled))
-    if JOIN not in embedder:
-        # Rounded down: what is nearly enough is not enough.
-        console.print(
-            f"For the catalog's [{embedder}]: bf16_agreement = "
-            f"{math.floor(float(alike.mean()) * 1000) / 1000} (bf16 is taken from {ALIKE_FROM} on, "
-            "where the processor gains from it).",
-            markup=False,
-        )
+    # Rounded down: what is nearly enough is not enough.
+    alike = math.floor((firsts["f32", "f32"] == firsts["bf16", "bf16"]).mean() * 1000) / 1000
+    key = "bf16_joined_agreement" if JOIN in embedder else "bf16_agreement"
+    console.print(
+        f"For the catalog's {embedder}: {key} = {alike} (bf16 is taken from {ALIKE_FROM} on, where "
+        "the processor gains from it)."
+    )
 
 
 Made = tuple[Precision, Precision]
 """At which precision an index was made, and at which it is searched."""
-
 
 Deal = tuple[Labels, Labels]
 """The photos that an index is made of, and those that it is asked about, as positions."""
@@ -120,6 +112,15 @@ def first_species(
             found = gallery.evidence(vectors, _VOTE.neighbours)
             firsts[made, searched] += [int(vote(evidence, _VOTE).taxa[0]) for evidence in found]
     return {made: np.array(species, np.int64) for made, species in firsts.items()}
+
+
+def _held(indexed: Sequence[LabelledPhoto], photos: Path, ask: str) -> list[LabelledPhoto]:
+    """Return the photos of another split that show species of ``indexed`` ones."""
+    species = {photo.scientific_name for photo in indexed}
+    asked = read_manifest(photos, ask, TaxonTable.load())
+    if not (held := [photo for photo in asked if photo.scientific_name in species]):
+        raise ManifestInvalid(f"No photo of {ask!r} shows a species that the index would hold.")
+    return held
 
 
 def _of_species(labelled: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:

@@ -37,7 +37,8 @@ def photos(tmp_path: Path) -> Path:
                     group = "birds" if species % 2 else "insects"
                     writer.writerow([path, split, group, f"Species {species}", "", ""])
         Image.new("RGB", (32, 32), "black").save(tmp_path / "stranger.png")
-        writer.writerow(["stranger.png", "test", "fungi", "Species of no photo in train", "", ""])
+        for split in ("test", "strangers"):
+            writer.writerow(["stranger.png", split, "fungi", "Species not in train", "", ""])
     return tmp_path
 
 
@@ -93,10 +94,14 @@ def test_an_answer_that_bf16_changes_is_not_alike() -> None:
     assert sorted(changed.tolist()) == [0, 6]
 
 
-def test_a_folder_without_a_manifest_is_refused_in_words(
+def test_what_cannot_be_compared_is_refused_in_words(
     hub_modules: HubModules, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    words = ["--embedder", "colours"]
+    result = study(hub_modules, photos, monkeypatch, *words, "--ask", "strangers")
+    assert result.exit_code == 2
+    assert "No photo of 'strangers' shows a species" in result.stderr
     (photos / "MANIFEST.csv").unlink()
-    result = study(hub_modules, photos, monkeypatch, "--embedder", "colours")
+    result = study(hub_modules, photos, monkeypatch, *words)
     assert result.exit_code == 2
     assert "MANIFEST.csv" in result.stderr
