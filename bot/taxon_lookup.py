@@ -143,11 +143,12 @@ class Lookup:
             return Reply(embed=unknown_card(option.label, ()))
         return await self._card(info, ends, languages)
 
-    def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:
+    async def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name.
 
-        Nothing but the local table is asked, which should be prepared.
+        Nothing but the local table is asked.
         """
+        await self.prepare()
         if self._gbif is not None:
             self._gbif.prepare()
         wanted = _MAX_OPTIONS if rank is None else len(self._taxa)

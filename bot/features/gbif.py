@@ -108,11 +108,10 @@ def feature(lookup: Lookup) -> Feature:
     async def suggest(
         interaction: discord.Interaction[Any], current: str
     ) -> list[app_commands.Choice[str]]:
-        await lookup.prepare()
         rank = getattr(interaction.namespace, "rank", None)
         return [
             app_commands.Choice(name=text, value=name)
-            for text, name in lookup.suggest(current, rank if rank in _RANKS else None)
+            for text, name in await lookup.suggest(current, rank if rank in _RANKS else None)
         ]
 
     return Feature(commands=(gbif_command,), dynamic_items=(menu,))
