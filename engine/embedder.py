@@ -121,12 +121,14 @@ def open_embedder(
         raise NoEmbedder(f"A model is named twice in {name}: name each once.")
     networks = networks or Networks(settings)
     joined = len(entries) > 1
-    chosen = {entry.name: choose_precision(entry, settings, joined=joined) for entry in entries}
-    chosen |= precisions
+
+    def part(entry: ModelEntry) -> Part:
+        # Where it is given, nobody need measure what the processor gains from bf16.
+        precision = precisions.get(entry.name) or choose_precision(entry, settings, joined=joined)
+        return Part.of(entry, networks.open(entry, precision))
+
     try:
-        embedder = Embedder(
-            [Part.of(entry, networks.open(entry, chosen[entry.name])) for entry in entries]
-        )
+        embedder = Embedder([part(entry) for entry in entries])
         embedder.embed(Batch([BLANK]))  # shows now if a width is wrong, and warms it up
     except NetworkUnreadable as error:
         raise NoEmbedder(str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-PHOTO_SUFFIXES = frozenset(
+_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".bmp"),
         *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2"),
@@ -28,4 +28,4 @@ def photo_files(folder: Path) -> list[Path]:
 
 
 def _is_photo(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in PHOTO_SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES
