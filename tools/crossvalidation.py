@@ -32,6 +32,8 @@ finds another photo farther from its own, so it should lack few."""
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.int64]
+Deal = tuple[Labels, Labels]
+"""The photos that an index is made of, and those that it is asked about, as positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,6 +72,11 @@ class Gallery:
     vectors: Features
     labels: Labels
     species: int
+
+    @classmethod
+    def of(cls, vectors: Features, labels: Labels, kept: Labels | NDArray[np.bool_]) -> Gallery:
+        """Hold the photos that are ``kept``, whose ``vectors`` these are, of all ``labels``."""
+        return cls(vectors=vectors, labels=labels[kept], species=int(labels.max()) + 1)
 
     def evidence(
         self, vectors: Features, neighbours: int, distinctness: Features | None = None
@@ -113,6 +120,13 @@ def photo_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
     return fold
 
 
+def deal_by_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> list[Deal]:
+    """Return for each fold that has photos all others, and its own."""
+    fold = photo_folds(labels, folds, seed)
+    deals = [(np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in range(folds)]
+    return [(kept, asked) for kept, asked in deals if len(asked)]
+
+
 def species_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
     """Deal the species to the folds, those with many photos evenly; one fold per photo."""
     rng = np.random.default_rng(seed)
@@ -137,17 +151,9 @@ def out_of_fold(
 
     ``labels`` are species from 0. The first of a pair are positions in ``features``.
     """
-    fold = photo_folds(labels, folds, seed)
-    for asked_fold in range(folds):
-        asked, kept = np.flatnonzero(fold == asked_fold), fold != asked_fold
-        if not len(asked):
-            continue
+    for kept, asked in deal_by_folds(labels, folds, seed):
         projection = choice.fit(features[kept], labels[kept])
-        gallery = Gallery(
-            vectors=projection.apply(features[kept]),
-            labels=labels[kept],
-            species=int(labels.max()) + 1,
-        )
+        gallery = Gallery.of(projection.apply(features[kept]), labels, kept)
         yield asked, gallery.evidence(projection.apply(features[asked]), neighbours)
 
 
@@ -173,11 +179,7 @@ def species_out_of_fold(
         inside = (photo_fold == fold) & ~outside
         kept = ~(inside | outside)
         projection = choice.fit(features[kept], labels[kept])
-        gallery = Gallery(
-            vectors=projection.apply(features[kept]),
-            labels=labels[kept],
-            species=int(labels.max()) + 1,
-        )
+        gallery = Gallery.of(projection.apply(features[kept]), labels, kept)
         asked = np.concatenate([np.flatnonzero(inside), np.flatnonzero(outside)])
         shown = features[asked]
         if strangers is not None and len(strangers):

@@ -29,7 +29,7 @@ from engine.decode import Photo, decode
 from engine.embedder import JOIN, Embedder, open_embedder
 from engine.precision import ALIKE_FROM, PRECISIONS, Precision
 from engine.vote import VoteSettings, vote
-from tools.crossvalidation import FOLDS, Gallery, Labels, ProjectionChoice, photo_folds
+from tools.crossvalidation import Deal, Gallery, Labels, ProjectionChoice, deal_by_folds
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.study_material import Embedded, embed_labelled
@@ -79,17 +79,6 @@ def study_precision(
 Made = tuple[Precision, Precision]
 """At which precision an index was made, and at which it is searched."""
 
-Deal = tuple[Labels, Labels]
-"""The photos that an index is made of, and those that it is asked about, as positions."""
-
-
-def deal_by_folds(labels: Labels) -> list[Deal]:
-    """Return for each fold the other photos, and its own."""
-    fold = photo_folds(labels)
-    return [
-        (np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(FOLDS)
-    ]
-
 
 def first_species(
     embedded: Mapping[Precision, Embedded], deals: Sequence[Deal]
@@ -102,11 +91,7 @@ def first_species(
     for made, (kept, asked) in product(PRECISIONS, deals):
         index = embedded[made]
         projection = ProjectionChoice().fit(index.features[kept], index.labels[kept])
-        gallery = Gallery(
-            vectors=projection.apply(index.features[kept]),
-            labels=index.labels[kept],
-            species=int(index.labels.max()) + 1,
-        )
+        gallery = Gallery.of(projection.apply(index.features[kept]), index.labels, kept)
         for searched in PRECISIONS:
             vectors = projection.apply(embedded[searched].features[asked])
             found = gallery.evidence(vectors, _VOTE.neighbours)

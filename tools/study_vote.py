@@ -180,7 +180,7 @@ def _joining(embedded: Embedded, joined: int) -> Iterator[tuple[Labels, list[Evi
         if not asked:
             continue
         rows = np.concatenate([np.flatnonzero(kept), *added])
-        gallery = Gallery(vectors=vectors[rows], labels=labels[rows], species=int(labels.max()) + 1)
+        gallery = Gallery.of(vectors[rows], labels, rows)
         old = np.flatnonzero((photo_fold == fold) & ~new & many)
         for photos, is_new in ((np.concatenate(asked), True), (old, False)):
             found = gallery.evidence(vectors[photos], _DEFAULT.neighbours)

@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from tests.hub_modules import HubModules, catalog_entry
 from tools.cli import app
+from tools.crossvalidation import deal_by_folds
 from tools.study_material import Embedded
-from tools.study_precision import deal_by_folds, first_species
+from tools.study_precision import first_species
 
 SPECIES, EACH = 6, 6
 

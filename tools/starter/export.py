@@ -134,11 +134,7 @@ def _judge(photos: _Photos) -> tuple[dict[str, tuple[float, float, int]], VoteSe
     vectors = projection.apply(photos.features)
     settings = VoteSettings()
     asked = np.flatnonzero(photos.held_out)
-    gallery = Gallery(
-        vectors=vectors[~photos.held_out],
-        labels=photos.labels[~photos.held_out],
-        species=int(photos.labels.max()) + 1,
-    )
+    gallery = Gallery.of(vectors[~photos.held_out], photos.labels, ~photos.held_out)
     evidence = gallery.evidence(vectors[asked], settings.neighbours)
     truths = photos.labels[asked]
     settings = fit_vote(evidence, truths.tolist(), settings)
@@ -164,11 +160,7 @@ def _fit_known(
     fold = species_folds(photos.labels)
     for left_out in np.unique(fold):
         kept = ~photos.held_out & (fold != left_out)
-        gallery = Gallery(
-            vectors=vectors[kept],
-            labels=photos.labels[kept],
-            species=int(photos.labels.max()) + 1,
-        )
+        gallery = Gallery.of(vectors[kept], photos.labels, kept)
         for part, chosen in ((outside, fold == left_out), (inside, fold != left_out)):
             asked = photos.held_out & chosen
             part += gallery.evidence(vectors[asked], settings.neighbours, distinctness[asked])
