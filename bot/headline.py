@@ -118,10 +118,10 @@ def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
             colour=_OPEN,
         )
     below = _below(taxon, identification.candidates)
-    kind = _shared_noun(verdict, below) or _kind(taxon, identification.group)
+    kind = _shared_noun(verdict, below, identification) or _kind(taxon, identification.group)
     return Headline(
         title=_sentence_case(f"{kind} of the {taxon.rank} {_clean(taxon.scientific_name)}"),
-        lead=f"{lead}{known_as}; {_most_likely(verdict, below)}.",
+        lead=f"{lead}{known_as}; {_most_likely(below, identification)}.",
         url=taxon_url(taxon),
         colour=_LIKELY if verdict.probability >= _LIKELY_FROM else _OPEN,
     )
@@ -132,25 +132,27 @@ def _below(taxon: Taxon, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in worth_a_line(candidates) if step in c.taxon.lineage]
 
 
-def _most_likely(verdict: Verdict, below: Sequence[Candidate]) -> str:
+def _most_likely(below: Sequence[Candidate], identification: Identification) -> str:
     if not below:
         return "the species is open"
-    first = below[0]
-    name = known_name(first.taxon)
-    if percent(first.probability) == percent(verdict.probability):
-        # Nothing else that is known competes: it lies too far from what is known of this one.
-        return f"it looks like {name}, but may be a species I don't know"
-    return f"most likely {name}, {percent(first.probability)}"
+    first, *others = below
+    text = f"most likely {known_name(first.taxon)}, {percent(first.probability)}"
+    if 1 - identification.trust > sum(candidate.probability for candidate in others):
+        # Less competes that is known than what is not.
+        text += ", unless it is one that I don't know"
+    return text
 
 
-def _shared_noun(verdict: Verdict, below: Sequence[Candidate]) -> str | None:
+def _shared_noun(
+    verdict: Verdict, below: Sequence[Candidate], identification: Identification
+) -> str | None:
     """Name what the likely species have in common: "a sparrow" for House and Tree Sparrow.
 
     Only where they are nearly all that the verdict rests on, and only for birds and mammals,
     which are named after their kin throughout; butterflies are ladies and question marks.
     """
     named_after_kin = _NAMED_AFTER_KIN.intersection(a.name for a in verdict.taxon.lineage)
-    weight = sum(candidate.probability for candidate in below)
+    weight = sum(identification.if_known[candidate.taxon] for candidate in below)
     if not named_after_kin or len(below) < 2 or weight < _NEARLY_ALL * verdict.probability:
         return None
     names = (_clean(c.taxon.vernacular_name or "").replace("-", " ").strip() for c in below)
@@ -176,7 +178,7 @@ def _unknown(identification: Identification) -> Headline:
             " plant may help, or another `group`."
         )
     if identification.candidates:
-        lead += " If it has to be one I know, these come nearest:"
+        lead += " Of what I know, these come nearest:"
     return Headline(title="I don't think this is in what I know", lead=lead, colour=HIDDEN)
 
 

@@ -81,11 +81,8 @@ class Places:
         ``by_gps`` is for the card: the photo's own coordinates said so.
         """
         place = Place(name=in_a_sentence(where), by_gps=by_gps)
-        asked = [
-            candidate.taxon
-            for candidate in identification.candidates[:_LOOKED_UP]
-            if candidate.probability >= _WORTH_LOOKING_UP
-        ]
+        likely = list(identification.if_known.items())[:_LOOKED_UP]
+        asked = [taxon for taxon, probability in likely if probability >= _WORTH_LOOKING_UP]
         if self._records is None:
             return identification, replace(place, problem="asking GBIF is switched off here")
         try:

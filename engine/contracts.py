@@ -92,8 +92,9 @@ class ReferencePhoto:
 class Candidate:
     """A species the photo may show.
 
-    ``probability`` lies in (0, 1]; over one identification they sum to at most 1. ``model``
-    names what says so; ``references`` are the nearest photos where the index had a say.
+    ``probability`` lies in (0, 1]; over one identification they sum to at most 1, and the rest is
+    for what the models do not know. ``model`` names what says so; ``references`` are the nearest
+    photos where the index had a say.
     """
 
     taxon: Taxon
@@ -104,7 +105,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The deepest taxon the evidence is sure of, and the summed probability below it."""
+    """The deepest taxon the evidence is sure of, and how probable it is.
+
+    Of a higher taxon that is the sum over the species below it, those that the models do not know
+    included.
+    """
 
     taxon: Taxon
     probability: float
@@ -133,8 +138,9 @@ class Identification:
 
     ``candidates`` are sorted, likeliest first. ``group`` is the group that answered,
     never ``auto``. ``known`` is False where the photo lies outside what the models know;
-    ``known_score`` is how likely it is that they know it, and ``trust`` that the likeliest
-    species is one that they know, in [0, 1]; a classifier that answers alone is trusted.
+    ``known_score`` is how likely it is that they know it, if every second photo were of something
+    else. ``trust``, in (0, 1], is how likely the photo shows a species that they know, as photos
+    go; a classifier that answers alone is trusted. It is in the candidates' probabilities already.
     ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
     milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
     when one was asked for. ``notes`` are sentences a person should see, such as
@@ -151,6 +157,11 @@ class Identification:
     trust: float = 1.0
     preview: bytes | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def if_known(self) -> dict[Taxon, float]:
+        """The candidates' probabilities, were it certain that the models know the species."""
+        return {c.taxon: min(1.0, c.probability / self.trust) for c in self.candidates}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

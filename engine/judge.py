@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
-from engine.known import KNOWN_FROM, KnownCurve, either, log_odds
+from engine.known import KNOWN_FROM, KnownCurve, either, expected_trust, log_odds
 from engine.mixing import mix, of_group, route
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ class ClassifierAnswer:
 class Judgement:
     """One answer: probabilities by taxon, of which group, from which models.
 
-    ``known_score`` is how likely it is that the models know what the photo shows, and ``trust``
-    that its likeliest species is one that they know, in [0, 1].
+    ``probabilities`` are of photos that show a species the models know, and ``trust`` is how
+    likely this one does. ``known_score`` is how likely it is that they know what it shows, if
+    every second photo were of something else. Both lie in [0, 1], and ``trust`` above 0.
     """
 
     group: Group
@@ -62,14 +63,17 @@ class Judgement:
     notes: tuple[str, ...] = ()
 
     def candidates(self, limit: int, index: IndexAnswer | None) -> tuple[Candidate, ...]:
-        """Return the likeliest taxa, with the reference photos that speak for them."""
+        """Return the likeliest taxa, with the reference photos that speak for them.
+
+        What is not trusted to be known is taken off the probability of each.
+        """
         ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])[:limit]
         references = index.references if index is not None else {}
         model = "+".join(model.name for model in self.models)
         return tuple(
             Candidate(
                 taxon=taxon,
-                probability=min(1.0, p),
+                probability=min(1.0, p) * self.trust,
                 model=model,
                 references=references.get(taxon, ()),
             )
@@ -113,7 +117,7 @@ def judge(
         probabilities=mixture,
         known=known_score >= KNOWN_FROM,
         known_score=known_score,
-        trust=known_score if trust is None else trust,
+        trust=expected_trust(known_score if trust is None else trust),
         models=(network.classifier.info, index.info),
     )
 
@@ -129,7 +133,7 @@ def _by_index(group: Group, index: IndexAnswer) -> Judgement:
         probabilities=probabilities,
         known=index.known and bool(probabilities),
         known_score=trust,
-        trust=trust,
+        trust=expected_trust(trust),
         models=(index.info,),
         notes=notes,
     )

@@ -27,6 +27,13 @@ GENUS_WEIGHT = 0.15
 """How much farther off a species may lie for each unit of log-odds of its genus. A photo of a
 species that is known mostly leaves no doubt of the genus; on others opinions part."""
 
+STRANGERS = 0.2
+"""So many photos are taken to show what nothing at hand knows. How many do depends on who posts;
+at one in five, probabilities are off by little whether it is none or a third (docs/models.md)."""
+
+LEAST_TRUST = 1e-3
+"""Nothing is trusted less: however odd it looks, it may be a species that is known."""
+
 _STEEPEST = 50.0
 _FLATTEST = 1e-3
 _NEAR_SURE = 1e-4
@@ -47,6 +54,15 @@ class KnownCurve:
 def either(first: float, second: float) -> float:
     """Return the probability that one of two knows it, or both."""
     return 1 - (1 - first) * (1 - second)
+
+
+def expected_trust(even: float, strangers: float = STRANGERS) -> float:
+    """Return how likely something is known where so many photos are of ``strangers``, by Bayes.
+
+    ``even`` is how likely it would be if every second one were, as curves are fitted.
+    """
+    known = even * (1 - strangers)
+    return max(LEAST_TRUST, known / (known + (1 - even) * strangers))
 
 
 def log_odds(probability: float) -> float:

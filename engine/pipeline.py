@@ -102,7 +102,7 @@ class Pipeline:
             group=judgement.group,
             known=judgement.known,
             known_score=round(judgement.known_score, 4),
-            trust=round(judgement.trust, 4),
+            trust=judgement.trust,
             models=judgement.models,
             timings_ms={
                 "decode": round((decoded_at - started) * 1000, 1),
@@ -119,7 +119,7 @@ class Pipeline:
             judgement.probabilities.items(),
             self._taxa.ancestor,
             certainty=certainty,
-            trust=answer.trust,
+            trust=judgement.trust,
         )
         return replace(answer, verdict=verdict)
 

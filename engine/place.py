@@ -60,10 +60,9 @@ def weigh_identification(
     The verdict is rolled up from the candidates alone, so ask the engine for many.
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.
     """
-    before = {candidate.taxon: candidate.probability for candidate in identification.candidates}
-    weighed = weigh(before, records)
+    weighed = weigh(identification.if_known, records)
     candidates = [
-        replace(candidate, probability=weighed[candidate.taxon])
+        replace(candidate, probability=weighed[candidate.taxon] * identification.trust)
         for candidate in identification.candidates
     ]
     candidates.sort(key=lambda candidate: -candidate.probability)

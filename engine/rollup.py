@@ -14,10 +14,6 @@ CERTAINTY = 0.85
 """How probable a verdict is at least, where nobody asks for another (docs/models.md)."""
 
 SHARE_OF_PARENT = 0.5
-ALLOWANCE = 0.76
-"""How much of the certainty a species must keep after it was multiplied by the trust in it. Less
-than 1, because trust is fitted as if every second photo were of an unknown species. Chosen on
-``train`` (docs/models.md)."""
 
 
 def roll_up(
@@ -31,9 +27,9 @@ def roll_up(
 
     A taxon qualifies when the species below it sum to at least ``certainty`` and to at
     least half of what its parent's sum to, as in Seek and iNaturalist's vision server. Returns
-    None where not even a kingdom does. ``trust`` is how likely the species is one that is known
-    at all: one that is not has its look-alike's genus more often than its name, so only species
-    are held to it.
+    None where not even a kingdom does. The probabilities of ``species`` are of photos that show
+    a known one, and ``trust`` is how likely this photo does: one of another has its look-alike's
+    genus more often than its name, so only species are multiplied by it.
 
     ``ancestor(taxon, rank)`` turns a step of a lineage into a Taxon.
     """
@@ -42,10 +38,12 @@ def roll_up(
     of_parent = 0.0
     for depth in count():
         here, total = _likeliest_child(here, depth)
-        if not here or total < max(certainty, SHARE_OF_PARENT * of_parent):
+        if not here:
             break
         member = here[0][0]
-        if _rank(member, depth) in SPECIES_RANKS and total * trust < ALLOWANCE * certainty:
+        if _rank(member, depth) in SPECIES_RANKS:
+            total *= trust
+        if total < max(certainty, SHARE_OF_PARENT * of_parent):
             break
         sure, of_parent = (member, depth, total), total
     if sure is None:

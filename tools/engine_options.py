@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from bot.config import ConfigError, load
-from engine import EngineSettings
+from engine import Engine, EngineError, EngineSettings
 
 ModelsOption = Annotated[
     Path | None,
@@ -72,6 +72,17 @@ def engine_settings(
     if runtime is not None:
         settings = replace(settings, runtime=check_runtime(runtime))
     return settings
+
+
+def check_index_is_used(engine: Engine, settings: EngineSettings) -> None:
+    """Check that the index that was named is one that answers: without it, another thing would.
+
+    Raises:
+        EngineError: it cannot be used.
+    """
+    for model in engine.models() if settings.index is not None else ():
+        if model.name == "index" and model.problem is not None:
+            raise EngineError(model.problem)
 
 
 def check_runtime(name: str) -> Runtime:

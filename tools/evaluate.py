@@ -33,6 +33,7 @@ from tools.engine_options import (
     IndexOption,
     ModelsOption,
     RuntimeOption,
+    check_index_is_used,
     check_runtime,
     engine_settings,
     fail,
@@ -45,6 +46,7 @@ from tools.scoring import (
     accuracy,
     agreement,
     as_json,
+    calibration,
     confusions,
     known_area,
     outside,
@@ -190,6 +192,7 @@ async def _identify(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=len(photos))
         async with Engine(settings) as engine:
+            check_index_is_used(engine, settings)
             paths = [photo.path for photo in photos]
             outcomes = identify_all(engine, paths, group, limit, certainty=certainty)
             position = 0
@@ -244,6 +247,7 @@ def _report(
         "models": dict(hosted),
         "groups": groups,
         "all_known_species": as_json(accuracy(known)) if known else None,
+        "every_photo": as_json(calibration(known, unknown)) if known or unknown else None,
         "known_auroc": {
             "species_outside": known_area(known, outside_species),
             "no_organism": known_area(known, strangers),
@@ -298,6 +302,11 @@ def _show(report: dict[str, Any]) -> None:
     console.print(unknown)
     if row := report["all_known_species"]:
         console.print(f"all known species: top-1 {row['top1']:.3f}, ECE {row['ece']:.3f}")
+    if row := report["every_photo"]:
+        console.print(
+            f"every photo, {row['unknown_species']} of {row['photos']} of what is not known: "
+            f"ECE {row['ece']:.3f}"
+        )
     areas = (
         f"{name.replace('_', ' ')} {area:.3f}"
         for name, area in report["known_auroc"].items()

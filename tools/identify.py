@@ -27,6 +27,7 @@ from tools.engine_options import (
     IndexOption,
     ModelsOption,
     RuntimeOption,
+    check_index_is_used,
     engine_settings,
     fail,
 )
@@ -54,6 +55,7 @@ def identify(
     async def run() -> bool:
         complete = True
         async with Engine(settings) as engine:
+            check_index_is_used(engine, settings)
             async for path, outcome in identify_all(engine, photos, group, limit):
                 complete = complete and isinstance(outcome, Identification)
                 if as_json:

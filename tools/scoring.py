@@ -60,6 +60,18 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """How far off the first probability is over all photos, as ``Accuracy`` measures it.
+
+    Of the ``unknown_species`` among them any name is wrong.
+    """
+
+    photos: int
+    unknown_species: int
+    ece: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
     """How often ``taxon`` was taken for ``taken_for``."""
 
@@ -91,6 +103,17 @@ def outside(answered: Sequence[Answered]) -> Outside:
     )
 
 
+def calibration(known: Sequence[Answered], unknown: Sequence[Answered]) -> Calibration:
+    """Score at least one photo, of known species or of anything else."""
+    outcomes = [(a.confidence, a.rank == 0) for a in known]
+    outcomes += [(a.confidence, False) for a in unknown]
+    return Calibration(
+        photos=len(outcomes),
+        unknown_species=len(unknown),
+        ece=expected_calibration_error(outcomes),
+    )
+
+
 def known_area(known: Sequence[Answered], others: Sequence[Answered]) -> float | None:
     """Return the area under the ROC curve of ``known_score``; None without one of the two.
 
@@ -107,17 +130,19 @@ def known_area(known: Sequence[Answered], others: Sequence[Answered]) -> float |
     return round(float(roc_auc_score(truths, scores)), 4)
 
 
-def expected_calibration_error(outcomes: Sequence[tuple[float, bool]]) -> float:
-    """Return the mean distance between confidence and share of right answers, over bins."""
-    bins: dict[int, list[tuple[float, bool]]] = {}
-    for confidence, right in outcomes:
-        bins.setdefault(min(int(confidence * ECE_BINS), ECE_BINS - 1), []).append(
-            (confidence, right)
-        )
-    return sum(
-        abs(sum(confidence for confidence, _ in members) - sum(right for _, right in members))
-        for members in bins.values()
-    ) / len(outcomes)
+def expected_calibration_error(
+    outcomes: Sequence[tuple[float, bool]], weights: Sequence[float] | None = None
+) -> float:
+    """Return the mean distance between confidence and share of right answers, over bins.
+
+    ``weights`` say how much each outcome counts, all the same by default.
+    """
+    if weights is None:
+        weights = [1.0] * len(outcomes)
+    too_sure = [0.0] * ECE_BINS
+    for (confidence, right), weight in zip(outcomes, weights, strict=True):
+        too_sure[min(int(confidence * ECE_BINS), ECE_BINS - 1)] += weight * (confidence - right)
+    return sum(map(abs, too_sure)) / sum(weights)
 
 
 def confusions(answered: Sequence[Answered], most: int = 10) -> list[Confusion]:
@@ -150,6 +175,6 @@ def agreement(first: Sequence[Answered], second: Sequence[Answered]) -> dict[str
     }
 
 
-def as_json(result: Accuracy | Outside | Confusion) -> dict[str, Any]:
+def as_json(result: Accuracy | Outside | Calibration | Confusion) -> dict[str, Any]:
     """Return a result with its numbers rounded to four places."""
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(result).items()}

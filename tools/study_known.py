@@ -22,18 +22,28 @@ from rich.table import Table
 from engine import Group, Taxon
 from engine.groups import group_of
 from engine.judge import ClassifierAnswer
-from engine.known import KNOWN_FROM, KnownCurve, either, fit_curve, trust_in_likeliest
+from engine.known import (
+    KNOWN_FROM,
+    STRANGERS,
+    KnownCurve,
+    either,
+    expected_trust,
+    fit_curve,
+    trust_in_likeliest,
+)
 from engine.mixing import mix, of_group, route
-from engine.rollup import ALLOWANCE, CERTAINTY
+from engine.rollup import CERTAINTY
 from engine.vote import Evidence, Vote, VoteSettings, vote
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
 from tools.index_unlabelled import UnlabelledOption
 from tools.known_fit import fit_known, name_votes
+from tools.scoring import expected_calibration_error
 from tools.study_material import StudyMaterial, without_label
 
 OTHERS = "no organism"
-_BEFORE = (0.0, 0.6, 0.72, 0.85)
+_ASSUMED = (0.0, 0.1, 0.15, 0.2, 0.25, 0.33, 0.5)
+_MET = (0.0, 0.1, 0.2, 0.33)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +56,7 @@ class Judged:
     ``likeness`` is how likely the index alone finds it known by how near its own best species
     lies, ``index`` how likely it finds the likeliest species of all one that it holds, None
     where it has nothing to say of that. ``best`` is the greatest probability that both together
-    give to a species.
+    give to a species if they know it, and ``right`` whether that is the one.
     """
 
     taxon: Taxon | None
@@ -57,6 +67,7 @@ class Judged:
     index: float | None
     classifier: float
     best: float
+    right: bool
 
     @property
     def before(self) -> float:
@@ -70,20 +81,19 @@ class Judged:
 
     @property
     def trust(self) -> float:
-        """How likely its likeliest species is one that is known, as ``engine.judge`` decides."""
+        """How likely its likeliest species is one that is known, as ``engine.judge`` decides.
+
+        That is, if every second photo were of one that is not.
+        """
         return self.together if self.index is None else self.index
 
-    def named(self, allowance: float) -> bool:
+    def probability(self, strangers: float) -> float:
+        """How probable its likeliest species is, if so many photos are of ``strangers``."""
+        return self.best * (expected_trust(self.trust, strangers) if strangers else 1.0)
+
+    def named(self, strangers: float) -> bool:
         """Tell whether the verdict is a species, as ``engine.rollup`` decides."""
-        return self._named(self.together, self.trust, allowance)
-
-    def named_before(self, allowance: float) -> bool:
-        """Tell the same where known is what likeness or the classifier knows."""
-        return self._named(self.before, self.before, allowance)
-
-    def _named(self, known: float, trust: float, allowance: float) -> bool:
-        trusted = self.best * trust >= allowance * CERTAINTY
-        return known >= KNOWN_FROM and self.best >= CERTAINTY and trusted
+        return self.together >= KNOWN_FROM and self.probability(strangers) >= CERTAINTY
 
     @property
     def group(self) -> str:
@@ -117,6 +127,7 @@ def study_known(
     console.print(_areas([photo for photo in judged if not photo.unlabelled]))
     console.print(_rates(judged))
     console.print(_verdicts(judged))
+    console.print(_errors(judged))
 
 
 def judge_folds(
@@ -189,6 +200,7 @@ def _judge(
         answer = answers[group]
         mixture = mix(answer.probabilities, mixture, answer.classifier.labels)
     distances = dict(zip(named, said.distances.tolist(), strict=True))
+    likeliest = max(mixture, key=lambda one: mixture[one], default=None)
     return Judged(
         taxon=taxon,
         indexed=indexed,
@@ -197,7 +209,8 @@ def _judge(
         likeness=curves.likeness(said.known_score),
         index=trust_in_likeliest(mixture, distances, curves.nearness),
         classifier=answers[group].known_score if group in answers else 0.0,
-        best=max(mixture.values(), default=0.0),
+        best=0.0 if likeliest is None else mixture[likeliest],
+        right=likeliest is not None and likeliest == taxon,
     )
 
 
@@ -245,17 +258,33 @@ def _rates(judged: Sequence[Judged]) -> Table:
 
 
 def _verdicts(judged: Sequence[Judged]) -> Table:
-    """Set out how many of each kind are given a species, at several allowances for trust."""
+    """Set out how many of each kind are given a species, at several shares of strangers."""
     kinds = _kinds(judged)
-    table = Table("given a species, allowance", *kinds)
-    for allowance in _BEFORE:
-        cells = (_share([p.named_before(allowance) for p in part]) for part in kinds.values())
-        table.add_row(f"before, {allowance or 'no trust'}", *cells)
-    for allowance in sorted({0.0, 0.5, 0.6, 0.7, 0.8, ALLOWANCE}):
-        cells = (_share([p.named(allowance) for p in part]) for part in kinds.values())
-        default = " (default)" * (allowance == ALLOWANCE)
-        table.add_row(f"{allowance or 'no trust'}{default}", *cells)
+    table = Table("given a species, strangers", *kinds)
+    for strangers in _ASSUMED:
+        cells = (_share([p.named(strangers) for p in part]) for part in kinds.values())
+        table.add_row(_name_share(strangers), *cells)
     return table
+
+
+def _errors(judged: Sequence[Judged]) -> Table:
+    """Set out how far off probabilities are, by the shares of strangers assumed and met."""
+    kinds = _kinds(judged)
+    known, strange = kinds["species indexed"], kinds["any species, had it no label"]
+    table = Table("error, strangers assumed", *(f"{met:.0%} met" for met in _MET))
+    for assumed in _ASSUMED:
+        outcomes = [(p.probability(assumed), p.right) for p in known]
+        outcomes += [(p.probability(assumed), False) for p in strange]
+        cells = []
+        for met in _MET:
+            weights = [(1 - met) / len(known)] * len(known) + [met / len(strange)] * len(strange)
+            cells.append(f"{expected_calibration_error(outcomes, weights):.3f}")
+        table.add_row(_name_share(assumed), *cells)
+    return table
+
+
+def _name_share(strangers: float) -> str:
+    return f"{strangers:.0%}{' (default)' * (strangers == STRANGERS)}"
 
 
 def _kinds(judged: Sequence[Judged]) -> dict[str, list[Judged]]:

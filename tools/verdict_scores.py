@@ -69,9 +69,8 @@ def verdicts_at(
 
     The first is the one that the engine was asked for, and is taken from it.
     """
-    species = [(candidate.taxon, candidate.probability) for candidate in answer.candidates]
     further = (
-        roll_up(species, ancestor, certainty=certainty, trust=answer.trust)
+        roll_up(answer.if_known.items(), ancestor, certainty=certainty, trust=answer.trust)
         if answer.known
         else None
         for certainty in certainties[1:]

@@ -132,16 +132,18 @@ def test_a_genus_leads_to_its_likeliest_species() -> None:
     assert "Eurasian Tree-Sparrow" in second
 
 
-def test_a_genus_of_which_one_species_is_known_may_be_of_another() -> None:
-    nameless, named = (
+def test_a_species_that_may_be_one_the_models_lack_is_named_with_that_doubt() -> None:
+    nameless, named, among_many = (
         identification_card(
-            identification(verdict=replace(PASSER, probability=0.55), candidates=lookalikes(name))
+            replace(identification(verdict=PASSER, candidates=lookalikes(*names)), trust=0.6)
         ).description
-        for name in (None, "House Sparrow")
+        for names in ([None], ["House Sparrow"], ["House Sparrow", "Rock Sparrow", "Cape Sparrow"])
     )
-    sure = "**55 %** sure of the genus *Passer*; it looks like"
-    assert (nameless or "").startswith(f"{sure} *Passer 0*, but may be a species I don't know.")
-    assert (named or "").startswith(f"{sure} House Sparrow, but may be a species I don't know.")
+    sure, doubt = "**90 %** sure of the genus *Passer*; most likely", "unless it is one that"
+    assert (nameless or "").startswith(f"{sure} *Passer 0*, 55 %, {doubt} I don't know.")
+    assert (named or "").startswith(f"{sure} House Sparrow, 55 %, {doubt} I don't know.")
+    # Here sparrows that are known compete more than any that is not.
+    assert (among_many or "").startswith(f"{sure} House Sparrow, 55 %.")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +173,15 @@ def test_a_kind_is_not_named_by_a_part_of_what_the_verdict_rests_on() -> None:
         identification(verdict=few, candidates=lookalikes("House Sparrow", "Tree Sparrow"))
     )
     assert embed.title == "A bird of the genus Passer"
+
+
+def test_a_kind_is_named_by_what_the_species_share_though_none_may_be_the_one() -> None:
+    answer = identification(verdict=PASSER, candidates=lookalikes("House Sparrow", "Tree Sparrow"))
+    assert identification_card(replace(answer, trust=0.9)).title == "A sparrow of the genus Passer"
+    less_sure = replace(PASSER, probability=1.0)
+    lacking = replace(answer, verdict=less_sure)
+    assert identification_card(lacking).title == "A bird of the genus Passer"
+    assert identification_card(replace(lacking, trust=0.8)).title == "A sparrow of the genus Passer"
 
 
 def test_what_was_never_recorded_in_a_place_is_marked() -> None:

@@ -41,7 +41,17 @@ async def test_the_index_answers_for_generic(engine: Engine) -> None:
     assert answer.candidates[0].taxon == taxon("Vulpes vulpes")
     assert answer.candidates[0].references[0] == CREDIT
     assert answer.models[0].title == "Index of 4 species (Colours)"
-    assert sum(c.probability for c in answer.candidates) <= 1 + 1e-9
+    assert sum(answer.if_known.values()) <= 1 + 1e-9
+
+
+async def test_what_may_be_unknown_is_taken_off_each_probability(engine: Engine) -> None:
+    fox = await engine.identify([picture(LOOKS["Vulpes vulpes"], 98)], Group.GENERIC)
+    odd = await engine.identify([picture(NEW[1], 98)], Group.GENERIC)
+    assert odd.trust < fox.trust <= 1
+    for answer in (fox, odd):
+        total = sum(c.probability for c in answer.candidates)
+        assert 0 < total <= answer.trust + 1e-9
+        assert sum(answer.if_known.values()) == pytest.approx(total / answer.trust)
 
 
 async def test_an_index_is_asked_at_the_precision_it_was_made_at(

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contracts import Ancestor, Taxon
-from engine.known import KnownCurve, either, fit_curve, log_odds, trust_in_likeliest
+from engine.known import (
+    LEAST_TRUST,
+    KnownCurve,
+    either,
+    expected_trust,
+    fit_curve,
+    log_odds,
+    trust_in_likeliest,
+)
 
 CURVE = KnownCurve(middle=0.6, slope=8.0)
 NEARNESS = KnownCurve(middle=-1.6, slope=2.2)
@@ -60,6 +68,19 @@ def test_scores_that_part_cleanly_still_make_a_curve() -> None:
     assert curve(0.9) > 0.99
     with pytest.raises(ValueError, match="one kind is missing"):
         fit_curve(np.array([0.8]), np.array([]))
+
+
+@given(st.floats(0, 1), st.floats(0.01, 0.49))
+def test_trust_grows_the_fewer_strangers_are_expected(even: float, strangers: float) -> None:
+    assert expected_trust(even, 0.5) == pytest.approx(max(even, LEAST_TRUST))
+    assert LEAST_TRUST <= expected_trust(even, 0.5) <= expected_trust(even, strangers) <= 1
+
+
+def test_trust_is_what_bayes_says() -> None:
+    # Of 80 known photos 40 look so, of 20 others 10 do.
+    assert expected_trust(0.5, 0.2) == pytest.approx(0.8)
+    # Of 80 known ones 20 do, of 20 others 15.
+    assert expected_trust(0.25, 0.2) == pytest.approx(20 / 35)
 
 
 def of_genus(genus: str | None, epithet: str) -> Taxon:

@@ -105,6 +105,33 @@ def test_a_case_with_known_counts() -> None:
     assert strict.verdict.taxon.scientific_name == "Passer"
 
 
+def test_a_place_leaves_what_is_trusted_to_be_known_as_it_was() -> None:
+    table = TaxonTable.load()
+    house, tree = (table.named(name)[0] for name, _ in (SPARROW, TREE_SPARROW))
+    answer = Identification(
+        candidates=tuple(
+            Candidate(taxon=taxon, probability=p, model="index")
+            for taxon, p in ((house, 0.4), (tree, 0.3))
+        ),
+        verdict=None,
+        group=Group.BIRD,
+        known=True,
+        known_score=0.6,
+        trust=0.7,
+        models=(),
+        timings_ms={},
+    )
+    here = weigh_identification(answer, {house: 0, tree: 10**6}, table.ancestor, certainty=0.9)
+    assert close(sum(c.probability for c in here.candidates), 0.7)
+    assert here.verdict is not None
+    # Of the genus it is as sure as before: a species that the models lack may be of it too.
+    assert here.verdict.taxon.scientific_name == "Passer"
+    assert close(here.verdict.probability, 1.0)
+    (first, _) = here.candidates
+    named = weigh_identification(answer, {house: 0, tree: 10**6}, table.ancestor, certainty=0.6)
+    assert named.verdict == Verdict(taxon=tree, probability=first.probability)
+
+
 def test_what_is_not_known_stays_unknown() -> None:
     answer = Identification(
         candidates=(Candidate(taxon=TAXA[0], probability=0.9, model="birds"),),

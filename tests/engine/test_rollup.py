@@ -110,6 +110,7 @@ def test_a_species_that_may_be_an_unknown_one_gives_way_to_its_genus() -> None:
     assert sure is not None
     assert doubtful is not None
     assert sure.taxon == HOUSE
+    assert sure.probability == pytest.approx(0.95 * 0.9)
     assert doubtful.taxon.rank == "genus"
     assert doubtful.probability == pytest.approx(0.98)
 

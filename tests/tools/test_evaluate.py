@@ -62,6 +62,9 @@ def test_accuracy_by_group(hub_modules: HubModules, photos: Path) -> None:
     assert (birds["photos"], birds["top1"]) == (3, pytest.approx(2 / 3, abs=1e-3))
     assert birds["standard_error"] == pytest.approx((2 / 9 / 3) ** 0.5, abs=1e-3)
     assert report["groups"]["negatives"]["unknown_species"] == {"photos": 1, "said_unknown": 1.0}
+    every = report["every_photo"]
+    assert (every["photos"], every["unknown_species"]) == (5, 1)
+    assert 0 < every["ece"] < 1
     confusion = {"taxon": "Cyanocitta cristata", "taken_for": "Aramus guarauna", "photos": 1}
     assert confusion in report["confusions"]
 
@@ -234,3 +237,4 @@ def test_the_threshold_keeps_97_percent() -> None:
 def test_calibration_error_is_the_gap_between_words_and_deeds() -> None:
     assert expected_calibration_error([(0.8, True)] * 8 + [(0.8, False)] * 2) == pytest.approx(0)
     assert expected_calibration_error([(0.8, True)] * 5 + [(0.8, False)] * 5) == pytest.approx(0.3)
+    assert expected_calibration_error([(0.8, True), (0.8, False)], [4, 1]) == pytest.approx(0)

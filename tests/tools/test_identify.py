@@ -35,6 +35,15 @@ def test_a_table_for_people(hub_modules: HubModules, folder: Path) -> None:
     assert "GBIF 8255548" in result.stdout
 
 
+def test_an_index_that_was_named_and_cannot_be_used_is_not_done_without(
+    hub_modules: HubModules, folder: Path
+) -> None:
+    result = run(hub_modules, folder, folder / "red.png", "--index", folder)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert f"There is no index in {folder}" in result.stderr
+
+
 def test_a_line_of_json_for_each_photo_in_the_order_given(
     hub_modules: HubModules, folder: Path
 ) -> None:
