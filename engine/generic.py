@@ -36,7 +36,8 @@ class IndexAnswer:
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
     ``distances`` say how far off each taxon lies, as ``engine.vote`` measures it, and ``curve``
-    how likely one is known that lies near. ``notes`` are sentences a person should see.
+    how likely one is known that lies near. ``held`` are all species of the index. ``notes`` are
+    sentences a person should see.
     """
 
     info: ModelInfo
@@ -44,6 +45,7 @@ class IndexAnswer:
     references: dict[Taxon, tuple[ReferencePhoto, ...]]
     distances: dict[Taxon, float]
     curve: KnownCurve
+    held: frozenset[Taxon]
     known: bool
     notes: tuple[str, ...] = ()
 
@@ -65,6 +67,8 @@ class GenericClassifier:
         # Worked out once for each generation: 10,000 lineages take longer than the vote.
         self._groups_of: SpeciesIndex | ShardedIndex | None = None
         self._groups: NDArray[np.str_] = np.array([], str)
+        self._held_by: SpeciesIndex | ShardedIndex | None = None
+        self._held: frozenset[Taxon] = frozenset()
 
     @classmethod
     def open(
@@ -151,6 +155,7 @@ class GenericClassifier:
             references=self._references(found, said.rows.tolist()),
             distances=dict(zip(names, said.distances.tolist(), strict=True)),
             curve=index.vote_settings.nearness_curve,
+            held=self._species(),
             known=said.known,
             notes=found.notes,
         )
@@ -172,6 +177,11 @@ class GenericClassifier:
             zip(evidence.rows.ravel().tolist(), evidence.taxa.ravel().tolist(), strict=True)
         )
         return _by_taxon((self.index.taxa[shown[row]] for row in rows), found.references(rows))
+
+    def _species(self) -> frozenset[Taxon]:
+        if self._held_by is not self.index:
+            self._held_by, self._held = self.index, frozenset(self.index.taxa)
+        return self._held
 
     def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
         """Mark the index's taxa that are of ``group``; None is for all of them."""

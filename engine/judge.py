@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
 from engine.known import KNOWN_FROM, KnownCurve, either, expected_trust, log_odds
-from engine.mixing import mix, of_group, route
+from engine.mixing import combine, of_group, route
 
 if TYPE_CHECKING:
     from engine.generic import IndexAnswer
@@ -105,10 +105,15 @@ def judge(
             trust=1.0,
             models=(network.classifier.info,),
         )
-    mixture = mix(
+    nearest = of_group(index.probabilities, group)
+    mixture = combine(
         network.probabilities,
-        of_group(index.probabilities, group),
+        nearest,
         network.classifier.labels,
+        held=index.held,
+        background=network.scores.background,
+        knows=network.known_score,
+        holds=index.trust(nearest) or 0.0,
     )
     trust = index.trust(mixture)
     known_score = either(network.known_score, trust or 0.0)

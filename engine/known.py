@@ -27,9 +27,10 @@ GENUS_WEIGHT = 0.15
 """How much farther off a species may lie for each unit of log-odds of its genus. A photo of a
 species that is known mostly leaves no doubt of the genus; on others opinions part."""
 
-STRANGERS = 0.2
+STRANGERS = 1 / 6
 """So many photos are taken to show what nothing at hand knows. How many do depends on who posts;
-at one in five, probabilities are off by little whether it is none or a third (docs/models.md)."""
+taken for one in six, probabilities are off by little if it is none or one in five (docs/models.md).
+"""
 
 LEAST_TRUST = 1e-3
 """Nothing is trusted less: however odd it looks, it may be a species that is known."""

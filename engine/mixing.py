@@ -4,7 +4,8 @@ Both give a probability to species, and keep back what they give to anything els
 classifier its ``background``, the index what its neighbours leave open. A linear opinion
 pool (Stone 1961) of the two would halve every species that the classifier has no label for,
 whatever it says. So only labelled species are pooled, and the others share, as the index has
-them, what the pool leaves.
+them, what the pool leaves. Nor can an index speak of a species that it lacks: how near the photo
+lies to what it holds, and how sure the classifier is of a label, say whether it is one of those.
 """
 
 from __future__ import annotations
@@ -16,12 +17,53 @@ from engine.groups import group_of
 
 Probabilities = Mapping[Taxon, float]
 
+LACKING = 0.2
+"""How likely beforehand a labelled species that the index lacks is, against one that it holds: an
+index is made of what lives where its photos are posted (docs/models.md)."""
+
+_NEARLY_NONE = 1e-12
+
 CLASSIFIER_SHARE = 0.3
 """How much the classifier's word counts against the index's (docs/models.md)."""
 
 SHARPNESS = 2.0
 """A linear pool of calibrated opinions is less sure than it may be (Ranjan and Gneiting 2010),
 so its probabilities are raised to this power, and the rest likewise (docs/models.md)."""
+
+
+def combine(
+    classifier: Probabilities,
+    index: Probabilities,
+    labels: Collection[Taxon],
+    *,
+    held: Collection[Taxon],
+    background: float,
+    knows: float,
+    holds: float,
+    lacking: float = LACKING,
+) -> dict[Taxon, float]:
+    """Join the two for a photo of which it is open whether the index holds its species.
+
+    ``background`` is what the classifier gives to none of its labels, and ``knows`` how likely it
+    has one for the species. ``held`` are the index's species, and ``holds`` is how likely the
+    species is one of them by how near it lies, both as if every second photo showed another. The
+    two look in ways of their own, so they are multiplied, and so is where the classifier's
+    probability lies. The result sums to at most 1.
+    """
+    inside = {taxon: p for taxon, p in classifier.items() if taxon in held}
+    outside = {taxon: p for taxon, p in classifier.items() if taxon not in held}
+    pooled = mix(inside, index, labels)
+    if not outside:
+        return pooled
+    total = sum(outside.values())
+    share = total / (total + sum(inside.values()))
+    # The index may hold a species that the classifier has no label for.
+    among_held = holds * (knows * (1 - share) + 1 - knows)
+    among_others = lacking * (1 - holds) * knows * share
+    odds = among_others / max(among_held + among_others, _NEARLY_NONE)
+    joined = {taxon: (1 - odds) * p for taxon, p in pooled.items()}
+    joined |= {taxon: odds * p / (total + background) for taxon, p in outside.items()}
+    return joined
 
 
 def mix(

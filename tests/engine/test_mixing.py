@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Ancestor, Group, Taxon
-from engine.mixing import mix, of_group, route
+from engine.mixing import combine, mix, of_group, route
 
 
 def taxon(name: str, rank: str, ancestor: str) -> Taxon:
@@ -73,6 +73,79 @@ def test_a_mixture_is_positive_and_sums_to_at_most_one(
     assert set(pooled) <= set(classifier) | set(index)
     assert all(p >= 0 for p in pooled.values())
     assert sum(pooled.values()) <= 1 + 1e-9
+
+
+def together(
+    classifier: dict[Taxon, float], index: dict[Taxon, float], *, holds: float, knows: float = 0.9
+) -> dict[Taxon, float]:
+    """Combine them where the index holds what it names, and the classifier keeps back the rest."""
+    return combine(
+        classifier,
+        index,
+        {ROBIN, WREN, BEE},
+        held=frozenset(index),
+        background=1 - sum(classifier.values()),
+        knows=knows,
+        holds=holds,
+    )
+
+
+def likeliest(probabilities: dict[Taxon, float]) -> Taxon:
+    return max(probabilities, key=lambda taxon: probabilities[taxon])
+
+
+def test_a_species_that_only_the_classifier_has_is_not_outvoted_by_what_lies_far_off() -> None:
+    classifier, index = {ROBIN: 0.95, WREN: 0.01}, {WREN: 0.9, OWL: 0.1}
+    assert likeliest(mix(classifier, index, LABELS)) == WREN, "the pool knows no better"
+    far, near = (together(classifier, index, holds=holds) for holds in (0.1, 0.95))
+    assert likeliest(far) == ROBIN
+    assert far[ROBIN] > 0.8
+    assert likeliest(near) == WREN
+
+
+def test_a_classifier_that_has_no_label_for_it_leaves_the_word_to_the_index() -> None:
+    classifier, index = {ROBIN: 0.2}, {OWL: 0.9}
+    unsure, sure = (together(classifier, index, holds=0.5, knows=k) for k in (0.05, 0.95))
+    assert likeliest(unsure) == OWL
+    assert unsure[ROBIN] < 0.05 < sure[ROBIN]
+
+
+def test_what_the_index_holds_is_pooled_as_before() -> None:
+    classifier, index = {ROBIN: 0.8, WREN: 0.2}, {ROBIN: 0.4, WREN: 0.6}
+    assert together(classifier, index, holds=0.3) == mix(classifier, index, LABELS)
+
+
+def test_an_index_of_other_things_leaves_the_classifier_its_answer() -> None:
+    said = together({ROBIN: 0.9, WREN: 0.05}, {}, holds=0.0)
+    assert said == pytest.approx({ROBIN: 0.9, WREN: 0.05})
+
+
+@given(
+    probabilities((ROBIN, WREN)),
+    probabilities(EVERY),
+    st.sets(st.sampled_from(EVERY)),
+    st.floats(0, 1),
+    st.floats(0, 1),
+)
+def test_together_they_are_positive_and_sum_to_at_most_one(
+    classifier: dict[Taxon, float],
+    index: dict[Taxon, float],
+    more: set[Taxon],
+    holds: float,
+    knows: float,
+) -> None:
+    said = combine(
+        classifier,
+        index,
+        LABELS,
+        held=frozenset(index) | more,
+        background=max(0.0, 1 - sum(classifier.values())),
+        knows=knows,
+        holds=holds,
+    )
+    assert set(said) == set(classifier) | set(index)
+    assert all(p >= 0 for p in said.values())
+    assert sum(said.values()) <= 1 + 1e-9
 
 
 def test_a_group_is_a_part_of_the_tree() -> None:

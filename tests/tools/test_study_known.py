@@ -13,7 +13,8 @@ from engine.catalog import ModelEntry
 from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
 from tools.crossvalidation import SPECIES_FOLDS, ProjectionChoice, species_out_of_fold
-from tools.study_known import Judged, judge_folds
+from tools.known_tables import Judged
+from tools.study_known import judge_folds
 
 SPECIES = [
     Taxon(
