@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,13 +66,6 @@ class Stage:
         return SpeciesIndex.open(starter_index(EngineSettings(home=self.home)))
 
 
-@asynccontextmanager
-async def bot_in(sandbox: Sandbox, folder: Path) -> AsyncIterator[None]:
-    engine = Engine(EngineSettings(home=folder / "home", workers=1, threads=1))
-    async with sandboxed_bot(sandbox, engine, sandbox_settings(folder)):
-        yield
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("teach")
@@ -83,7 +75,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def served(folder: Path) -> AsyncIterator[Sandbox]:
     root = Path(__file__).parents[2]
     spec = Path(os.environ.get("FIELDMARK_SHARED", root / "../shared")) / "discord/openapi.json"
-    async with Sandbox(spec=spec if spec.is_file() else None) as sandbox, bot_in(sandbox, folder):
+    engine = Engine(EngineSettings(home=folder / "home", workers=1, threads=1))
+    async with (
+        Sandbox(spec=spec if spec.is_file() else None) as sandbox,
+        sandboxed_bot(sandbox, engine, sandbox_settings(folder)),
+    ):
         yield sandbox
 
 
@@ -186,13 +182,3 @@ async def test_without_permissions_it_still_teaches_and_says_what_it_may_not(sta
     refused = await stage.teach(stage.sandbox.member)
     assert refused["flags"] & 64
     assert "I may not attach files here" in refused["content"]
-
-
-async def test_a_suggestion_outlives_a_restart(tmp_path: Path) -> None:
-    async with Sandbox() as sandbox:
-        stage = Stage(sandbox=sandbox, home=tmp_path / "home", channel=sandbox.channel)
-        async with bot_in(sandbox, tmp_path):
-            suggested = await stage.teach(sandbox.member)
-        async with bot_in(sandbox, tmp_path):
-            learnt = await stage.press(sandbox.moderator, suggested, "Accept")
-    assert card(learnt)["title"] == "Learned: Red Dahlia"
