@@ -31,6 +31,9 @@ from engine import (
 
 log = logging.getLogger(__name__)
 
+PHOTO_IN_CARD = "attachment://photo.jpg"
+"""Where a card finds the photo that is attached to its message."""
+
 _NO_GPS = "The photo carries no coordinates, or none near land, so no place was used."
 _GPS_NOT_READ = "The photo's GPS could not be looked up just now, so no place was used."
 
@@ -189,16 +192,20 @@ def render(
     )
     file = None
     if identification.preview is not None and permissions.attach_files:
-        file = _echo(identification.preview, embed, spoiler=answer.spoiler)
+        file = echo(identification.preview, embed, spoiler=answer.spoiler)
     return Rendered(embed=embed, file=file, view=view)
 
 
-def _echo(preview: bytes, embed: discord.Embed, *, spoiler: bool) -> discord.File:
+def echo(preview: bytes, embed: discord.Embed, *, spoiler: bool) -> discord.File:
     """Attach the preview: inside the card, or hidden beside it, as an embed can hide nothing."""
-    file = discord.File(io.BytesIO(preview), filename="photo.jpg", spoiler=spoiler)
     if not spoiler:
-        embed.set_image(url="attachment://photo.jpg")
-    return file
+        embed.set_image(url=PHOTO_IN_CARD)
+    return photo_file(preview, spoiler=spoiler)
+
+
+def photo_file(preview: bytes, *, spoiler: bool) -> discord.File:
+    """Make a file of the preview, hidden if it is a spoiler."""
+    return discord.File(io.BytesIO(preview), filename="photo.jpg", spoiler=spoiler)
 
 
 def _explain(error: Exception) -> str:

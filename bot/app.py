@@ -19,7 +19,7 @@ from bot.config import Settings
 from bot.errors import Tree
 from bot.feature import Feature
 from bot.features import gbif as gbif_feature
-from bot.features import identify
+from bot.features import identify, teach
 from bot.features import settings as settings_feature
 from bot.fetch import PhotoFetcher
 from bot.gbif import GbifClient
@@ -28,8 +28,10 @@ from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
 from bot.place import Places
+from bot.species import SpeciesFinder
 from bot.store import Store
 from bot.taxon_lookup import Lookup
+from bot.teacher import Teacher
 from engine import TaxonTable
 
 log = logging.getLogger(__name__)
@@ -130,9 +132,11 @@ class FieldmarkBot(commands.AutoShardedBot):
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
         answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa))
+        teacher = Teacher(self._identifier, SpeciesFinder(lookup, self._gbif))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),
             gbif_feature.feature(lookup),
+            teach.feature(teacher, self._intake, self._settings.teach),
             settings_feature.feature(store, message_content=message_content),
         )
 

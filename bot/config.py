@@ -7,11 +7,12 @@ directory if there is one. ``FIELDMARK_SECTION__SETTING`` in the environment win
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -49,6 +50,22 @@ def _blank_is_none(value: object) -> object:
 
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+
+
+Servers: TypeAlias = Literal["all"] | tuple[int, ...]
+
+
+def _servers(value: object) -> object:
+    """Take ``"all"`` or a list of ids, whether they are written as numbers or in quotes."""
+    if value == "all":
+        return value
+    if isinstance(value, list | tuple):
+        written = [str(item) for item in value]
+        if all(re.fullmatch(r"[0-9]{15,20}", item) for item in written):
+            return tuple(map(int, written))
+    raise PydanticCustomError(
+        "no_servers", 'give a list of server ids, such as [123456789012345678], or "all"'
+    )
 
 
 class Section(BaseModel):
@@ -125,6 +142,16 @@ class GbifSection(Section):
     contact: str = ""
 
 
+class TeachSection(Section):
+    """Which servers may teach the bot species; the index is the same for all of them."""
+
+    servers: Annotated[Servers, BeforeValidator(_servers)] = ()
+
+    def allows(self, server: int | None) -> bool:
+        """Tell whether the server of this id may teach."""
+        return server is not None and (self.servers == "all" or server in self.servers)
+
+
 class LoggingSection(Section):
     """What is logged to standard error."""
 
@@ -147,6 +174,7 @@ class Settings(BaseSettings):
     intake: IntakeSection = IntakeSection()
     store: StoreSection = StoreSection()
     gbif: GbifSection = GbifSection()
+    teach: TeachSection = TeachSection()
     logging: LoggingSection = LoggingSection()
 
     @classmethod

@@ -43,13 +43,18 @@ def sentence(error: BaseException) -> str:
     )
 
 
-async def tell(interaction: discord.Interaction[Any], text: str) -> None:
-    """Say ``text`` to whoever started ``interaction``, for their eyes only where still possible."""
+async def tell(
+    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None = None
+) -> None:
+    """Say ``text`` to whoever started ``interaction``, for their eyes only where still possible.
+
+    ``view`` goes below it where everybody sees it.
+    """
     try:
         if not interaction.response.is_done():
             await interaction.response.send_message(text, ephemeral=True)
         elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-            await interaction.edit_original_response(content=text, embeds=[], view=None)
+            await interaction.edit_original_response(content=text, embeds=[], view=view)
         else:
             await interaction.followup.send(text, ephemeral=True)
     except discord.HTTPException as error:

@@ -13,8 +13,11 @@ from engine import (
     EngineFailed,
     Group,
     Identification,
+    Learnt,
     ModelInfo,
+    ReferencePhoto,
     Requester,
+    Taxon,
     Ticket,
 )
 
@@ -38,6 +41,22 @@ class Identifier(Protocol):
         ticket: Ticket | None = None,
     ) -> Identification:
         """Identify one individual from one or several photos of it, or raise EngineError."""
+
+    async def learn(
+        self,
+        photo: bytes,
+        taxon: Taxon,
+        reference: ReferencePhoto,
+        *,
+        identity: str | None = None,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
+    ) -> Learnt:
+        """Add a labelled photo to the index under its identity, or raise EngineError."""
+
+    async def forget(self, identity: str) -> bool:
+        """Take the photo of this identity out again; tell if it was there, or raise EngineError."""
 
     async def country_of(self, photo: bytes) -> str | None:
         """Return the code of the country that a photo's GPS lies in, or raise EngineError."""
@@ -108,6 +127,42 @@ class StartingIdentifier:
             requester=requester,
             ticket=ticket,
         )
+
+    async def learn(
+        self,
+        photo: bytes,
+        taxon: Taxon,
+        reference: ReferencePhoto,
+        *,
+        identity: str | None = None,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
+    ) -> Learnt:
+        """Wait for the engine if need be, then have it learn ``photo``.
+
+        Raises:
+            EngineError: as the engine does, also where it could not start or is closing.
+        """
+        await self._started()
+        return await self._engine.learn(
+            photo,
+            taxon,
+            reference,
+            identity=identity,
+            preview=preview,
+            requester=requester,
+            ticket=ticket,
+        )
+
+    async def forget(self, identity: str) -> bool:
+        """Wait for the engine if need be, then have it forget a photo.
+
+        Raises:
+            EngineError: as the engine does, also where it could not start or is closing.
+        """
+        await self._started()
+        return await self._engine.forget(identity)
 
     async def country_of(self, photo: bytes) -> str | None:
         """Wait for the engine if need be, then have it say where a photo's GPS lies.

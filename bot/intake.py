@@ -24,6 +24,9 @@ _IMAGE_SUFFIXES = {
 }  # fmt: skip
 _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 
+ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
+"""What is said where a command was given no photo, or two."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -101,6 +104,16 @@ class Intake:
             raise failures[0]
         notes = [*selection.notes, *(f"Left out: {failure}" for failure in failures)]
         return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
+
+    async def read_one(self, photo: discord.Attachment | None, url: str | None) -> Photos:
+        """Read the one photo of a command, whichever way it was given.
+
+        Raises:
+            Refusal: it is not acceptable.
+        """
+        if photo is not None:
+            return await self.read(Selection(attachments=(photo,), spoiler=photo.is_spoiler()))
+        return await self.read(Selection(links=(url or "",)))
 
     def check(self, attachment: discord.Attachment) -> None:
         """Refuse ``attachment`` before its download where its size already forbids it."""

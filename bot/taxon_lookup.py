@@ -25,7 +25,7 @@ from bot.taxon_card import (
     unknown_card,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
-from engine import Taxon, TaxonTable
+from engine import SPECIES_RANKS, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Lookup:
     ) -> Reply:
         """Answer ``name``, whatever it is and whether or not GBIF answers."""
         await self.prepare()
-        known = self._known(name, rank)
+        known = self.known(name, rank)
         if len(known) > 1:
             return self._choice(name, [TaxonInfo.local(taxon, OWN_TABLE) for taxon in known])
         ends = asyncio.get_running_loop().time() + self._within_s
@@ -153,7 +153,21 @@ class Lookup:
             self._gbif.prepare()
         wanted = _MAX_OPTIONS if rank is None else len(self._taxa)
         fitting = [t for t in self._taxa.suggest(typed, limit=wanted) if rank in (None, t.rank)]
-        return [(self._described(t), self._unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
+        return [(self._described(t), self.unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
+
+    async def suggest_species(self, typed: str) -> list[tuple[str, str]]:
+        """Return what to offer while the name of a species is being typed, as ``suggest`` does."""
+        await self.prepare()
+        if self._gbif is not None:
+            self._gbif.prepare()
+        fitting: list[Taxon] = []
+        # Most of what is found are species, and to look for all that fit takes ten times as long.
+        for wanted in (4 * _MAX_OPTIONS, len(self._taxa)):
+            found = self._taxa.suggest(typed, limit=wanted)
+            fitting = [taxon for taxon in found if taxon.rank in SPECIES_RANKS]
+            if len(fitting) >= _MAX_OPTIONS or len(found) < wanted:
+                break
+        return [(self._described(t), self.unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
 
     async def _ask(
         self, name: str, rank: str | None, known: Sequence[Taxon]
@@ -191,7 +205,7 @@ class Lookup:
 
     def _option(self, info: TaxonInfo, taxon: Taxon) -> discord.SelectOption:
         if info.source == "local":
-            label, value = self._described(taxon), self._unmistakable(taxon)
+            label, value = self._described(taxon), self.unmistakable(taxon)
         else:
             label = " ".join(filter(None, (taxon.scientific_name, info.authorship)))
             value = f"{_KEY}{taxon.col_key or taxon.gbif_key}"
@@ -202,7 +216,7 @@ class Lookup:
             description=where[-_MAX_OPTION_TEXT:] or None,
         )
 
-    def _known(self, name: str, rank: str | None) -> tuple[Taxon, ...]:
+    def known(self, name: str, rank: str | None = None) -> tuple[Taxon, ...]:
         """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)"."""
         taxa = self._taxa.named(name)
         bare, _, higher = name.rstrip(" )").rpartition("(")
@@ -215,15 +229,15 @@ class Lookup:
             )
         return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
 
-    def _unmistakable(self, taxon: Taxon) -> str:
-        """Return a name that ``_known`` resolves to ``taxon`` alone."""
+    def unmistakable(self, taxon: Taxon) -> str:
+        """Return a name that ``known`` resolves to ``taxon`` alone."""
         name = taxon.scientific_name
         if taxon.lineage and len(self._taxa.named(name)) > 1:
             name = f"{name} ({taxon.lineage[-1].name})"
         return name[:MAX_NAME]
 
     def _described(self, taxon: Taxon) -> str:
-        name = self._unmistakable(taxon)
+        name = self.unmistakable(taxon)
         kind = "" if taxon.rank == "species" else f", {taxon.rank}"
         text = f"{taxon.vernacular_name} · {name}" if taxon.vernacular_name else name
         return text[: MAX_NAME - len(kind)] + kind

@@ -1,4 +1,4 @@
-"""What a worker does with one request: look at a photo, learn one, or put a map together."""
+"""What a worker does with one request: look at a photo, learn or forget one, compose a map."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from engine.encoding import (
     encode_coordinates,
     encode_error,
     encode_identification,
+    encode_learnt,
     encode_world_map,
 )
 from engine.gps import read_coordinates
@@ -45,7 +46,10 @@ def _carry_out(pipeline: Pipeline, request: Message) -> Message:
     if "ping" in request.body:
         return Message({})
     if "learn" in request.body:
-        return Message({"learnt": pipeline.learn(request.blobs[0], *decode_lesson(request))})
+        lesson = request.blobs[0], *decode_lesson(request)
+        return encode_learnt(pipeline.learn(*lesson, preview=request.body["preview"]))
+    if "forget" in request.body:
+        return Message({"forgotten": pipeline.forget(request.body["forget"])})
     if "tiles" in request.body:
         return encode_world_map(compose_world_map(*decode_tiles(request)))
     if "gps" in request.body:

@@ -165,6 +165,20 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What came of a photo that the index was to learn.
+
+    ``new`` is False where the index had it already. ``photos`` is how many it has of the taxon
+    now, None where a part of it is away that may have more. ``preview`` is a small JPEG of the
+    photo without its metadata, when one was asked for.
+    """
+
+    new: bool
+    photos: int | None = None
+    preview: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coordinates:
     """A position in degrees, north and east positive."""
 

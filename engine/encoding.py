@@ -15,6 +15,7 @@ from engine.contracts import (
     EngineFailed,
     Group,
     Identification,
+    Learnt,
     ModelInfo,
     ModelUnavailable,
     PhotoRejected,
@@ -24,6 +25,7 @@ from engine.contracts import (
 from engine.plain import (
     plain_coordinates,
     plain_identification,
+    plain_learnt,
     plain_model,
     plain_reference,
     plain_taxon,
@@ -85,25 +87,55 @@ def decode_models(message: Message) -> tuple[ModelInfo, ...]:
     return models
 
 
-def encode_lesson(photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> Message:
+def encode_lesson(
+    photo: bytes,
+    taxon: Taxon,
+    reference: ReferencePhoto,
+    identity: str | None = None,
+    *,
+    preview: bool = False,
+) -> Message:
     """Encode a labelled photo that the index is to learn."""
-    return Message({"learn": [plain_taxon(taxon), plain_reference(reference)]}, (photo,))
+    lesson = [plain_taxon(taxon), plain_reference(reference), identity]
+    return Message({"learn": lesson, "preview": preview}, (photo,))
 
 
-def decode_lesson(message: Message) -> tuple[Taxon, ReferencePhoto]:
-    """Read what the photo of a lesson shows, and whose it is."""
-    taxon, reference = message.body["learn"]
-    return taxon_of(taxon), ReferencePhoto(**reference)
+def decode_lesson(message: Message) -> tuple[Taxon, ReferencePhoto, str | None]:
+    """Read what the photo of a lesson shows, whose it is, and its identity."""
+    taxon, reference, identity = message.body["learn"]
+    return taxon_of(taxon), ReferencePhoto(**reference), identity
 
 
-def decode_learnt(message: Message) -> bool:
-    """Read whether a lesson was new, or raise the error that the answer carries.
+def encode_learnt(learnt: Learnt) -> Message:
+    """Encode what came of a lesson; the preview travels as a blob."""
+    blobs = () if learnt.preview is None else (learnt.preview,)
+    return Message({"learnt": plain_learnt(learnt)}, blobs)
+
+
+def decode_learnt(message: Message) -> Learnt:
+    """Read what came of a lesson, or raise the error that the answer carries.
 
     Raises:
         EngineError: what the worker raised.
     """
     _raise_error(message)
-    return bool(message.body["learnt"])
+    learnt: Learnt = _read(Learnt, message.body["learnt"])
+    return replace(learnt, preview=message.blobs[0] if message.blobs else None)
+
+
+def encode_forgetting(identity: str) -> Message:
+    """Encode which photo the index is to forget."""
+    return Message({"forget": identity})
+
+
+def decode_forgotten(message: Message) -> bool:
+    """Read whether there was a photo to forget, or raise the error that the answer carries.
+
+    Raises:
+        EngineError: what the worker raised.
+    """
+    _raise_error(message)
+    return bool(message.body["forgotten"])
 
 
 def encode_tiles(basemap: Sequence[bytes], density: Sequence[bytes]) -> Message:

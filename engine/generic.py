@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.batch import Batch
-from engine.contracts import Group, ModelInfo, ReferencePhoto, Taxon
+from engine.contracts import Group, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
 from engine.groups import group_of
 from engine.index import Findings, SpeciesIndex
@@ -18,11 +18,11 @@ from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
-from engine.segment import Reference
+from engine.segment import Reference, named_like, taxon_key
 from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
-from engine.starter import STARTER
+from engine.starter import STARTER, check_may_grow, forget_in_earlier_copies
 from engine.vote import vote
 
 _REFERENCES_OF_A_TAXON = 3
@@ -120,8 +120,10 @@ class GenericClassifier:
         """
         self.index = self.index.refreshed()
 
-    def learn(self, batch: Batch, taxon: Taxon, photo: ReferencePhoto) -> bool:
-        """Add the one photo of ``batch``, of ``taxon``; return False where it was there already.
+    def learn(
+        self, batch: Batch, taxon: Taxon, photo: ReferencePhoto, identity: str | None = None
+    ) -> Learnt:
+        """Add the one photo of ``batch``, of ``taxon``; it is not new where it was there already.
 
         Every worker of this machine sees it with its next photo.
 
@@ -129,16 +131,37 @@ class GenericClassifier:
             IndexRefused: the index was damaged in the meantime.
             IndexWriteFailed: the disk is full or cannot be written.
         """
+        check_may_grow(self.index.folder)
+        self.refresh()
+        taxon = self._as_here(taxon)
         reference = Reference(
             taxon=taxon,
             source=photo.source,
             licence=photo.licence,
             attribution=photo.attribution,
             url=photo.url,
+            identity=identity,
         )
         vectors = self.index.projection.apply(self.embedder.embed(batch))
         writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
-        return writer.add(vectors, [reference]).rows > 0
+        new = writer.add(vectors, [reference]).rows > 0
+        if not new and identity is not None:
+            # A worker that died after the change is asked again: the photo is that lesson's own.
+            new = writer.holds(identity)
+        self.refresh()
+        return Learnt(new=new, photos=self._photos_of(taxon))
+
+    def forget(self, identity: str) -> bool:
+        """Take the photo of this ``identity`` out of the index; tell whether it was there.
+
+        Raises:
+            IndexRefused: it was merged into too large a segment, or the index is damaged.
+            IndexWriteFailed: the disk is full or cannot be written.
+        """
+        check_may_grow(self.index.folder)
+        # First, so that who is killed in between leaves it here, where it can be asked for again.
+        forget_in_earlier_copies(self.index.folder, identity)
+        return IndexWriter(self.index.folder, wait=True).forget(identity)
 
     def classify(self, batch: Batch, group: Group) -> IndexAnswer:
         """Ask the index for one individual, from all of its photos.
@@ -159,6 +182,25 @@ class GenericClassifier:
             known=said.known,
             notes=found.notes,
         )
+
+    def _as_here(self, taxon: Taxon) -> Taxon:
+        """Return what the index calls ``taxon``, which it may have without its key or kingdom."""
+        namesakes = [
+            own
+            for own in self.index.taxa
+            if own.scientific_name == taxon.scientific_name
+            and not _differ(own.gbif_key, taxon.gbif_key)
+            and not _differ(own.ancestor("kingdom"), taxon.ancestor("kingdom"))
+        ]
+        return named_like(namesakes[0], taxon) if len(namesakes) == 1 else taxon
+
+    def _photos_of(self, taxon: Taxon) -> int | None:
+        """Return how many photos the index has of ``taxon``; None where a part of it is away."""
+        photos = self.index.photos_of_taxon
+        if photos is None:
+            return None
+        keys = [taxon_key(own) for own in self.index.taxa]
+        return int(photos[keys.index(taxon_key(taxon))]) if taxon_key(taxon) in keys else 0
 
     def _find(self, features: NDArray[np.float32]) -> Findings:
         for _ in range(_TRIES):
@@ -203,6 +245,11 @@ def find(index: SpeciesIndex | ShardedIndex, features: NDArray[np.float32]) -> F
     found = index.find(index.projection.apply(features))
     distinctness = index.projection.distinctness(features)
     return replace(found, evidence=replace(found.evidence, distinctness=distinctness))
+
+
+def _differ(one: object, other: object) -> bool:
+    """Tell whether both are known, and not the same."""
+    return None not in (one, other) and one != other
 
 
 def _by_taxon(

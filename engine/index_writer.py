@@ -1,32 +1,27 @@
 """Changing an index: one writer at a time, readers never blocked, always whole.
 
 Each change writes new files beside the old ones, waits until they are on the disk, and
-swaps the manifest. Killed anywhere, it leaves the index of before or of after; the next
-writer clears away what the killed one had begun.
+swaps the manifest (``engine.index_change``).
 """
 
 from __future__ import annotations
 
-import itertools
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.contracts import EngineError, Taxon
+from engine.contracts import Taxon
+from engine.index_change import IndexChange, changing, unwritable
 from engine.index_folder import MANIFEST, PROJECTION, SEGMENTS
 from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import (
     IndexManifest,
     IndexRefused,
-    SegmentRecord,
-    discard_draft,
     read_manifest,
     record_file,
     sync_file,
@@ -34,14 +29,9 @@ from engine.index_manifest import (
 )
 from engine.index_newcomers import check_vectors, new_rows
 from engine.projection import Projection
-from engine.segment import Reference, Segment, open_each, taxon_key
-from engine.segment_builder import (
-    AUTO,
-    IndexWriteFailed,
-    check_factory,
-    write_segment,
-)
-from engine.segment_merge import even_sizes, merged_vectors
+from engine.segment import Reference, taxon_key
+from engine.segment_builder import AUTO, IndexWriteFailed, check_factory
+from engine.segment_merge import even_sizes, rows_without
 from engine.vote import VoteSettings
 
 __all__ = ["Added", "IndexBusy", "IndexWriteFailed", "IndexWriter"]
@@ -129,7 +119,7 @@ class IndexWriter:
                 )
                 write_manifest(folder, manifest)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
         return cls(folder, embedder=embedder, threads=threads)
 
     def add(self, vectors: NDArray[np.float32], references: Sequence[Reference]) -> Added:
@@ -148,22 +138,53 @@ class IndexWriter:
             IndexRefused: the index is damaged, or FAISS refuses the factory.
             IndexWriteFailed: the disk is full or cannot be written.
         """
-        with self._change() as manifest:
-            check_vectors(vectors, len(references), manifest.dims)
+        with self._change() as change:
+            check_vectors(vectors, len(references), change.manifest.dims)
             # One at a time: a worker that learns has no room for all of a large index.
-            segments = open_each(self.folder, manifest.segments, manifest.dims)
-            chosen, hashes = new_rows(vectors, references, segments)
+            chosen, hashes = new_rows(vectors, references, change.open_each())
             if chosen.size:
                 new = vectors if chosen.size == len(vectors) else vectors[chosen]
                 rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
-                record = self._write_segment(manifest, new, rows)
-                manifest = self._swap(manifest, (*manifest.segments, record))
-                manifest = self._gather(manifest)
+                record = change.write_segment(new, rows)
+                change.swap((*change.manifest.segments, record))
+                _gather(change)
         return Added(
             rows=chosen.size,
             duplicates=len(vectors) - chosen.size,
-            generation=manifest.generation,
+            generation=change.manifest.generation,
         )
+
+    def holds(self, identity: str) -> bool:
+        """Tell whether the photo of this ``identity`` is in the index.
+
+        Raises:
+            IndexBusy: another process is changing the index.
+            IndexRefused: the index is damaged.
+            IndexWriteFailed: the folder cannot be written.
+        """
+        with self._change() as change:
+            return any(segment.stored_identities([identity]) for segment in change.open_each())
+
+    def forget(self, identity: str) -> bool:
+        """Take the one photo of this ``identity`` out; tell whether it was there.
+
+        The segment that has it is written anew without it, or dropped where it had no other.
+
+        Raises:
+            IndexBusy: another process is changing the index.
+            IndexRefused: the segment is too large for that, keeps no vectors, or is damaged.
+            IndexWriteFailed: the disk is full or cannot be written.
+        """
+        with self._change() as change:
+            for place, segment in enumerate(change.open_each()):
+                if segment.stored_identities([identity]):
+                    vectors, references = rows_without(segment, identity)
+                    rest = (change.write_segment(vectors, references),) if references else ()
+                    segments = change.manifest.segments
+                    change.swap((*segments[:place], *rest, *segments[place + 1 :]))
+                    change.clear()
+                    return True
+        return False
 
     def remove(self, taxon: Taxon) -> int:
         """Take all photos of ``taxon`` out of every search; return how many there were.
@@ -177,9 +198,9 @@ class IndexWriter:
         """
         sought = taxon_key(taxon)
         removed = 0
-        with self._change() as manifest:
+        with self._change() as change:
             records = []
-            for segment in open_each(self.folder, manifest.segments, manifest.dims):
+            for segment in change.open_each():
                 record = segment.record
                 for position, own in enumerate(segment.taxa):
                     if taxon_key(own) == sought and position not in record.removed:
@@ -187,7 +208,7 @@ class IndexWriter:
                         record = replace(record, removed=(*record.removed, position))
                 records.append(record)
             if removed:
-                self._swap(manifest, tuple(records))
+                change.swap(tuple(records))
         return removed
 
     def compact(self, parts: int = 1) -> int:
@@ -200,12 +221,13 @@ class IndexWriter:
             IndexRefused: the index is damaged, or its factory keeps no vectors.
             IndexWriteFailed: the disk is full or cannot be written.
         """
-        with self._change() as manifest:
-            segments = list(open_each(self.folder, manifest.segments, manifest.dims))
+        with self._change() as change:
+            segments = list(change.open_each())
             rows = sum(segment.live_rows for segment in segments)
             sizes = [segment.record.rows for segment in segments]
             if sizes != even_sizes(rows, parts):
-                self._clear(self._swap(manifest, self._merge(manifest, segments, parts)))
+                change.swap(change.merge(segments, parts))
+                change.clear()
         return rows
 
     def set_vote(self, settings: VoteSettings) -> None:
@@ -215,74 +237,21 @@ class IndexWriter:
             IndexBusy: another process is changing the index.
             IndexWriteFailed: the disk is full or cannot be written.
         """
-        with self._change() as manifest:
-            self._swap(replace(manifest, vote=vote_record(settings)), manifest.segments)
+        with self._change() as change:
+            change.manifest = replace(change.manifest, vote=vote_record(settings))
+            change.swap(change.manifest.segments)
 
-    @contextmanager
-    def _change(self) -> Iterator[IndexManifest]:
-        """Hold the lock, with what a killed writer left cleared away."""
-        try:
-            with folder_locked(self.folder, wait=self._wait):
-                manifest = read_manifest(self.folder)
-                self._clear(manifest)
-                yield manifest
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-
-    def _clear(self, manifest: IndexManifest) -> None:
-        discard_draft(self.folder)
-        current = {record.id for record in manifest.segments}
-        for place in (self.folder / SEGMENTS).iterdir():
-            if place.name not in current:
-                shutil.rmtree(place)
-
-    def _swap(self, manifest: IndexManifest, segments: tuple[SegmentRecord, ...]) -> IndexManifest:
-        swapped = replace(manifest, generation=manifest.generation + 1, segments=segments)
-        write_manifest(self.folder, swapped)
-        return swapped
-
-    def _gather(self, manifest: IndexManifest) -> IndexManifest:
-        """Merge the small segments where they are many: each costs every search a little."""
-        small = [record for record in manifest.segments if record.rows <= _SMALL_ROWS]
-        if len(small) < _MANY:
-            return manifest
-        merged = self._merge(manifest, list(open_each(self.folder, small, manifest.dims)))
-        large = [record for record in manifest.segments if record not in small]
-        manifest = self._swap(manifest, (*large, *merged))
-        self._clear(manifest)
-        return manifest
-
-    def _write_segment(
-        self,
-        manifest: IndexManifest,
-        vectors: NDArray[np.float32],
-        references: Iterable[tuple[Reference, int]],
-    ) -> SegmentRecord:
-        name = f"{manifest.generation + 1:06d}-{secrets.token_hex(4)}"
-        place = self.folder / SEGMENTS / name
-        try:
-            factory, taxa, files = write_segment(
-                place, vectors, references, manifest.factory, threads=self._threads
-            )
-        except EngineError:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-        return SegmentRecord(id=name, rows=len(vectors), taxa=taxa, factory=factory, files=files)
-
-    def _merge(
-        self, manifest: IndexManifest, segments: Sequence[Segment], parts: int = 1
-    ) -> tuple[SegmentRecord, ...]:
-        """Write so many segments of what is left of several, or none where nothing is."""
-        sizes = even_sizes(sum(segment.live_rows for segment in segments), parts)
-        references = itertools.chain.from_iterable(s.live_references() for s in segments)
-        return tuple(
-            self._write_segment(manifest, vectors, itertools.islice(references, len(vectors)))
-            for vectors in merged_vectors(segments, sizes, manifest.dims)
-        )
+    def _change(self) -> AbstractContextManager[IndexChange]:
+        return changing(self.folder, threads=self._threads, wait=self._wait)
 
 
-def _unwritable(folder: Path, error: OSError) -> IndexWriteFailed:
-    return IndexWriteFailed(
-        f"The index in {folder} could not be changed ({error.strerror or error}): it is as it "
-        "was; check the disk's room and permissions and try again."
-    )
+def _gather(change: IndexChange) -> None:
+    """Merge the small segments where they are many: each costs every search a little."""
+    records = change.manifest.segments
+    small = [record for record in records if record.rows <= _SMALL_ROWS]
+    if len(small) < _MANY:
+        return
+    merged = change.merge(list(change.open_each(small)))
+    large = [record for record in records if record not in small]
+    change.swap((*large, *merged))
+    change.clear()

@@ -14,6 +14,7 @@ from engine.contracts import (
     EngineError,
     Group,
     Identification,
+    Learnt,
     ModelInfo,
     ModelUnavailable,
     PhotoRejected,
@@ -123,17 +124,41 @@ class Pipeline:
         )
         return replace(answer, verdict=verdict)
 
-    def learn(self, photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> bool:
-        """Add a labelled photo to the index; return False where it was there already.
+    def learn(
+        self,
+        photo: bytes,
+        taxon: Taxon,
+        reference: ReferencePhoto,
+        identity: str | None = None,
+        *,
+        preview: bool = False,
+    ) -> Learnt:
+        """Add a labelled photo to the index, as ``Engine.learn`` says.
 
         Raises:
             PhotoRejected: the photo cannot be used.
             ModelUnavailable: there is no index on this machine.
             IndexWriteFailed: the index cannot be written.
         """
+        index = self._index_to_change()
+        decoded = decode(photo)
+        learnt = index.learn(Batch([decoded]), taxon, reference, identity)
+        return replace(learnt, preview=decoded.preview() if preview else None)
+
+    def forget(self, identity: str) -> bool:
+        """Take the photo of this ``identity`` out of the index; tell whether it was there.
+
+        Raises:
+            ModelUnavailable: there is no index on this machine.
+            IndexRefused: it was merged into too large a segment.
+            IndexWriteFailed: the index cannot be written.
+        """
+        return self._index_to_change().forget(identity)
+
+    def _index_to_change(self) -> GenericClassifier:
         if self._generic is None:
             raise ModelUnavailable(Group.GENERIC, self._generic_problem or "")
-        return self._generic.learn(Batch([decode(photo)]), taxon, reference)
+        return self._generic
 
     def let_go(self, unasked_for_s: float) -> bool:
         """Free the networks that nobody has asked for so long; tell whether there were any."""

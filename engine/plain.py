@@ -13,6 +13,7 @@ from engine.contracts import (
     Candidate,
     Coordinates,
     Identification,
+    Learnt,
     ModelInfo,
     ReferencePhoto,
     Taxon,
@@ -35,6 +36,13 @@ def taxon_of(plain: Plain) -> Taxon:
 def plain_reference(reference: ReferencePhoto) -> Plain:
     """Write whose a photo of the index is."""
     return _fields(reference)
+
+
+def plain_learnt(learnt: Learnt) -> Plain:
+    """Write what came of a lesson, but for the preview."""
+    plain = _fields(learnt)
+    del plain["preview"]
+    return plain
 
 
 def plain_coordinates(coordinates: Coordinates) -> Plain:

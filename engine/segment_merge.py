@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.index_manifest import IndexRefused
-from engine.segment import Segment
+from engine.segment import Reference, Segment
+
+_MAX_REWRITTEN = 65_536
+"""Rows of the largest segment that is written anew to take one photo out: a tenth of a second."""
 
 
 def even_sizes(rows: int, parts: int) -> list[int]:
@@ -37,6 +40,28 @@ def merged_vectors(
             end += len(taken)
             left = left[len(taken) :]
         yield vectors
+
+
+def rows_without(
+    segment: Segment, identity: str
+) -> tuple[NDArray[np.float32], list[tuple[Reference, int]]]:
+    """Return vectors, references and digests of a segment without the photo of ``identity``.
+
+    Those of removed taxa are left out as well.
+
+    Raises:
+        IndexRefused: the segment is too large to be written anew for one photo, or FAISS keeps
+            no vectors in it.
+    """
+    if segment.record.rows > _MAX_REWRITTEN:
+        raise IndexRefused(
+            f"The photo was merged into a segment of {segment.record.rows:,} photos, which is too "
+            "large to be written anew for one: `fieldmark index remove` takes out the species."
+        )
+    references = list(segment.live_references())
+    kept = [row for row, (reference, _) in enumerate(references) if reference.identity != identity]
+    (vectors,) = merged_vectors([segment], [segment.live_rows], segment.sums.shape[1])
+    return vectors[kept], [references[row] for row in kept]
 
 
 def _next(

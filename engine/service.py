@@ -14,6 +14,7 @@ from engine.channel import Message
 from engine.contracts import (
     Group,
     Identification,
+    Learnt,
     ModelInfo,
     ReferencePhoto,
     Requester,
@@ -22,9 +23,11 @@ from engine.contracts import (
 from engine.encoding import (
     decode_answer,
     decode_coordinates,
+    decode_forgotten,
     decode_learnt,
     decode_models,
     decode_world_map,
+    encode_forgetting,
     encode_gps_question,
     encode_lesson,
     encode_settings,
@@ -120,20 +123,49 @@ class Engine:
         timings = {"queue": round(queued_s * 1000, 1), **identification.timings_ms}
         return replace(identification, timings_ms=timings)
 
-    async def learn(self, photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> bool:
+    async def learn(
+        self,
+        photo: bytes,
+        taxon: Taxon,
+        reference: ReferencePhoto,
+        *,
+        identity: str | None = None,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
+    ) -> Learnt:
         """Add a labelled photo to the index; every worker knows it from its next photo on.
 
-        Returns False where the photo was in the index already. Only its vector is kept.
+        Only its vector is kept, and beside it the ``identity`` by which it can be forgotten,
+        which no other photo must have. To learn the same under the same identity again changes
+        nothing and is answered as the first time. ``preview``, ``requester`` and ``ticket`` are
+        as for ``identify``.
 
         Raises:
             PhotoRejected: the photo cannot be used.
             ModelUnavailable: there is no index on this machine.
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: not done before the deadline.
             EngineFailed: the index cannot be written, or the workers fail.
         """
-        answer, _ = await self._pool.submit(encode_lesson(photo, taxon, reference))
+        lesson = encode_lesson(photo, taxon, reference, identity, preview=preview)
+        answer, _ = await self._pool.submit(lesson, requester, ticket)
         return decode_learnt(answer)
+
+    async def forget(self, identity: str) -> bool:
+        """Take the photo that was learnt under ``identity`` out of the index again.
+
+        Every worker knows so from its next photo on. Returns False where there was none.
+
+        Raises:
+            ModelUnavailable: there is no index on this machine.
+            EngineBusy: too many requests are waiting.
+            EngineTimeout: not done before the deadline.
+            EngineFailed: the photo was merged into too large a segment, the index cannot be
+                written, or the workers fail.
+        """
+        answer, _ = await self._pool.submit(encode_forgetting(identity))
+        return decode_forgotten(answer)
 
     async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
         """Make one PNG of the world from its west and its east, each a PNG tile or empty.

@@ -56,6 +56,11 @@ class ShardedIndex:
         self._starts = frame.first_rows()
         self.taxa = self._census.taxa
 
+    @property
+    def photos_of_taxon(self) -> NDArray[np.int64] | None:
+        """How many photos each of ``taxa`` has; None where a shard is away that may have more."""
+        return None if any(self._uncounted) else self._census.photos_of_taxon
+
     @classmethod
     def open(cls, folder: Path, shards: Shards, *, embedder: str) -> ShardedIndex:
         """Have ``shards`` open the index in ``folder``, which ``embedder`` should have made.

@@ -15,6 +15,8 @@ from engine.adopt import adopt
 from engine.contracts import EngineError
 from engine.index_folder import MANIFEST, SEGMENTS
 from engine.index_manifest import read_manifest
+from engine.index_writer import IndexWriter
+from engine.segment_builder import IndexWriteFailed
 from engine.settings import EngineSettings
 
 STARTER = "starter"
@@ -49,6 +51,39 @@ def starter_index(settings: EngineSettings) -> Path:
     return place
 
 
+def check_may_grow(index: Path) -> None:
+    """Refuse to change the index that ships, which answers where it could not be copied.
+
+    Raises:
+        IndexWriteFailed: ``index`` is that one.
+    """
+    if index == FOLDER / INDEX:
+        raise IndexWriteFailed(
+            "The starter's index could not be copied to Fieldmark's home, so it cannot be taught: "
+            "let Fieldmark write to its home and start it again."
+        )
+
+
+def forget_in_earlier_copies(index: Path, identity: str) -> None:
+    """Where ``index`` is a copy of the starter's, forget a photo in those of earlier versions.
+
+    The next version takes over what any of them was taught.
+    """
+    if index.parent.name != STARTER or index.name != _mark(FOLDER / INDEX):
+        return
+    for copy in _copies_beside(index):
+        try:
+            IndexWriter(copy, wait=True).forget(identity)
+        except EngineError as error:
+            log.warning("A photo was not forgotten in %s as well: %s", copy, error)
+
+
+def _copies_beside(place: Path) -> list[Path]:
+    """Return the copies of other versions, the oldest first."""
+    manifests = sorted(place.parent.glob(f"[!.]*/{MANIFEST}"))
+    return [manifest.parent for manifest in manifests if manifest.parent != place]
+
+
 def _mark(shipped: Path) -> str:
     """Name the index that ships, to tell it from another version's."""
     segments = sorted(path.name for path in (shipped / SEGMENTS).iterdir())
@@ -57,7 +92,7 @@ def _mark(shipped: Path) -> str:
 
 def _copy_whole(shipped: Path, place: Path) -> None:
     """Copy a folder so that nobody sees half of it; workers may do so at the same time."""
-    earlier = sorted(manifest.parent for manifest in place.parent.glob(f"[!.]*/{MANIFEST}"))
+    earlier = _copies_beside(place)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
     try:
         shutil.copytree(shipped, draft / INDEX)

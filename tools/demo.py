@@ -7,19 +7,26 @@ Starts the sandbox (a Discord of our own), the engine and the bot, which is the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import shutil
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from engine import Engine, EngineError, EngineSettings
+from engine import Engine, EngineError, EngineSettings, Group
 from tools.engine_options import HomeOption, IndexOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
 from tools.sandboxed import sandbox_settings, sandboxed_bot
+
+_KEPT = ("checksums", "compiled", "prepared")
+_TAUGHT = ("index", "starter")
 
 
 class _NoModels(EngineError):
@@ -43,6 +50,29 @@ def demo(
         raise fail(f"The demo cannot start: {error.strerror or error}.") from error
 
 
+def taught_apart(settings: EngineSettings, folder: Path) -> EngineSettings:
+    """Return ``settings`` with an index in ``folder``, so that what is taught goes with that.
+
+    What is downloaded and measured stays where it is. Of an index that there is, the files are
+    links, since they never change: only others come beside them.
+    """
+    home = settings.home.resolve()
+    (folder / "home").mkdir()
+    with contextlib.suppress(OSError):  # then it is all made anew the next time
+        for kept in _KEPT:
+            (home / kept).mkdir(parents=True, exist_ok=True)
+    for place in home.iterdir() if home.is_dir() else ():
+        if place.name not in _TAUGHT:
+            (folder / "home" / place.name).symlink_to(place)
+    index = None
+    if settings.index_folder.is_dir():
+        index = folder / "index"
+        source = settings.index_folder.resolve()
+        leave_out = shutil.ignore_patterns("lock")
+        shutil.copytree(source, index, ignore=leave_out, copy_function=os.symlink)
+    return replace(settings, home=folder / "home", index=index or settings.index)
+
+
 async def _run(engine_options: EngineSettings, port: int) -> None:
     console = Console()
     stop = asyncio.Event()
@@ -51,7 +81,7 @@ async def _run(engine_options: EngineSettings, port: int) -> None:
         loop.add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="fieldmark-demo-") as folder:
         console.print("Starting the engine ...")
-        engine = Engine(engine_options)
+        engine = Engine(taught_apart(engine_options, Path(folder)))
         try:
             await engine.start()
             _say_models(console, engine)
@@ -72,10 +102,16 @@ async def _serve(
     ) as running:
         console.print(
             f"\n  Open [bold]{sandbox.page_url}[/] and drop a photo into #photos, "
-            "or type /identify.\n  Ctrl-C stops everything; nothing is kept.\n"
+            f"or type /identify{_teaching(engine)}.\n"
+            "  Ctrl-C stops everything; nothing is kept.\n"
         )
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+
+
+def _teaching(engine: Engine) -> str:
+    index = (m for m in engine.models() if m.group is Group.GENERIC and m.problem is None)
+    return " or, acting as the moderator, /teach" if any(index) else ""
 
 
 def _say_models(console: Console, engine: Engine) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.app import FieldmarkBot
 from bot.collector import spare_what_stays
-from bot.config import DiscordSection, GbifSection, Settings, StoreSection
+from bot.config import DiscordSection, GbifSection, Settings, StoreSection, TeachSection
 from engine import Engine, TaxonTable
 from tools.sandbox import Sandbox
 
@@ -17,14 +17,15 @@ _READY_WITHIN_S = 30.0
 
 
 def sandbox_settings(folder: Path, *, gbif: bool = False) -> Settings:
-    """Return settings for a sandbox: channels may be watched, the store is in ``folder``.
+    """Return settings for a sandbox: channels may be watched, and its servers may teach.
 
-    ``gbif`` says whether the bot may ask gbif.org.
+    The store is in ``folder``. ``gbif`` says whether the bot may ask gbif.org.
     """
     return Settings(
         discord=DiscordSection(message_content=True),
         store=StoreSection(path=folder / "bot.sqlite"),
         gbif=GbifSection(enabled=gbif),
+        teach=TeachSection(servers="all"),
     )
 
 

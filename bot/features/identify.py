@@ -13,7 +13,7 @@ from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
-from bot.intake import Intake, Photos, Selection
+from bot.intake import ONE_PHOTO, Intake
 from bot.place_option import PlaceOfPhoto
 from bot.request import fingerprint
 from bot.store import Reply, Store
@@ -50,14 +50,12 @@ def feature(
         private: bool = False,
     ) -> None:
         if (photo is None) == (url is None):
-            await tell(
-                interaction, "Give me one photo: upload it as `photo`, or link to it as `url`."
-            )
+            await tell(interaction, ONE_PHOTO)
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                _read(intake, photo, url),
+                intake.read_one(photo, url),
                 Group(group),
                 requester=Requester(member=interaction.user.id, server=interaction.guild_id),
                 where=place,
@@ -115,13 +113,6 @@ def _in_reach(client: discord.Client, interaction: discord.Interaction[Any]) -> 
     if interaction.guild_id is None:
         return interaction.context.dm_channel
     return client.get_guild(interaction.guild_id) is not None
-
-
-async def _read(intake: Intake, photo: discord.Attachment | None, url: str | None) -> Photos:
-    """Read the one photo of the command, whichever way it was given."""
-    if photo is not None:
-        return await intake.read(Selection(attachments=(photo,), spoiler=photo.is_spoiler()))
-    return await intake.read(Selection(links=(url or "",)))
 
 
 async def _respond(

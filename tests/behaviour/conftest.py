@@ -22,6 +22,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
         discord={"shutdown_s": 0.2, "message_content": changes.get("message_content", False)},
         intake={"max_bytes": 4096, "max_photos": 2},
         gbif={"enabled": False},
+        teach={"servers": changes.get("servers", "all")},
     )
 
 

@@ -51,13 +51,14 @@ async def test_changed_commands_are_published_again(
 async def test_what_the_commands_are(world: World) -> None:
     (published,) = publications(world)
     commands = {command["name"]: command for command in published}
-    assert set(commands) == {"identify", "Identify", "gbif", "settings"}
+    assert set(commands) == {"identify", "Identify", "gbif", "settings", "teach"}
     for name in ("identify", "Identify", "gbif"):
         assert commands[name]["contexts"] == [0, 1, 2]
         assert commands[name]["integration_types"] == [0, 1]
+    for name in ("settings", "teach"):
+        assert commands[name]["contexts"] == [0]
+        assert commands[name]["integration_types"] == [0]
     settings = commands["settings"]
-    assert settings["contexts"] == [0]
-    assert settings["integration_types"] == [0]
     assert settings["default_member_permissions"] == discord.Permissions(manage_guild=True).value
 
 

@@ -20,7 +20,9 @@ from engine import (
     EngineError,
     Group,
     Identification,
+    Learnt,
     ModelInfo,
+    ReferencePhoto,
     Requester,
     Taxon,
     TaxonTable,
@@ -71,7 +73,8 @@ class CannedEngine:
 
     ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
     from being ready until ``started`` is. ``ahead`` is what a ticket tells meanwhile.
-    ``country`` is where the GPS of every photo lies, which ``gps_error`` keeps from being read.
+    ``learnt`` is what it was taught, by identity. ``country`` is where the GPS of every photo
+    lies, which ``gps_error`` keeps from being read.
     """
 
     answer: Identification = ANSWER
@@ -83,6 +86,8 @@ class CannedEngine:
     ahead: int | None = None
     country: str | None = None
     gps_error: EngineError | None = None
+    learnt: dict[str, tuple[bytes, Taxon]] = field(default_factory=dict)
+    credits: list[ReferencePhoto] = field(default_factory=list)
     located: list[bytes] = field(default_factory=list)
     closed: int = 0
     held_by: simcord.Env | None = None
@@ -123,6 +128,35 @@ class CannedEngine:
         if self.error is not None:
             raise self.error
         return replace(self.answer, preview=PREVIEW if preview else None)
+
+    async def learn(
+        self,
+        photo: bytes,
+        taxon: Taxon,
+        reference: ReferencePhoto,
+        *,
+        identity: str | None = None,
+        preview: bool = False,
+        requester: Requester | None = None,
+        ticket: Ticket | None = None,
+    ) -> Learnt:
+        self.credits.append(reference)
+        self.requesters.append(requester)
+        if self.held_by is not None:
+            await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
+        if self.error is not None:
+            raise self.error
+        assert identity is not None
+        new = identity in self.learnt or (photo, taxon) not in self.learnt.values()
+        if new:
+            self.learnt[identity] = (photo, taxon)
+        photos = sum(known == taxon for _, known in self.learnt.values())
+        return Learnt(new=new, photos=photos, preview=PREVIEW if preview else None)
+
+    async def forget(self, identity: str) -> bool:
+        if self.error is not None:
+            raise self.error
+        return self.learnt.pop(identity, None) is not None
 
     async def country_of(self, photo: bytes) -> str | None:
         self.located.append(photo)

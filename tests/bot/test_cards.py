@@ -245,6 +245,12 @@ def test_the_nearest_reference_photos_are_linked_and_credited() -> None:
     assert identification_text(answer).splitlines()[-1] == line
 
 
+def test_a_photo_that_a_member_taught_is_nobodys_to_credit() -> None:
+    taught = ReferencePhoto(source="discord", licence="", attribution="", url=None)
+    assert "reference" not in identification_text(with_references(taught))
+    assert "reference" not in (identification_card(with_references(taught)).description or "")
+
+
 def test_references_are_those_of_the_first_candidate() -> None:
     robin, nightingale = identification().candidates
     answer = identification(candidates=(robin, replace(nightingale, references=(near(1),))))

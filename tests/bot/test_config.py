@@ -94,6 +94,10 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[engine]\nworkers = 0\n", "engine.workers"),
         ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
+        ("[teach]\nservers = 'some'\n", "teach.servers"),
+        ("[teach]\nservers = [1]\n", "teach.servers"),
+        ("[teach]\nservers = 123456789012345678\n", "teach.servers"),
+        ("[teach]\nservers = [[]]\n", "teach.servers"),
         ("[discord]\ntoken = \n", "line 2"),
     ],
 )
@@ -114,6 +118,41 @@ def test_an_index_is_divided_only_over_a_cluster(tmp_path: Path) -> None:
         load(write(tmp_path, "[engine]\nindex_shards = 2\n"))
     settings = load(write(tmp_path, '[engine]\nindex_shards = 2\nbackend = "ray"\n'))
     assert settings.engine.settings().index_shards == 2
+
+
+SERVER, OTHER = 123456789012345678, 987654321098765432
+
+
+@pytest.mark.parametrize(
+    ("servers", "allowed"),
+    [
+        ("[]", ()),
+        (f"[{SERVER}]", (SERVER,)),
+        (f'["{SERVER}", {OTHER}]', (SERVER, OTHER)),
+        ('"all"', (SERVER, OTHER)),
+    ],
+)
+def test_servers_that_may_teach_are_a_list_or_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, servers: str, allowed: tuple[int, ...]
+) -> None:
+    loaded = [load(write(tmp_path, f"[teach]\nservers = {servers}\n"))]
+    monkeypatch.setenv("FIELDMARK_TEACH__SERVERS", servers)
+    loaded.append(load())
+    for settings in loaded:
+        assert tuple(s for s in (SERVER, OTHER) if settings.teach.allows(s)) == allowed
+        assert not settings.teach.allows(None)
+
+
+def test_all_servers_may_teach_by_a_plain_word_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FIELDMARK_TEACH__SERVERS", "all")
+    assert load().teach.servers == "all"
+
+
+def test_what_may_be_written_for_servers_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"teach\.servers .*list of server ids, such as \[12345"):
+        load(write(tmp_path, "[teach]\nservers = 'some'\n"))
 
 
 def test_a_mistake_in_the_environment_is_blamed_on_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from bot.identifier import StartingIdentifier
-from engine import EngineFailed, Group
-from tests.behaviour.world import ANSWER, CannedEngine
+from engine import EngineFailed, Group, Learnt, ReferencePhoto
+from tests.behaviour.world import ANSWER, ROBIN, CannedEngine
 
 PHOTOS = (b"photo",)
 
@@ -43,6 +43,20 @@ async def test_a_request_waits_for_the_start(engine: LateEngine) -> None:
     assert engine.asked == []
     engine.started.set()
     assert await request == ANSWER
+
+
+async def test_lessons_wait_for_the_start_as_well(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    credit = ReferencePhoto(source="discord", licence="", attribution="", url=None)
+    learning = asyncio.create_task(identifier.learn(b"photo", ROBIN, credit, identity="robin"))
+    await turn()
+    assert engine.learnt == {}
+    engine.started.set()
+    assert await learning == Learnt(new=True, photos=1)
+    assert engine.learnt == {"robin": (b"photo", ROBIN)}
+    assert await identifier.forget("robin")
+    assert not await identifier.forget("robin")
 
 
 async def test_a_cancelled_request_does_not_cancel_the_start(engine: LateEngine) -> None:

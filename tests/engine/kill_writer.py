@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import engine.index_change
 import engine.index_writer
 import engine.segment_builder
 from engine import index_lock, index_manifest
@@ -23,11 +24,18 @@ from engine.index_writer import IndexWriter
 from tests.engine.small_index import EMBEDDER, references, species, units
 
 KILLED, DONE = 9, 0
-_MODULES = (engine.index_writer, engine.segment_builder, index_lock, index_manifest)
+_MODULES = (
+    engine.index_change,
+    engine.index_writer,
+    engine.segment_builder,
+    index_lock,
+    index_manifest,
+)
 _FILES = frozenset(module.__file__ for module in _MODULES)
 
 CHANGES: dict[str, Callable[[IndexWriter], object]] = {
     "add": lambda writer: writer.add(units(6, seed=9), references("new", [7, 7, 7, 8, 8, 1])),
+    "forget": lambda writer: writer.forget("b0"),
     "remove": lambda writer: writer.remove(species(1)),
     "compact": lambda writer: writer.compact(),
 }

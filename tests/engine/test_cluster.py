@@ -235,9 +235,13 @@ async def test_a_shards_node_killed_in_mid_load_loses_nothing(
             best = answer.candidates[0]
             assert (best.taxon, best.references[0]) == (taxon(name), CREDIT)
         name, look = NEW
-        assert await engine.learn(picture(look, 0), taxon(name), CREDIT)
-        learnt = await engine.identify([picture(look, 50)], Group.GENERIC)
-        assert learnt.candidates[0].taxon == taxon(name)
+        learnt = await engine.learn(picture(look, 0), taxon(name), CREDIT, identity="new")
+        assert (learnt.new, learnt.photos) == (True, 1)
+        answer = await engine.identify([picture(look, 50)], Group.GENERIC)
+        assert answer.candidates[0].taxon == taxon(name)
+        assert await engine.forget("new")
+        answer = await engine.identify([picture(look, 50)], Group.GENERIC)
+        assert taxon(name) not in {candidate.taxon for candidate in answer.candidates}
 
 
 @needs_ray

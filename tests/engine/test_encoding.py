@@ -18,6 +18,7 @@ from engine.contracts import (
     Coordinates,
     Group,
     Identification,
+    Learnt,
     ModelInfo,
     ReferencePhoto,
     Taxon,
@@ -26,11 +27,13 @@ from engine.contracts import (
 from engine.encoding import (
     decode_answer,
     decode_coordinates,
+    decode_learnt,
     decode_lesson,
     decode_models,
     decode_settings,
     encode_coordinates,
     encode_identification,
+    encode_learnt,
     encode_lesson,
     encode_models,
     encode_settings,
@@ -104,11 +107,26 @@ def test_what_a_worker_hosts_arrives_whole(models: tuple[ModelInfo, ...]) -> Non
     assert decode_models(sent(encode_models(models))) == models
 
 
-@given(st.binary(), TAXA, REFERENCES)
-def test_a_lesson_arrives_whole(photo: bytes, taxon: Taxon, reference: ReferencePhoto) -> None:
-    lesson = sent(encode_lesson(photo, taxon, reference))
+@given(st.binary(), TAXA, REFERENCES, MAYBE_TEXT, st.booleans())
+def test_a_lesson_arrives_whole(
+    photo: bytes, taxon: Taxon, reference: ReferencePhoto, identity: str | None, preview: bool
+) -> None:
+    lesson = sent(encode_lesson(photo, taxon, reference, identity, preview=preview))
     assert lesson.blobs == (photo,)
-    assert decode_lesson(lesson) == (taxon, reference)
+    assert decode_lesson(lesson) == (taxon, reference, identity)
+    assert lesson.body["preview"] is preview
+
+
+@given(
+    st.builds(
+        Learnt,
+        new=st.booleans(),
+        photos=st.none() | st.integers(min_value=0),
+        preview=st.none() | st.binary(min_size=1, max_size=9),
+    )
+)
+def test_what_was_learnt_arrives_whole(learnt: Learnt) -> None:
+    assert decode_learnt(sent(encode_learnt(learnt))) == learnt
 
 
 @given(st.none() | st.builds(Coordinates, latitude=FLOATS, longitude=FLOATS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected, Taxon
 from engine.generic import find
@@ -105,7 +107,8 @@ async def test_a_group_without_a_network_falls_to_the_index_and_says_so(engine: 
 async def test_a_photo_that_was_learnt_is_known_to_every_worker_at_once(engine: Engine) -> None:
     name, look = NEW
     for seed in range(3):
-        assert await engine.learn(picture(look, seed), taxon(name), replace(CREDIT, url=None))
+        learnt = await engine.learn(picture(look, seed), taxon(name), replace(CREDIT, url=None))
+        assert (learnt.new, learnt.photos, learnt.preview) == (True, seed + 1, None)
     answers = await asyncio.gather(
         *(engine.identify([picture(look, 50 + i)], Group.GENERIC) for i in range(8))
     )
@@ -123,7 +126,7 @@ async def test_photos_from_before_and_after_a_species_got_its_name_are_of_one_sp
     named = replace(nameless, vernacular_name="Newly Named Bee")
     for seed, taught in enumerate([nameless, named, nameless]):
         photo = replace(CREDIT, url=f"https://example.org/{seed}")
-        assert await engine.learn(picture(look, seed), taught, photo)
+        assert (await engine.learn(picture(look, seed), taught, photo)).photos == seed + 1
     answer = await engine.identify([picture(look, 50)], Group.GENERIC)
     assert answer.candidates[0].taxon == named
     assert {photo.url for photo in answer.candidates[0].references} == {
@@ -133,8 +136,37 @@ async def test_photos_from_before_and_after_a_species_got_its_name_are_of_one_sp
 
 async def test_the_same_photo_is_learnt_once(engine: Engine) -> None:
     photo = picture(LOOKS["Apis mellifera"], 1234)
-    assert await engine.learn(photo, taxon("Apis mellifera"), CREDIT)
-    assert not await engine.learn(photo, taxon("Apis mellifera"), CREDIT)
+    first = await engine.learn(photo, taxon("Apis mellifera"), CREDIT, identity="bee")
+    again = await engine.learn(photo, taxon("Apis mellifera"), CREDIT, identity="the same bee")
+    assert (first.new, again.new) == (True, False)
+    assert first.photos == again.photos
+
+
+async def test_a_lesson_that_is_given_again_is_answered_as_the_first_time(engine: Engine) -> None:
+    """As it is where a worker dies between the change and its answer."""
+    photo = picture(LOOKS["Apis mellifera"], 4321)
+    lessons = [
+        await engine.learn(photo, taxon("Apis mellifera"), CREDIT, identity="once", preview=True)
+        for _ in range(2)
+    ]
+    assert lessons[0] == lessons[1]
+    assert lessons[0].new
+    assert Image.open(io.BytesIO(lessons[0].preview or b"")).size == (64, 64)
+
+
+async def test_what_was_learnt_is_forgotten_by_every_worker_at_once(engine: Engine) -> None:
+    look, bolete = ("navy", "lime"), replace(taxon("Apis mellifera"), scientific_name="Apis nova")
+    for seed in range(2):
+        assert (await engine.learn(picture(look, seed), bolete, CREDIT, identity=f"n{seed}")).new
+    assert await engine.forget("n0")
+    answer = await engine.identify([picture(look, 50)], Group.GENERIC)
+    assert (answer.candidates[0].taxon, len(answer.candidates[0].references)) == (bolete, 1)
+    assert await engine.forget("n1")
+    answers = await asyncio.gather(
+        *(engine.identify([picture(look, 50 + i)], Group.GENERIC) for i in range(8))
+    )
+    assert bolete not in {c.taxon for answer in answers for c in answer.candidates}
+    assert not await engine.forget("n1")
 
 
 async def test_what_is_no_photo_is_not_learnt(engine: Engine) -> None:
@@ -147,6 +179,8 @@ async def test_without_an_index_there_is_nothing_to_teach(tmp_path: Path) -> Non
     async with Engine(settings) as engine:
         with pytest.raises(ModelUnavailable, match="fieldmark index build"):
             await engine.learn(picture(NEW[1], 0), taxon("Apis mellifera"), CREDIT)
+        with pytest.raises(ModelUnavailable, match="fieldmark index build"):
+            await engine.forget("anything")
 
 
 async def test_an_index_that_another_network_made_is_reported(

@@ -30,7 +30,7 @@ from tests.engine.small_index import (
 )
 
 ROOT = Path(__file__).parents[2]
-LEAST_STATES = {"add": 10, "remove": 3, "compact": 10}
+LEAST_STATES = {"add": 10, "forget": 10, "remove": 3, "compact": 10}
 
 
 def opened(folder: Path) -> SpeciesIndex:
@@ -120,6 +120,84 @@ def test_of_two_english_names_the_first_stays(tmp_path: Path) -> None:
     assert opened(writer.folder).taxa == (first,)
     writer.compact()
     assert opened(writer.folder).taxa == (first,)
+
+
+def test_one_photo_is_forgotten_and_no_other(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    before = opened(writer.folder)
+    rows = [row for row in range(12) if row != 7]
+    assert writer.holds("b1")
+    assert writer.forget("b1")
+    assert not writer.holds("b1")
+    after = verify_index(writer.folder)
+    assert after.references(range(11)) == before.references(rows)
+    assert dict(zip(after.taxa, after.photos_of_taxon.tolist(), strict=True)) == {
+        species(0): 3,
+        species(1): 4,
+        species(2): 4,
+    }
+    vectors = np.concatenate([units(6, seed=1), units(6, seed=2)])[rows]
+    found = after.search(vectors, 1)
+    assert found.rows[:, 0].tolist() == list(range(11))
+    similarities = before.search(vectors, 1).similarities
+    np.testing.assert_array_equal(found.similarities, similarities)
+    assert after.generation == before.generation + 1
+    assert len(list((writer.folder / "segments").iterdir())) == 2
+    assert writer.add(units(6, seed=2), references("b", [1, 1, 2, 2, 2, 2])).rows == 1
+
+
+def test_what_is_not_there_is_not_forgotten(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    writer.remove(species(1))
+    before = opened(writer.folder).generation
+    assert not writer.forget("nothing")
+    assert not writer.forget("a3"), "it is of a species that was removed"
+    assert opened(writer.folder).generation == before
+
+
+def test_what_was_removed_stays_so_when_another_is_forgotten(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    writer.remove(species(1))
+    assert writer.forget("b2")
+    index = verify_index(writer.folder)
+    assert dict(zip(index.taxa, index.photos_of_taxon.tolist(), strict=True)) == {
+        species(0): 3,
+        species(2): 3,
+    }
+
+
+def test_a_segment_goes_with_its_only_photo(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    writer.add(units(1, seed=1), references("a", [0]))
+    assert writer.forget("a0")
+    index = verify_index(writer.folder)
+    assert (index.manifest.segments, len(index), index.taxa) == ((), 0, ())
+    assert list((writer.folder / "segments").iterdir()) == []
+
+
+def test_a_photo_that_was_gathered_with_others_is_forgotten(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    vectors = units(17, seed=1)
+    for row, taught in enumerate(references("a", [n % 3 for n in range(17)])):
+        writer.add(vectors[row : row + 1], [taught])
+    assert max(segment.rows for segment in opened(writer.folder).manifest.segments) == 16
+    assert writer.forget("a3")
+    assert writer.forget("a16")
+    index = verify_index(writer.folder)
+    found = index.search(np.delete(vectors, [3, 16], axis=0), 1)
+    assert [r.identity for r in index.references(found.rows[:, 0])] == [
+        f"a{n}" for n in range(17) if n not in (3, 16)
+    ]
+
+
+def test_a_photo_in_a_large_segment_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = three_species(tmp_path / "index")
+    monkeypatch.setattr("engine.segment_merge._MAX_REWRITTEN", 5)
+    with pytest.raises(IndexRefused, match=r"segment of 6 photos.*`fieldmark index remove`"):
+        writer.forget("a0")
+    assert len(verify_index(writer.folder)) == 12
 
 
 def test_compact_drops_removed_photos_and_keeps_the_rest(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from engine.index_folder import MANIFEST
 from engine.index_manifest import read_manifest, write_manifest
 from engine.network import Networks
 from engine.samples import bundled_photos
-from engine.starter import FOLDER, INDEX, STARTER, starter_index
+from engine.segment_builder import IndexWriteFailed
+from engine.starter import FOLDER, INDEX, STARTER, check_may_grow, starter_index
 from tests.hub_modules import HubModules
 from tools.sources import open_source
 
@@ -77,7 +78,7 @@ async def test_it_steps_back_where_there_is_another_network(
 async def test_it_learns_a_species_and_names_it_at_once(tmp_path: Path) -> None:
     before = files(FOLDER)
     async with Engine(EngineSettings(home=tmp_path, threads=1)) as engine:
-        assert await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT)
+        assert (await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT)).new
         answer = await engine.identify([FLOWER.read_bytes()], Group.PLANT)
     assert answer.candidates[0].taxon == DAHLIA
     assert files(FOLDER) == before, "what ships is never written to"
@@ -97,12 +98,28 @@ def test_the_copy_is_made_once_and_whole(tmp_path: Path) -> None:
 async def test_a_new_version_takes_over_what_the_one_before_was_taught(tmp_path: Path) -> None:
     settings = EngineSettings(home=tmp_path, threads=1)
     async with Engine(settings) as engine:
-        assert await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT)
+        assert (await engine.learn(FLOWER.read_bytes(), DAHLIA, CREDIT, identity="flower")).new
     earlier = starter_index(settings).rename(tmp_path / STARTER / "000001-of-an-earlier-version")
     place = starter_index(settings)
     assert DAHLIA in SpeciesIndex.open(place).taxa
     assert len(verify_index(place)) == len(verify_index(FOLDER / INDEX)) + 1
     assert (earlier / MANIFEST).exists(), "nothing is deleted"
+    async with Engine(settings) as engine:
+        assert await engine.forget("flower")
+    place.rename(tmp_path / STARTER / "000002-of-this-version")
+    assert DAHLIA not in SpeciesIndex.open(starter_index(settings)).taxa, "it does not come back"
+
+
+async def test_a_species_that_it_has_without_a_key_stays_one(tmp_path: Path) -> None:
+    """151 of its species are in no label set: GBIF knows more of them than it does."""
+    named_alike = replace(DAHLIA, scientific_name="Antrostomus carolinensis", col_key="66BLW")
+    widow = replace(named_alike, lineage=(Ancestor("kingdom", "Animalia"),), gbif_key=1)
+    async with Engine(EngineSettings(home=tmp_path, threads=1)) as engine:
+        learnt = await engine.learn(FLOWER.read_bytes(), widow, CREDIT)
+        other = await engine.learn(FLOWER.read_bytes(), named_alike, CREDIT)
+    assert learnt.photos is not None
+    assert learnt.photos > 1
+    assert other.photos == 1, "in another kingdom it is another species"
 
 
 def test_what_another_network_was_taught_is_said_to_be_lost_to_this_one(
@@ -125,6 +142,8 @@ def test_where_home_cannot_be_written_it_answers_from_where_it_ships(
     settings = EngineSettings(home=tmp_path / "home")
     assert starter_index(settings) == FOLDER / INDEX
     assert "cannot be taught" in caplog.text
+    with pytest.raises(IndexWriteFailed, match="let Fieldmark write to its home"):
+        check_may_grow(FOLDER / INDEX)
 
 
 def test_real_photos_that_it_never_saw_find_their_species(shared: Path, tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""One change to an index under way: its lock is held, and it is made by one swap of the manifest.
+
+Killed anywhere, it leaves the index of before or of after; the next change clears away what the
+killed one had begun.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.contracts import EngineError
+from engine.index_folder import SEGMENTS
+from engine.index_lock import folder_locked
+from engine.index_manifest import (
+    IndexManifest,
+    SegmentRecord,
+    discard_draft,
+    read_manifest,
+    write_manifest,
+)
+from engine.segment import Reference, Segment, open_each
+from engine.segment_builder import IndexWriteFailed, write_segment
+from engine.segment_merge import even_sizes, merged_vectors
+
+
+class IndexChange:
+    """What a change may do; ``manifest`` is the one that holds now."""
+
+    def __init__(self, folder: Path, manifest: IndexManifest, threads: int) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._threads = threads
+
+    def open_each(self, records: Iterable[SegmentRecord] | None = None) -> Iterator[Segment]:
+        """Open the segments of ``records``, else all there are, as they are asked for.
+
+        Raises:
+            IndexRefused: one is damaged.
+        """
+        chosen = self.manifest.segments if records is None else records
+        return open_each(self.folder, chosen, self.manifest.dims)
+
+    def swap(self, segments: tuple[SegmentRecord, ...]) -> None:
+        """Make the index consist of ``segments`` from now on, in one step."""
+        manifest = self.manifest
+        self.manifest = replace(manifest, generation=manifest.generation + 1, segments=segments)
+        write_manifest(self.folder, self.manifest)
+
+    def clear(self) -> None:
+        """Remove what the manifest does not name: drafts, orphans, segments that were replaced."""
+        discard_draft(self.folder)
+        current = {record.id for record in self.manifest.segments}
+        for place in (self.folder / SEGMENTS).iterdir():
+            if place.name not in current:
+                shutil.rmtree(place)
+
+    def write_segment(
+        self, vectors: NDArray[np.float32], references: Iterable[tuple[Reference, int]]
+    ) -> SegmentRecord:
+        """Write a segment that no manifest names yet.
+
+        Raises:
+            IndexRefused: FAISS refuses the index's factory.
+            IndexWriteFailed: the disk is full or cannot be written.
+        """
+        name = f"{self.manifest.generation + 1:06d}-{secrets.token_hex(4)}"
+        place = self.folder / SEGMENTS / name
+        try:
+            factory, taxa, files = write_segment(
+                place, vectors, references, self.manifest.factory, threads=self._threads
+            )
+        except EngineError:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        return SegmentRecord(id=name, rows=len(vectors), taxa=taxa, factory=factory, files=files)
+
+    def merge(self, segments: Sequence[Segment], parts: int = 1) -> tuple[SegmentRecord, ...]:
+        """Write so many segments of what is left of several, or none where nothing is.
+
+        Raises:
+            IndexRefused: FAISS keeps no vectors in one of them.
+            IndexWriteFailed: the disk is full or cannot be written.
+        """
+        sizes = even_sizes(sum(segment.live_rows for segment in segments), parts)
+        references = itertools.chain.from_iterable(s.live_references() for s in segments)
+        return tuple(
+            self.write_segment(vectors, itertools.islice(references, len(vectors)))
+            for vectors in merged_vectors(segments, sizes, self.manifest.dims)
+        )
+
+
+@contextmanager
+def changing(folder: Path, *, threads: int, wait: bool) -> Iterator[IndexChange]:
+    """Hold the lock of the index in ``folder``, with what a killed writer left cleared away.
+
+    Raises:
+        IndexBusy: another process holds it, and it was not to be waited for.
+        IndexRefused: the manifest is damaged.
+        IndexWriteFailed: the folder cannot be written.
+    """
+    try:
+        with folder_locked(folder, wait=wait):
+            change = IndexChange(folder, read_manifest(folder), threads)
+            change.clear()
+            yield change
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Path, error: OSError) -> IndexWriteFailed:
+    """Say why the index in ``folder`` was not changed."""
+    return IndexWriteFailed(
+        f"The index in {folder} could not be changed ({error.strerror or error}): it is as it "
+        "was; check the disk's room and permissions and try again."
+    )
