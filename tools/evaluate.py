@@ -12,7 +12,6 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from engine import (
     CERTAINTY,
@@ -39,6 +38,7 @@ from tools.engine_options import (
     fail,
     refuse,
 )
+from tools.evaluation_report import show_answers, show_verdicts
 from tools.identify import identify_all
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import (
@@ -51,7 +51,7 @@ from tools.scoring import (
     known_area,
     outside,
 )
-from tools.verdict_scores import Judged, score_verdicts, verdict_tables, verdicts_at
+from tools.verdict_scores import Judged, score_verdicts, verdicts_at
 
 _NO_ORGANISM = "negatives"
 _EVERY_CANDIDATE = 10_000
@@ -106,9 +106,9 @@ def evaluate(
     if as_json_:
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     elif verdict:
-        _show_verdicts(report)
+        show_verdicts(report)
     else:
-        _show(report)
+        show_answers(report)
 
 
 def _answers(
@@ -266,62 +266,3 @@ def _right_group(known: Sequence[Answered]) -> dict[str, float]:
             right = sum(a.answer.group is group for a in of_group)
             shares[folder] = round(right / len(of_group), 4)
     return shares
-
-
-def _show_verdicts(report: dict[str, Any]) -> None:
-    console = Console()
-    console.print(_heading(report))
-    for table in verdict_tables(report["verdicts"]):
-        console.print(table)
-
-
-def _heading(report: dict[str, Any]) -> str:
-    served = ", ".join(f"{name} ({runtime})" for name, runtime in report["models"].items())
-    return f"{report['split']} photos of {report['photos']}, models: {served}"
-
-
-def _show(report: dict[str, Any]) -> None:
-    console = Console()
-    console.print(_heading(report))
-    known = Table("group", "photos", "top-1", "top-5", "SE", "ECE", "said unknown")
-    unknown = Table("group", "photos of unknown species", "said unknown")
-    for name, group in report["groups"].items():
-        if row := group["known_species"]:
-            known.add_row(
-                name,
-                str(row["photos"]),
-                f"{row['top1']:.3f}",
-                f"{row['top5']:.3f}",
-                f"{row['standard_error']:.3f}",
-                f"{row['ece']:.3f}",
-                f"{row['said_unknown']:.3f}",
-            )
-        if row := group["unknown_species"]:
-            unknown.add_row(name, str(row["photos"]), f"{row['said_unknown']:.3f}")
-    console.print(known)
-    console.print(unknown)
-    if row := report["all_known_species"]:
-        console.print(f"all known species: top-1 {row['top1']:.3f}, ECE {row['ece']:.3f}")
-    if row := report["every_photo"]:
-        console.print(
-            f"every photo, {row['unknown_species']} of {row['photos']} of what is not known: "
-            f"ECE {row['ece']:.3f}"
-        )
-    areas = (
-        f"{name.replace('_', ' ')} {area:.3f}"
-        for name, area in report["known_auroc"].items()
-        if area is not None
-    )
-    console.print(f"AUROC of known species against: {', '.join(areas) or 'nothing'}")
-    if report["group"] == Group.AUTO:
-        shares = ", ".join(f"{k} {v:.1%}" for k, v in report["right_group"].items())
-        console.print(f"auto chose the right group of: {shares}")
-    worst = Table("most often taken for another", "taken for", "photos")
-    for confusion in report["confusions"]:
-        worst.add_row(confusion["taxon"], confusion["taken_for"], str(confusion["photos"]))
-    console.print(worst)
-    if same := report.get("agreement"):
-        console.print(
-            f"same first answer as {same['with']}: {same['top1_agreement']:.2%} of "
-            f"{same['photos']}, greatest difference {same['greatest_difference']:.1e}"
-        )
