@@ -21,8 +21,9 @@ from tools.starter.targets import GENERAL_DIMS, SPECIES_DIMS, Targets
 from tools.starter.training import Trainer
 from tools.starter.views import SIDE, Views
 
-PHOTOS = 72
+PHOTOS = 14
 SPECIES = 6
+BATCH = 10
 WIDTH = 300
 
 
@@ -51,8 +52,8 @@ def main() -> None:
         prototypes=np.eye(SPECIES, SPECIES_DIMS, dtype=np.float32),
     )
     reports: list[dict[str, float]] = []
-    Trainer(work, material, views, targets).train(1, reports.append)
-    trainer = Trainer(work, material, views, targets)
+    Trainer(work, material, views, targets, batch=BATCH).train(1, reports.append)
+    trainer = Trainer(work, material, views, targets, batch=BATCH)
     trainer.train(2, reports.append)
     folder = work / "module"
     StarterNetwork(trainer.student, SIDE).save(folder)

@@ -1,6 +1,6 @@
 """Teach the student what the teachers see, for as long as there is time.
 
-Each step shows 64 photos, one of their views each, mirrored, cropped a little and with
+Each step shows 64 photos (``BATCH``), one of their views each, mirrored, cropped a little and with
 other colours. The student is told (a) the teachers' unit vectors in both spaces, (b) which
 species the teachers' vector is near, as probabilities over all prototypes, (c) what the
 bird and insect teachers make of it, and (d) the label, where there is one. The learning rate is
@@ -28,7 +28,7 @@ from tools.starter.views import SIDE, Views
 
 KERNEL = 0.07
 """The difference of cosines that makes a prototype e times less likely."""
-_BATCH = 64
+BATCH = 64
 _PEAK_RATE = 2e-3
 _WEIGHT_DECAY = 0.02
 _WARM_UP_STEPS = 300
@@ -48,11 +48,12 @@ class Schedule:
 
     epochs: int
     photos: int
+    batch: int = BATCH
 
     @property
     def steps_an_epoch(self) -> int:
         """How many steps show each photo once."""
-        return self.photos // _BATCH
+        return self.photos // self.batch
 
     @property
     def steps(self) -> int:
@@ -70,15 +71,27 @@ class Schedule:
 
 
 class Trainer:
-    """A student and all that its training needs, kept in a work folder after each epoch."""
+    """A student and all that its training needs, kept in a work folder after each epoch.
 
-    def __init__(self, work: Path, material: Material, views: Views, targets: Targets) -> None:
+    ``batch`` is how many photos each step shows.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        material: Material,
+        views: Views,
+        targets: Targets,
+        *,
+        batch: int = BATCH,
+    ) -> None:
         import keras
         import tensorflow as tf
 
         keras.utils.set_random_seed(_SEED)
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         self._tf = tf
+        self._batch = batch
         self._work = work
         self._views = views
         self._targets = targets
@@ -99,7 +112,7 @@ class Trainer:
 
     def train(self, epochs: int, report: Report) -> None:
         """Go on from the last checkpoint until ``epochs`` are done."""
-        schedule = Schedule(epochs=epochs, photos=len(self._shown))
+        schedule = Schedule(epochs=epochs, photos=len(self._shown), batch=self._batch)
         while (step := int(self._step)) < schedule.steps:
             started = time.monotonic()
             losses = self._train_epoch(schedule, step // schedule.steps_an_epoch)
@@ -117,8 +130,8 @@ class Trainer:
     def embed(self, rows: NDArray[np.int64], side: int) -> tuple[Any, Any, Any]:
         """Return features and both spaces' vectors of views, as the student sees them now."""
         parts = []
-        for start in range(0, len(rows), _BATCH):
-            pixels = self._views.pixels[rows[start : start + _BATCH]]
+        for start in range(0, len(rows), self._batch):
+            pixels = self._views.pixels[rows[start : start + self._batch]]
             images = self._tf.image.resize(
                 self._tf.cast(pixels, "float32") / 255.0, (side, side), antialias=True
             )
@@ -144,8 +157,8 @@ class Trainer:
         order = rng.permutation(self._shown)
         views = rng.integers(len(self._views.pixels) // self._views.photos, size=len(order))
         rows = views * self._views.photos + order
-        for start in range(0, schedule.steps_an_epoch * _BATCH, _BATCH):
-            yield rows[start : start + _BATCH]
+        for start in range(0, schedule.steps_an_epoch * schedule.batch, schedule.batch):
+            yield rows[start : start + schedule.batch]
 
     def _lesson(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
         species, general = self._targets.of(self._views.features[rows])
