@@ -12,6 +12,23 @@ from tests.hub_modules import hub_modules
 __all__ = ["hub_modules", "shared"]
 
 
+LONGEST = (
+    "tests/tools/test_bench_compare.py",
+    "tests/tools/test_starter_recipe.py",
+    "tests/engine/test_cluster.py",
+    "tests/engine/test_index_writer.py",
+    "tests/engine/test_comparison.py",
+    "tests/tools/test_models.py",
+)
+"""Begun first, so that of two workers neither is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, in that order, and leave the rest as it is."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def shared_or_none() -> Path | None:
     """Return the folder of real models, photos and recordings, or None where it is absent."""
