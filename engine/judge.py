@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from engine.generic import IndexAnswer
 
 _SMALLEST = 1e-4
+
+
+class IndexOpinion(Protocol):
+    """What of an index's answer is joined with a network's; see ``engine.generic.IndexAnswer``."""
+
+    @property
+    def probabilities(self) -> Mapping[Taxon, float]:
+        """How probable each species is, if the index holds it."""
+
+    @property
+    def held(self) -> frozenset[Taxon]:
+        """All species of the index."""
+
+    def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
+        """Return how likely the likeliest species is one that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +120,7 @@ def judge(
             trust=1.0,
             models=(network.classifier.info,),
         )
-    nearest = of_group(index.probabilities, group)
-    mixture = combine(
-        network.probabilities,
-        nearest,
-        network.classifier.labels,
-        held=index.held,
-        background=network.scores.background,
-        knows=network.known_score,
-        holds=index.trust(nearest) or 0.0,
-    )
+    mixture = combine_answers(network, index, group)
     trust = index.trust(mixture)
     known_score = either(network.known_score, trust or 0.0)
     return Judgement(
@@ -124,6 +130,22 @@ def judge(
         known_score=known_score,
         trust=expected_trust(known_score if trust is None else trust),
         models=(network.classifier.info, index.info),
+    )
+
+
+def combine_answers(
+    network: ClassifierAnswer, index: IndexOpinion, group: Group
+) -> dict[Taxon, float]:
+    """Join what a network of ``group`` and the index say, if the models know the species."""
+    nearest = of_group(index.probabilities, group)
+    return combine(
+        network.probabilities,
+        nearest,
+        network.classifier.labels,
+        held=index.held,
+        background=network.scores.background,
+        knows=network.known_score,
+        holds=index.trust(nearest) or 0.0,
     )
 
 

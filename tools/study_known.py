@@ -8,7 +8,7 @@ Few species have no label, so those that have one are asked for a second time wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from engine import Group, Taxon
-from engine.judge import ClassifierAnswer
+from engine.judge import ClassifierAnswer, combine_answers
 from engine.known import KnownCurve, trust_in_likeliest
-from engine.mixing import combine, of_group, route
+from engine.mixing import of_group, route
 from engine.vote import Evidence, VoteSettings, vote
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
@@ -128,7 +128,7 @@ class _Says:
             curve=curve,
         )
 
-    def trust(self, probabilities: dict[Taxon, float]) -> float | None:
+    def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
         return trust_in_likeliest(probabilities, self.distances, self.curve)
 
 
@@ -136,18 +136,10 @@ def _judge(
     taxon: Taxon | None, indexed: bool, says: _Says, answers: dict[Group, ClassifierAnswer]
 ) -> Judged:
     group = route({g: answer.seen for g, answer in answers.items()}, says.probabilities)
-    mixture = of_group(says.probabilities, group)
     if group in answers:
-        answer = answers[group]
-        mixture = combine(
-            answer.probabilities,
-            mixture,
-            answer.classifier.labels,
-            held=says.held,
-            background=answer.scores.background,
-            knows=answer.known_score,
-            holds=says.trust(mixture) or 0.0,
-        )
+        mixture = combine_answers(answers[group], says, group)
+    else:
+        mixture = of_group(says.probabilities, group)
     likeliest = max(mixture, key=lambda one: mixture[one], default=None)
     return Judged(
         taxon=taxon,
