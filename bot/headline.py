@@ -152,7 +152,7 @@ def _shared_noun(
     which are named after their kin throughout; butterflies are ladies and question marks.
     """
     named_after_kin = _NAMED_AFTER_KIN.intersection(a.name for a in verdict.taxon.lineage)
-    weight = sum(identification.if_known[candidate.taxon] for candidate in below)
+    weight = sum(candidate.probability for candidate in below) / identification.trust
     if not named_after_kin or len(below) < 2 or weight < _NEARLY_ALL * verdict.probability:
         return None
     names = (_clean(c.taxon.vernacular_name or "").replace("-", " ").strip() for c in below)

@@ -45,7 +45,7 @@ class SpeciesFinder:
 
     async def suggest(self, typed: str) -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name."""
-        return await self._lookup.suggest_species(typed)
+        return await self._lookup.suggest(typed, SPECIES_RANKS)
 
     async def find(self, typed: str) -> Species:
         """Return the species called ``typed``.

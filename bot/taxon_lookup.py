@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from bot.taxon_card import (
     unknown_card,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
-from engine import SPECIES_RANKS, Taxon, TaxonTable
+from engine import Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
 
@@ -143,28 +143,19 @@ class Lookup:
             return Reply(embed=unknown_card(option.label, ()))
         return await self._card(info, ends, languages)
 
-    async def suggest(self, typed: str, rank: str | None = None) -> list[tuple[str, str]]:
+    async def suggest(self, typed: str, ranks: Collection[str] = ()) -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name.
 
-        Nothing but the local table is asked.
+        Of taxa at one of ``ranks``, if there are any. Nothing but the local table is asked.
         """
-        await self.prepare()
-        if self._gbif is not None:
-            self._gbif.prepare()
-        wanted = _MAX_OPTIONS if rank is None else len(self._taxa)
-        fitting = [t for t in self._taxa.suggest(typed, limit=wanted) if rank in (None, t.rank)]
-        return [(self._described(t), self.unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
-
-    async def suggest_species(self, typed: str) -> list[tuple[str, str]]:
-        """Return what to offer while the name of a species is being typed, as ``suggest`` does."""
         await self.prepare()
         if self._gbif is not None:
             self._gbif.prepare()
         fitting: list[Taxon] = []
         # Most of what is found are species, and to look for all that fit takes ten times as long.
-        for wanted in (4 * _MAX_OPTIONS, len(self._taxa)):
+        for wanted in (4 * _MAX_OPTIONS if ranks else _MAX_OPTIONS, len(self._taxa)):
             found = self._taxa.suggest(typed, limit=wanted)
-            fitting = [taxon for taxon in found if taxon.rank in SPECIES_RANKS]
+            fitting = [taxon for taxon in found if not ranks or taxon.rank in ranks]
             if len(fitting) >= _MAX_OPTIONS or len(found) < wanted:
                 break
         return [(self._described(t), self.unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]

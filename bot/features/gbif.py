@@ -111,7 +111,7 @@ def feature(lookup: Lookup) -> Feature:
         rank = getattr(interaction.namespace, "rank", None)
         return [
             app_commands.Choice(name=text, value=name)
-            for text, name in await lookup.suggest(current, rank if rank in _RANKS else None)
+            for text, name in await lookup.suggest(current, (rank,) if rank in _RANKS else ())
         ]
 
     return Feature(commands=(gbif_command,), dynamic_items=(menu,))

@@ -353,7 +353,7 @@ async def test_a_rank_narrows_a_name_and_what_is_asked(online: Room, gbif: FakeG
 
 async def test_autocomplete_offers_the_chosen_rank_alone(taxa: TaxonTable) -> None:
     lookup = Lookup(taxa, None)
-    offered = [taxa.named(name)[0] for _, name in await lookup.suggest("passer", "family")]
+    offered = [taxa.named(name)[0] for _, name in await lookup.suggest("passer", ["family"])]
     assert "Passeridae" in [taxon.scientific_name for taxon in offered]
     assert {taxon.rank for taxon in offered} == {"family"}
 
