@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.engine.process_tree import title_of
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -70,12 +72,6 @@ def session_of(leader: int) -> set[int]:
             if int(session) == leader and state != "Z":
                 members.add(int(stat.parent.name))
     return members
-
-
-def title_of(pid: int) -> bytes:
-    with contextlib.suppress(OSError):  # it ended meanwhile
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
 
 
 def gone(pid: int, *, within_s: float) -> bool:

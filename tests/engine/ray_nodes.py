@@ -7,7 +7,6 @@ process id, and prints ``done``. Ends the cluster at the end of its input.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
@@ -16,20 +15,9 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
+from tests.engine.process_tree import children_of, parent_of
+
 _NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 1024 * 1024}
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def children_of(parent: int) -> list[int]:
-    children = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            if parent_of(int(folder.name)) == parent:
-                children.append(int(folder.name))
-    return children
 
 
 def lose(cluster: Cluster, actor: int) -> None:

@@ -22,6 +22,7 @@ from engine.probe import Probe
 from engine.runtime import NetworkUnreadable
 from engine.samples import BATCH, Samples, SamplesUnusable, bundled_samples, folder_samples
 from engine.settings import EngineSettings
+from tests.engine.process_tree import children_of, title_of
 from tests.hub_modules import HubModules
 
 Outcome = Preparation | HubError
@@ -185,11 +186,7 @@ async def test_a_process_that_dies_is_said_so_and_replaced(
 
 def probe_processes() -> list[int]:
     """Return the children of this process that are probes."""
-    tasks = Path("/proc/self/task").iterdir()
-    children = [pid for task in tasks for pid in (task / "children").read_text().split()]
-    return [
-        int(pid) for pid in children if b"engine.probe" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    return [pid for pid in children_of(os.getpid()) if b"engine.probe" in title_of(pid)]
 
 
 def test_the_bundled_samples_are_sixteen_different_views() -> None:
