@@ -60,6 +60,7 @@ async def sandbox() -> Any:
 
 
 @within_one_world
+@example(body={"recipient_id": float("inf")})
 @given(body=ANY)
 async def test_rest_answers_nonsense_with_a_client_error_or_takes_it(
     sandbox: Sandbox, body: Any
@@ -85,6 +86,7 @@ async def test_rest_answers_nonsense_with_a_client_error_or_takes_it(
 @within_one_world
 @example(body={"content": "x", "embeds": [1]})
 @example(body={"content": "x", "allowed_mentions": "nobody"})
+@example(body={"channel_id": float("inf")})
 @given(body=ANY)
 async def test_the_page_api_answers_nonsense_with_a_sentence_or_takes_it(
     sandbox: Sandbox, body: Any

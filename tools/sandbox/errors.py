@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from tools.sandbox.people import Json
 
+# What reading a body of the wrong shape raises: a text where an object should be lacks the
+# object's methods, and a number may be too great for an id (JSON's 1e999 is infinite).
+WRONG_SHAPE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
 
 class ApiError(Exception):
     """A request Discord would refuse.

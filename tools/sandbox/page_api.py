@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from tools.sandbox.cdn import Cdn
-from tools.sandbox.errors import ApiError
+from tools.sandbox.errors import WRONG_SHAPE, ApiError
 from tools.sandbox.events import Event
 from tools.sandbox.gateway import Gateway
 from tools.sandbox.interactions import Kind, NoResponse
@@ -265,8 +265,7 @@ async def _explained(request: web.Request, handler: Handler) -> web.StreamRespon
         status, text = 400, str(refusal)
     except ApiError as error:
         status, text = error.status, error.message
-    # A text where an object should be lacks the object's methods.
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except WRONG_SHAPE as error:
         status, text = 400, f"the request is not understood: {type(error).__name__} {error}"
     body: dict[str, Any] = {"message": text}
     return web.Response(

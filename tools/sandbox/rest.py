@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 
 from tools.sandbox.errors import (
+    WRONG_SHAPE,
     ApiError,
     invalid_form,
     no_such_route,
@@ -171,7 +172,7 @@ class Rest:
             raise unauthorized()
         try:
             reply = route.answer(call)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except WRONG_SHAPE as error:
             _log.warning(
                 "%s %s: a body of the wrong shape", route.method, route.path, exc_info=True
             )
