@@ -225,9 +225,10 @@ class WorkerPool:
                 self._replace(worker, job, reason)
                 return
             self._measure(asyncio.get_running_loop().time() - started)
-            self._settle(job, answer)
+            # Before whoever asked unpacks the answer: the worker would wait for that.
             self._idle.append(worker)
             self._dispatch()
+            self._settle(job, answer)
 
     def _replace(self, worker: Worker, job: _Job, reason: str) -> None:
         """Have a fresh worker take the request of one that cannot go on, which is not its fault."""
