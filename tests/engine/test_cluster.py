@@ -30,6 +30,7 @@ from engine.cluster.backend import RayBackend
 from engine.index_writer import IndexWriter
 from engine.pool import WorkerPool
 from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
+from tests.engine.process_tree import children_of, title_of
 from tests.engine.ray_cluster import Nodes
 from tests.hub_modules import HubModules
 
@@ -89,12 +90,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def bridge_pid() -> int:
     """Return the process id of the one bridge of this process."""
-    (pid,) = [
-        int(folder.name)
-        for folder in Path("/proc").glob("[0-9]*")
-        if b"engine.cluster.bridge" in (folder / "cmdline").read_bytes()
-        and f"\nPPid:\t{os.getpid()}\n" in (folder / "status").read_text()
-    ]
+    (pid,) = [pid for pid in children_of(os.getpid()) if b"engine.cluster.bridge" in title_of(pid)]
     return pid
 
 
