@@ -71,7 +71,7 @@ class Effort:
 FULL = Effort(
     photos=60,
     phones=6,
-    classifier=Plan(turns=4, alone=60, together=64),
+    classifier=Plan(turns=4, alone=60, together=192),
     generic=Plan(turns=3, alone=24, together=16),
     posts=100,
 )

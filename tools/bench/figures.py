@@ -64,7 +64,8 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
     loads = {str(at_once): _load(turns, at_once) for at_once in AT_ONCE}
     most = AT_ONCE[-1]
     p50_ms = 1000 * statistics.median(alone)
-    blocks = [1000 * turn.loads[most].longest_block_s for turn in turns]
+    watched = (turn.loads[most].longest_block_s for turn in turns)
+    blocks = [1000 * seconds for seconds in watched if seconds is not None]
     return WayFigures(
         runtime=turns[0].runtime,
         turns=len(turns),

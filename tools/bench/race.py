@@ -46,13 +46,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Many requests at once: ``seconds`` of those answered, and how many were not."""
+    """Many requests at once: ``seconds`` of those answered, and how many were not.
+
+    ``longest_block_s`` is how long the event loop stood still at most, where that was watched.
+    """
 
     wall_s: float
     seconds: tuple[float, ...]
     lost: int
     problems: tuple[str, ...]
-    longest_block_s: float
+    longest_block_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,14 @@ def _take_turn(running: _Running, small: int, phone: int, plan: Plan) -> Turn:
 
 
 def _take_load(running: _Running, photos: Sequence[int], at_once: int, requests: int) -> Load:
-    done = running.order(do="together", photos=list(photos), at_once=at_once, requests=requests)
+    done = running.order(
+        do="together",
+        photos=list(photos),
+        at_once=at_once,
+        requests=requests,
+        # Under the greatest load alone, because to watch an event loop slows it down.
+        watched=at_once == max(AT_ONCE),
+    )
     return Load(
         wall_s=done["wall_s"],
         seconds=tuple(done["seconds"]),
