@@ -59,14 +59,18 @@ async def receive(reader: asyncio.StreamReader) -> Message:
     """Read one message without blocking the event loop.
 
     Raises:
-        ChannelClosed: the other side closed the socket, or died in mid-message.
+        ChannelClosed: the other side closed the socket, died in mid-message, or was taken over
+            by a file and says what is no message.
     """
     try:
         head = json.loads(await reader.readexactly(_length(await reader.readexactly(_LENGTH.size))))
+        body = dict(head["body"])
         blobs = [await reader.readexactly(length) for length in head["blobs"]]
     except (EOFError, OSError) as error:
         raise ChannelClosed from error
-    return Message(head["body"], tuple(blobs))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ChannelClosed("this is no message of ours") from error
+    return Message(body, tuple(blobs))
 
 
 async def send(writer: asyncio.StreamWriter, message: Message) -> None:

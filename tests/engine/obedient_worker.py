@@ -2,9 +2,9 @@
 
 ``{"do": "echo"}`` answers with the request's blobs and its own process id, ``"die"`` kills
 itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
-never answers, ``"hold"`` answers when the pipe named by ``until`` is opened, and
-``"hold and die once"`` kills itself then, the first time. ``"leave twice"`` says that it cannot go
-on, until two files remember it.
+never answers, ``"babble"`` says the request's blob in place of a message, ``"hold"`` answers
+when the pipe named by ``until`` is opened, and ``"hold and die once"`` kills itself then, the
+first time. ``"leave twice"`` says that it cannot go on, until two files remember it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,12 @@ def main() -> None:
         write_message(stream, ready)
         try:
             while True:
-                write_message(stream, answer_to(read_message(stream)))
+                request = read_message(stream)
+                if request.body.get("do") == "babble":
+                    stream.write(request.blobs[0])
+                    stream.flush()
+                else:
+                    write_message(stream, answer_to(request))
         except ChannelClosed:
             return
 

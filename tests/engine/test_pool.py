@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -103,6 +104,27 @@ async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works
         with pytest.raises(EngineFailed, match="gave up"):
             await ask(pool, "die")
         assert (await ask(pool, "echo")).body["pid"] in pool.pids
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"no JSON",
+        b"\xff\xfe",
+        b"[]",
+        b'{"blobs": []}',
+        b'{"body": 1, "blobs": []}',
+        b'{"body": {}, "blobs": [-1]}',
+        b'{"body": {}, "blobs": 1}',
+    ],
+)
+async def test_a_worker_that_says_what_is_no_message_is_replaced(said: bytes) -> None:
+    async with running() as pool:
+        before = set(pool.pids)
+        babble = Message({"do": "babble"}, (struct.pack("!I", len(said)) + said,))
+        with pytest.raises(EngineFailed, match="gave up"):
+            await pool.submit(babble)
+        assert (await ask(pool, "echo")).body["pid"] not in before
 
 
 async def test_requests_in_the_queue_survive_a_crash(tmp_path: Path) -> None:
