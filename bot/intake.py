@@ -27,6 +27,9 @@ _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
 """What is said where a command was given no photo, or two."""
 
+NO_PHOTO = "I see no photo in that message: choose one that has a photo."
+"""What is said where a message was chosen that has none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:

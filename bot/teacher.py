@@ -57,10 +57,13 @@ class Teacher:
         reading: Awaitable[Photos],
         identity: str,
         *,
+        preview: bool = True,
         requester: Requester,
         ticket: Ticket | None = None,
     ) -> Taught:
         """Await the photo and have it learnt; the same ``identity`` again changes nothing.
+
+        ``preview`` asks for the photo as it may be shown.
 
         Raises:
             Refusal: there is no acceptable photo, or no index to learn with.
@@ -73,7 +76,7 @@ class Teacher:
                 species.taxon,
                 _FROM_DISCORD,
                 identity=identity,
-                preview=True,
+                preview=preview,
                 requester=requester,
                 ticket=ticket,
             )

@@ -13,7 +13,7 @@ from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
-from bot.intake import ONE_PHOTO, Intake
+from bot.intake import NO_PHOTO, ONE_PHOTO, Intake
 from bot.place_option import PlaceOfPhoto
 from bot.request import fingerprint
 from bot.store import Reply, Store
@@ -70,7 +70,7 @@ def feature(
     ) -> None:
         selection = intake.select(message, embeds=True)
         if not selection:
-            await tell(interaction, "I see no photo in that message: choose one that has a photo.")
+            await tell(interaction, NO_PHOTO)
             return
         await interaction.response.defer(thinking=True)
         asker_id = interaction.user.id

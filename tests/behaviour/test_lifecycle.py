@@ -51,15 +51,17 @@ async def test_changed_commands_are_published_again(
 async def test_what_the_commands_are(world: World) -> None:
     (published,) = publications(world)
     commands = {command["name"]: command for command in published}
-    assert set(commands) == {"identify", "Identify", "gbif", "settings", "teach"}
+    assert set(commands) == {"identify", "Identify", "gbif", "settings", "teach", "Teach"}
     for name in ("identify", "Identify", "gbif"):
         assert commands[name]["contexts"] == [0, 1, 2]
         assert commands[name]["integration_types"] == [0, 1]
-    for name in ("settings", "teach"):
+    for name in ("settings", "teach", "Teach"):
         assert commands[name]["contexts"] == [0]
         assert commands[name]["integration_types"] == [0]
     settings = commands["settings"]
     assert settings["default_member_permissions"] == discord.Permissions(manage_guild=True).value
+    managing = discord.Permissions(manage_messages=True).value
+    assert commands["Teach"]["default_member_permissions"] == managing
 
 
 async def test_the_bot_asks_for_little(world: World) -> None:

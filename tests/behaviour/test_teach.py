@@ -16,7 +16,8 @@ from tests.behaviour.world import JPEG, PNG, PREVIEW, CannedEngine, World, build
 PHOTO = ("IMG_1.jpg", JPEG)
 SPOILERED = ("SPOILER_IMG_1.jpg", JPEG)
 GBIF_OFF = (
-    "looking names up at GBIF is switched off: choose one of those that are offered while you type."
+    "looking names up at GBIF is switched off: choose one of those that `/teach` offers while you"
+    " type."
 )
 PAINTED_LADY = "https://www.gbif.org/species/4299368"
 

@@ -128,6 +128,26 @@ async def test_what_a_moderator_teaches_is_named_and_no_more_once_it_is_undone(
     assert list(buttons(undone)) == ["Remove"]
 
 
+async def test_a_message_is_taught_from_its_menu_and_undone_by_who_posted_it(
+    stage: Stage,
+) -> None:
+    mod, member = stage.sandbox.moderator, stage.sandbox.member
+    posted = await member.post(stage.channel, "what is it?", [PHOTO])
+    asked = await mod.use_message_command("Teach", posted)
+    answered = await mod.submit(asked, {"species": "red dalia"})
+    offered = await answered.answer()
+    (menu,) = [c for row in offered["components"] for c in row["components"] if "options" in c]
+    assert DAHLIA in [option["value"] for option in menu["options"]]
+    await (await mod.select(offered, menu["custom_id"], [DAHLIA])).acknowledged()
+    learnt = await stage.sandbox.wait_for(lambda m: m["id"] == offered["id"] and bool(m["embeds"]))
+    assert card(learnt)["title"] == "Learned: Red Dahlia"
+    assert learnt["attachments"] == []
+    assert DAHLIA in (await stage.named())[0]
+    undone = await stage.press(member, learnt, "Undo")
+    assert card(undone)["title"] == "Forgotten: Red Dahlia"
+    assert not any(DAHLIA in line for line in await stage.named())
+
+
 async def test_a_suggestion_is_accepted_from_its_own_message(stage: Stage) -> None:
     suggested = await stage.teach(stage.sandbox.member)
     assert card(suggested)["title"] == "Suggested: Red Dahlia"

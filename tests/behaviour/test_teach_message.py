@@ -1,0 +1,130 @@
+"""Apps > Teach: a moderator says what the photo of somebody's message shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+import simcord
+
+from engine import EngineFailed
+from tests.behaviour.test_teach import card, labels, mod, moderator
+from tests.behaviour.world import JPEG, PNG, World
+
+__all__ = ["mod"]
+
+PHOTOS = [("IMG_1.jpg", JPEG), ("IMG_2.png", PNG)]
+
+
+async def post(world: World, *photos: tuple[str, bytes]) -> discord.Message:
+    return await world.alice.send(world.channel, "what is this?", attachments=list(photos))
+
+
+async def teach(
+    who: simcord.MemberActor, world: World, message: discord.Message, species: str
+) -> Any:
+    asked = await who.context_menu(world.channel, "Teach", message)
+    assert asked.modal is not None
+    answered = await who.submit_modal(asked, {"species": species})
+    assert answered.response is not None
+    return answered.response
+
+
+def offered(message: Any) -> dict[str, str]:
+    """Return what the menu below a message offers, by its value."""
+    menus = [c for row in message.components for c in row["components"] if "options" in c]
+    return {option["value"]: option["label"] for menu in menus for option in menu["options"]}
+
+
+async def test_the_photo_of_a_message_is_learnt_and_not_shown_again(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    photo = await post(world, *PHOTOS)
+    message = await teach(mod, world, photo, " painted  lady ")
+    assert not message.ephemeral
+    assert card(message).title == "Learned: Painted Lady"
+    assert card(message).description == (
+        f"*Vanessa cardui*\nTaught by {mod.mention} from [this message]({photo.jump_url})."
+        " It is the first photo of this species in the index."
+    )
+    assert (card(message).image.url, message.attachments) == (None, [])
+    assert [photo for photo, _ in world.engine.learnt.values()] == [JPEG]
+
+
+async def test_whoever_posted_it_may_undo_it(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanessa cardui")
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    refused = await bob.click(message, label="Undo")
+    assert refused.response.ephemeral
+    await world.alice.click(message, label="Undo")
+    assert world.engine.learnt == {}
+    assert card(message).title == "Forgotten: Painted Lady"
+
+
+async def test_what_a_misspelt_name_may_mean_is_offered_to_who_typed_it(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    assert "“Vanesa carduii”" in message.content
+    assert "Painted Lady" in offered(message)["Vanessa cardui"]
+    refused = await moderator(world, "another").select(message, ["Vanessa cardui"])
+    assert refused.response.ephemeral
+    assert world.engine.learnt == {}
+    await mod.select(message, ["Vanessa cardui"])
+    assert message.content == ""
+    assert card(message).title == "Learned: Painted Lady"
+    assert labels(message) == ["Undo"]
+    await world.env.advance_time(3600)
+    assert card(message).title == "Learned: Painted Lady", "nobody is late any more"
+
+
+async def test_a_name_like_no_other_is_refused(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "qqqqqqqqqq")
+    assert message.content.startswith("I have no species “qqqqqqqqqq” in my own list")
+    assert labels(message) == ["Remove"]
+
+
+async def test_who_chooses_too_late_is_told_so(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    await world.env.advance_time(14 * 60 + 1)
+    assert message.content.startswith("Nobody chose in time")
+    assert message.components == []
+
+
+async def test_what_goes_wrong_after_the_choice_is_said_in_the_place_of_the_menu(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    world.engine.error = EngineFailed("The index cannot be written: make room.")
+    await mod.select(message, ["Vanessa cardui"])
+    assert message.content == "The index cannot be written: make room."
+    assert labels(message) == ["Remove"]
+
+
+async def test_a_message_without_a_photo_is_refused(world: World, mod: simcord.MemberActor) -> None:
+    text = await world.alice.send(world.channel, "look")
+    result = await mod.context_menu(world.channel, "Teach", text)
+    assert result.ephemeral
+    assert result.response is not None
+    assert "no photo in that message" in result.response.content
+
+
+async def test_who_may_not_manage_messages_is_led_to_the_command(world: World) -> None:
+    commands = await world.env.bot.tree.fetch_commands()
+    (command,) = (command for command in commands if command.name == "Teach")
+    world.guild.set_command_permissions(command, {world.alice: True})
+    result = await world.alice.context_menu(world.channel, "Teach", await post(world, *PHOTOS))
+    assert result.ephemeral
+    assert result.response is not None
+    assert "suggest it with `/teach`" in result.response.content
+
+
+@pytest.mark.parametrize("settings", [{"servers": [123456789012345678]}], indirect=True)
+async def test_a_server_that_may_not_teach_is_told_so(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    result = await mod.context_menu(world.channel, "Teach", await post(world, *PHOTOS))
+    assert result.ephemeral
+    assert result.response is not None
+    assert "may not teach me species" in result.response.content
