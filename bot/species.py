@@ -21,7 +21,7 @@ _NEEDED = ("kingdom", "phylum", "family", "genus")
 """What a species must be placed in, so that answers can fall back on that. Not a class: GBIF's
 salmon has none."""
 
-_OFFERED = "choose one of those that `/teach` offers while you type"
+_OFFERED = "choose one that I offer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

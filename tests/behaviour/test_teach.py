@@ -15,10 +15,7 @@ from tests.behaviour.world import JPEG, PNG, PREVIEW, CannedEngine, World, build
 
 PHOTO = ("IMG_1.jpg", JPEG)
 SPOILERED = ("SPOILER_IMG_1.jpg", JPEG)
-GBIF_OFF = (
-    "looking names up at GBIF is switched off: choose one of those that `/teach` offers while you"
-    " type."
-)
+GBIF_OFF = "looking names up at GBIF is switched off: choose one that I offer."
 PAINTED_LADY = "https://www.gbif.org/species/4299368"
 
 
