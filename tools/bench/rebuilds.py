@@ -13,12 +13,16 @@ import io
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
 
 _NEIGHBOURS = 10
 _WORKERS = 2
 _TINY = 1e-12
 _LOOK_AGAIN_S = 0.01
+_LONGEST_START_S = 120.0
 
 
 class Way(Protocol):
@@ -147,11 +151,12 @@ class TensorFlowPool:
         from concurrent.futures import ProcessPoolExecutor
 
         # Not forked: a fork after TensorFlow has started threads hangs.
+        context = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(
             _WORKERS,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=context,
             initializer=_open_in_worker,
-            initargs=self._open,
+            initargs=(*self._open, context.Barrier(_WORKERS)),
         )
 
     async def identify(self, photo: bytes) -> str:
@@ -161,10 +166,10 @@ class TensorFlowPool:
         return likeliest(numbers, self._names)
 
     async def settle(self) -> None:
-        """Have both workers asked, each of which starts when it is needed."""
+        """Have both workers ready, of which the second starts when the first is at work."""
         loop = asyncio.get_running_loop()
-        asked = [loop.run_in_executor(self._pool, _is_open) for _ in range(4 * _WORKERS)]
-        await asyncio.gather(*asked)
+        met = [loop.run_in_executor(self._pool, _meet) for _ in range(_WORKERS)]
+        await asyncio.gather(*met)
 
     def worker_pids(self) -> Collection[int]:
         """Return the pool's processes."""
@@ -307,15 +312,19 @@ WAYS: dict[str, type[Original | Hobby | TensorFlowPool | Fieldmark]] = {
 }
 
 _network: HubNetwork | None = None
+_all_ready: Barrier | None = None
 
 
-def _open_in_worker(module: str, side: int, width: int) -> None:
-    global _network
-    _network = HubNetwork(module, side, width)
+def _open_in_worker(module: str, side: int, width: int, all_ready: Barrier) -> None:
+    global _network, _all_ready
+    _network, _all_ready = HubNetwork(module, side, width), all_ready
 
 
-def _is_open() -> bool:
-    return _network is not None
+def _meet() -> None:
+    """Wait until each of the pool's workers is here."""
+    if _all_ready is None:
+        raise RuntimeError("This worker was not told of the others.")
+    _all_ready.wait(_LONGEST_START_S)
 
 
 def _ask_in_worker(photo: bytes) -> Any:
