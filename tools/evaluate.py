@@ -123,7 +123,14 @@ def _answers(
     answered, hosted = asyncio.run(_identify(settings, chosen, group, keep))
     report = _report(answered, hosted, _indexed(settings, hosted))
     if other:
-        second, _ = asyncio.run(_identify(other, chosen, group, keep, title=f"With {against}"))
+        title = f"With {against}"
+        second, hosted_then = asyncio.run(_identify(other, chosen, group, keep, title=title))
+        if hosted_then == hosted:
+            computing = ", ".join(sorted(set(hosted.values())))
+            raise EngineError(
+                f"Both runs compute in {computing}, so there is nothing to compare: choose another"
+                " --runtime for the first, or another `precision` under [engine]."
+            )
         report["agreement"] = {"with": against, **agreement(answered, second)}
     return report
 
