@@ -22,7 +22,7 @@ _ACCEPT = f"fieldmark:accept:{_MEMBER}:{_IDENTITY}:(?P<name>.{{1,{LONGEST_NAME}}
 _DECLINE = f"fieldmark:decline:{_MEMBER}"
 
 
-class Lessons(Protocol):
+class LessonAnswers(Protocol):
     """What answers the buttons."""
 
     async def undo(self, interaction: discord.Interaction[Any], button: UndoButton) -> None:
@@ -38,7 +38,7 @@ class Lessons(Protocol):
 class UndoButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_UNDO):
     """Has one photo forgotten, which ``member_id`` gave and which was learnt as ``identity``."""
 
-    lessons: ClassVar[Lessons]
+    lessons: ClassVar[LessonAnswers]
 
     def __init__(self, member_id: int, identity: str) -> None:
         super().__init__(
@@ -70,7 +70,7 @@ class UndoButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], tem
 class AcceptButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_ACCEPT):
     """Learns the photo of its message as the species ``name``, which ``member_id`` suggested."""
 
-    lessons: ClassVar[Lessons]
+    lessons: ClassVar[LessonAnswers]
 
     def __init__(self, member_id: int, identity: str, name: str) -> None:
         super().__init__(
@@ -103,7 +103,7 @@ class AcceptButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], t
 class DeclineButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_DECLINE):
     """Closes a suggestion; ``member_id``, who made it, withdraws it so."""
 
-    lessons: ClassVar[Lessons]
+    lessons: ClassVar[LessonAnswers]
 
     def __init__(self, member_id: int) -> None:
         super().__init__(
@@ -132,7 +132,7 @@ class DeclineButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], 
 
 
 def buttons_of(
-    answering: Lessons,
+    answering: LessonAnswers,
 ) -> tuple[type[UndoButton], type[AcceptButton], type[DeclineButton]]:
     """Make the buttons that ``answering`` answers."""
 
