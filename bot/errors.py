@@ -13,6 +13,8 @@ from engine import EngineError
 
 log = logging.getLogger(__name__)
 
+_UNDELIVERED = "An answer could not be delivered (%s): %s"
+
 
 class Refusal(Exception):
     """A request that cannot be served. ``str(refusal)`` is one sentence that people may see."""
@@ -54,11 +56,21 @@ async def tell(
         if not interaction.response.is_done():
             await interaction.response.send_message(text, ephemeral=True)
         elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-            await interaction.edit_original_response(content=text, embeds=[], view=view)
+            await say_instead(interaction, text, view)
         else:
             await interaction.followup.send(text, ephemeral=True)
     except discord.HTTPException as error:
-        log.warning("An answer could not be delivered (%s): %s", error, text)
+        log.warning(_UNDELIVERED, error, text)
+
+
+async def say_instead(
+    interaction: discord.Interaction[Any], text: str, view: discord.ui.View | None
+) -> None:
+    """Put ``text`` and ``view`` in the place of "thinking...", or of what a button stood below."""
+    try:
+        await interaction.edit_original_response(content=text, embeds=[], view=view)
+    except discord.HTTPException as error:
+        log.warning(_UNDELIVERED, error, text)
 
 
 class Tree(app_commands.CommandTree[Any]):

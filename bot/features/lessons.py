@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import discord
 
 from bot.config import TeachSection
-from bot.errors import Refusal, sentence, tell
+from bot.errors import Refusal, say_instead, sentence, tell
 from bot.features.lesson_buttons import (
     LONGEST_NAME,
     AcceptButton,
@@ -89,8 +89,7 @@ class Lessons:
         selection = self._intake.select(message, embeds=True)
         if not selection:
             raise Refusal(NO_PHOTO)
-        first = replace(selection, attachments=selection.attachments[:1])
-        read = partial(self._intake.read, first)
+        read = partial(self._intake.read, _first_of(selection))
         posted = Posted(link=message.jump_url, author_id=message.author.id)
         await interaction.response.send_modal(SpeciesModal(partial(self._answered, read, posted)))
 
@@ -115,15 +114,15 @@ class Lessons:
     async def _chosen(
         self, read: Read, posted: Posted, interaction: discord.Interaction[Any], name: str
     ) -> None:
+        """Have the photo learnt as the species that was chosen, or say there why not."""
         try:
             await interaction.response.defer()
             species = await self._teacher.finder.find(name)
             await self._learn(interaction, species, read, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             # In the place of the menu, which works no more.
-            await interaction.edit_original_response(
-                content=sentence(error), view=_removable(interaction.user.id)
-            )
+            view = _removable(interaction.user.id)
+            await say_instead(interaction, sentence(error), view)
 
     async def _learn(
         self,
@@ -284,3 +283,16 @@ def _requester(interaction: discord.Interaction[Any]) -> Requester:
 
 def _removable(member_id: int) -> discord.ui.View:
     return discord.ui.View(timeout=None).add_item(RemoveButton(member_id))
+
+
+def _first_of(selection: Selection) -> Selection:
+    """Leave of several photos the first, and say so."""
+    many = len(selection.attachments)
+    if many <= 1:
+        return selection
+    first = selection.attachments[0]
+    return Selection(
+        attachments=(first,),
+        spoiler=first.is_spoiler(),
+        notes=(f"Of the message's {many} photos, the first.",),
+    )

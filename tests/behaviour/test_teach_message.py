@@ -49,6 +49,7 @@ async def test_the_photo_of_a_message_is_learnt_and_not_shown_again(
         " It is the first photo of this species in the index."
     )
     assert (card(message).image.url, message.attachments) == (None, [])
+    assert card(message).footer.text == "Of the message's 2 photos, the first."
     assert [photo for photo, _ in world.engine.learnt.values()] == [JPEG]
 
 

@@ -15,7 +15,7 @@ from bot.features.lesson_buttons import (
     LONGEST_NAME,
     AcceptButton,
     DeclineButton,
-    Lessons,
+    LessonAnswers,
     UndoButton,
     buttons_of,
 )
@@ -87,7 +87,7 @@ def test_a_name_that_is_too_long_makes_no_button() -> None:
 
 
 async def test_a_press_goes_to_who_answers_it() -> None:
-    lessons = create_autospec(Lessons, instance=True)
+    lessons = create_autospec(LessonAnswers, instance=True)
     undo, accept, decline = buttons_of(lessons)
     pressed = undo(1, "A" * 11), accept(1, "A" * 11, "Vanessa cardui"), decline(1)
     for button in pressed:
