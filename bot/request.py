@@ -84,22 +84,11 @@ class Asking:
         return await self._asked_of_reference(message, group or Group.AUTO)
 
     async def _asked_of_reference(self, message: discord.Message, group: Group) -> Request | str:
-        photo_message = await self._referenced(message)
+        photo_message = await answered_by(message)
         selection = self._intake.select(photo_message) if photo_message else Selection()
         if photo_message is None or not selection:
             return _NOT_SEEN
         return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
-
-    async def _referenced(self, message: discord.Message) -> discord.Message | None:
-        reference = message.reference
-        if reference is None or reference.message_id is None:
-            return None
-        if isinstance(reference.resolved, discord.Message):
-            return reference.resolved
-        try:
-            return await message.channel.fetch_message(reference.message_id)
-        except (discord.NotFound, discord.Forbidden):
-            return None
 
     def _addressed(self, message: discord.Message) -> bool:
         """Tell whether ``message`` is for the bot; the ping of a mere reply does not count."""
@@ -121,7 +110,7 @@ class Asking:
         """
         if reply.photo_id == message.id:
             return self._intake.select(message, embeds=reply.request_id is None)
-        photo_message = await self._referenced(message)
+        photo_message = await answered_by(message)
         return (self._intake.select(photo_message) or None) if photo_message else None
 
     def group_now(self, reply: Reply, message: discord.Message) -> Group:
@@ -129,6 +118,34 @@ class Asking:
         if reply.request_id == message.id and self._addressed(message):
             return group_in(message.content) or Group.AUTO
         return reply.group
+
+
+async def photographed(
+    intake: Intake, message: discord.Message
+) -> tuple[discord.Message, Selection]:
+    """Return the message whose photos are meant where ``message`` is chosen, and the photos.
+
+    They are its own, or else those of the message that it answers, as a card or a question does.
+    The selection is empty where neither has any.
+    """
+    selection = intake.select(message, embeds=True)
+    answered = None if selection else await answered_by(message)
+    if answered is None:
+        return message, selection
+    return answered, intake.select(answered, embeds=True)
+
+
+async def answered_by(message: discord.Message) -> discord.Message | None:
+    """Return the message that ``message`` answers, if it does and that can be read."""
+    reference = message.reference
+    if reference is None or reference.message_id is None:
+        return None
+    if isinstance(reference.resolved, discord.Message):
+        return reference.resolved
+    try:
+        return await message.channel.fetch_message(reference.message_id)
+    except (discord.NotFound, discord.Forbidden):
+        return None
 
 
 def _channel_ids(channel: Any) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
 from bot.intake import NO_PHOTO, ONE_PHOTO, Intake
 from bot.place_option import PlaceOfPhoto
-from bot.request import fingerprint
+from bot.request import fingerprint, photographed
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
 from engine import Group, Requester
@@ -68,7 +68,7 @@ def feature(
     async def identify_message(
         interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
-        selection = intake.select(message, embeds=True)
+        message, selection = await photographed(intake, message)
         if not selection:
             await tell(interaction, NO_PHOTO)
             return

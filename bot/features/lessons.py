@@ -24,6 +24,7 @@ from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
 from bot.features.remove import RemoveButton
 from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
+from bot.request import photographed
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
@@ -78,15 +79,16 @@ class Lessons:
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask a moderator what the photo of somebody's message shows, and have it learnt.
 
-        Of several photos that is the first. The card leads to the message and shows no copy of
-        the photo, and whoever posted that may have it forgotten.
+        Of several photos that is the first, and of a card those of the message that it answers.
+        The new card leads to the message and shows no copy of the photo, and whoever posted that
+        may have it forgotten.
         """
         if not moderates(interaction):
             raise Refusal(
                 "Only who may manage messages here can teach me from a message: suggest it with"
                 " `/teach`."
             )
-        selection = self._intake.select(message, embeds=True)
+        message, selection = await photographed(self._intake, message)
         if not selection:
             raise Refusal(NO_PHOTO)
         read = partial(self._intake.read, _first_of(selection))

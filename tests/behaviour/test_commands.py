@@ -144,6 +144,18 @@ async def test_the_menu_of_a_message_without_a_photo_says_so(world: World) -> No
     assert "no photo in that message" in result.response.content
 
 
+async def test_the_menu_of_an_answer_identifies_the_photo_that_it_answers(world: World) -> None:
+    mention = f"<@{world.env.bot.user.id}>"
+    photo = await world.alice.send(world.channel, mention, attachments=[PHOTO])
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    question = await bob.send(world.channel, "which robin?", reply_to=photo)
+    for message in (question, world.answers[0]):
+        result = await bob.context_menu(world.channel, "Identify", message)
+        assert result.response is not None
+        (embed,) = result.response.embeds
+        assert f"[Go to the photo]({photo.jump_url})" in (embed.description or "")
+
+
 async def test_the_menu_takes_the_picture_of_a_links_preview(world: World) -> None:
     world.web.pages["https://example.org/og.png"] = PNG
     hook = world.guild.create_webhook(world.channel)

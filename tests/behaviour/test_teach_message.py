@@ -53,6 +53,19 @@ async def test_the_photo_of_a_message_is_learnt_and_not_shown_again(
     assert [photo for photo, _ in world.engine.learnt.values()] == [JPEG]
 
 
+async def test_a_card_is_corrected_by_its_own_menu(world: World, mod: simcord.MemberActor) -> None:
+    photo = await world.alice.send(
+        world.channel, f"{world.env.bot.user.mention} what is this?", attachments=PHOTOS[:1]
+    )
+    (answer,) = world.answers
+    assert card(answer).title == "European robin"
+    message = await teach(mod, world, answer, "Vanessa cardui")
+    assert f"from [this message]({photo.jump_url})" in (card(message).description or "")
+    assert [photo for photo, _ in world.engine.learnt.values()] == [JPEG]
+    await world.alice.click(message, label="Undo")
+    assert world.engine.learnt == {}
+
+
 async def test_whoever_posted_it_may_undo_it(world: World, mod: simcord.MemberActor) -> None:
     message = await teach(mod, world, await post(world, *PHOTOS), "Vanessa cardui")
     bob = world.guild.add_member(world.env.create_user("bob"))

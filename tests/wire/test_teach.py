@@ -148,6 +148,19 @@ async def test_a_message_is_taught_from_its_menu_and_undone_by_who_posted_it(
     assert not any(DAHLIA in line for line in await stage.named())
 
 
+async def test_a_card_is_corrected_from_its_own_menu(stage: Stage) -> None:
+    mod, member = stage.sandbox.moderator, stage.sandbox.member
+    posted = await member.post(stage.channel, f"{stage.sandbox.mention} plant", [PHOTO])
+    answer = await stage.sandbox.wait_for(
+        lambda m: (m.get("message_reference") or {}).get("message_id") == posted["id"]
+    )
+    asked = await mod.use_message_command("Teach", answer)
+    learnt = await (await mod.submit(asked, {"species": DAHLIA})).answer()
+    assert card(learnt)["title"] == "Learned: Red Dahlia"
+    assert f"/{posted['id']})" in card(learnt)["description"]
+    await stage.press(mod, learnt, "Undo")
+
+
 async def test_a_suggestion_is_accepted_from_its_own_message(stage: Stage) -> None:
     suggested = await stage.teach(stage.sandbox.member)
     assert card(suggested)["title"] == "Suggested: Red Dahlia"
