@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from engine.batch import Batch
 from engine.contracts import Group, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
-from engine.groups import group_of
 from engine.index import Findings, SpeciesIndex
 from engine.index_manifest import read_manifest
+from engine.index_species import IndexSpecies
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
@@ -23,6 +23,7 @@ from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
 from engine.starter import STARTER, check_may_grow, forget_in_earlier_copies
+from engine.taxa import TaxonTable, differ
 from engine.vote import vote
 
 _REFERENCES_OF_A_TAXON = 3
@@ -64,11 +65,7 @@ class GenericClassifier:
     def __init__(self, embedder: Embedder, index: SpeciesIndex | ShardedIndex) -> None:
         self.embedder = embedder
         self.index = index
-        # Worked out once for each generation: 10,000 lineages take longer than the vote.
-        self._groups_of: SpeciesIndex | ShardedIndex | None = None
-        self._groups: NDArray[np.str_] = np.array([], str)
-        self._held_by: SpeciesIndex | ShardedIndex | None = None
-        self._held: frozenset[Taxon] = frozenset()
+        self._species_of: tuple[SpeciesIndex | ShardedIndex, IndexSpecies] | None = None
 
     @classmethod
     def open(
@@ -169,16 +166,23 @@ class GenericClassifier:
         ``group`` restricts the answer to taxa of that group; auto and generic do not.
         """
         found = self._find(self.embedder.embed(batch))
-        index = self.index
-        said = vote(found.evidence, index.vote_settings, among=self._of_group(group))
-        names = [index.taxa[position] for position in said.taxa]
+        species, settings = self._species(), self.index.vote_settings
+        said = vote(found.evidence, settings, among=species.of_group(group))
+        probabilities: dict[Taxon, float] = {}
+        distances: dict[Taxon, float] = {}
+        for position, probability, distance in zip(
+            said.taxa, said.probabilities.tolist(), said.distances.tolist(), strict=True
+        ):
+            taxon = species.taxa[position]
+            probabilities[taxon] = probabilities.get(taxon, 0.0) + probability
+            distances[taxon] = min(distance, distances.get(taxon, distance))
         return IndexAnswer(
             info=self.info,
-            probabilities=dict(zip(names, said.probabilities.tolist(), strict=True)),
-            references=self._references(found, said.rows.tolist()),
-            distances=dict(zip(names, said.distances.tolist(), strict=True)),
-            curve=index.vote_settings.nearness_curve,
-            held=self._species(),
+            probabilities=probabilities,
+            references=self._references(found, said.rows.tolist(), species),
+            distances=distances,
+            curve=settings.nearness_curve,
+            held=species.held,
             known=said.known,
             notes=found.notes,
         )
@@ -189,8 +193,8 @@ class GenericClassifier:
             own
             for own in self.index.taxa
             if own.scientific_name == taxon.scientific_name
-            and not _differ(own.gbif_key, taxon.gbif_key)
-            and not _differ(own.ancestor("kingdom"), taxon.ancestor("kingdom"))
+            and not differ(own.gbif_key, taxon.gbif_key)
+            and not differ(own.ancestor("kingdom"), taxon.ancestor("kingdom"))
         ]
         return named_like(namesakes[0], taxon) if len(namesakes) == 1 else taxon
 
@@ -211,28 +215,21 @@ class GenericClassifier:
         return find(self.index, features)
 
     def _references(
-        self, found: Findings, rows: Sequence[int]
+        self, found: Findings, rows: Sequence[int], species: IndexSpecies
     ) -> dict[Taxon, tuple[ReferencePhoto, ...]]:
-        # What a photo shows as the index names it: its segment may lack the taxon's English name.
+        # What a photo shows as it is called now: its segment may lack the taxon's English name.
         evidence = found.evidence
         shown = dict(
             zip(evidence.rows.ravel().tolist(), evidence.taxa.ravel().tolist(), strict=True)
         )
-        return _by_taxon((self.index.taxa[shown[row]] for row in rows), found.references(rows))
+        return _by_taxon((species.taxa[shown[row]] for row in rows), found.references(rows))
 
-    def _species(self) -> frozenset[Taxon]:
-        if self._held_by is not self.index:
-            self._held_by, self._held = self.index, frozenset(self.index.taxa)
-        return self._held
-
-    def _of_group(self, group: Group) -> NDArray[np.bool_] | None:
-        """Mark the index's taxa that are of ``group``; None is for all of them."""
-        if group in (Group.AUTO, Group.GENERIC):
-            return None
-        if self._groups_of is not self.index:
-            self._groups_of = self.index
-            self._groups = np.array([group_of(taxon).value for taxon in self.index.taxa], str)
-        return np.asarray(self._groups == group.value, bool)
+    def _species(self) -> IndexSpecies:
+        """Return the index's species, looked up once for each generation."""
+        if self._species_of is None or self._species_of[0] is not self.index:
+            species = IndexSpecies.of(self.index.taxa, TaxonTable.load())
+            self._species_of = self.index, species
+        return self._species_of[1]
 
 
 def find(index: SpeciesIndex | ShardedIndex, features: NDArray[np.float32]) -> Findings:
@@ -245,11 +242,6 @@ def find(index: SpeciesIndex | ShardedIndex, features: NDArray[np.float32]) -> F
     found = index.find(index.projection.apply(features))
     distinctness = index.projection.distinctness(features)
     return replace(found, evidence=replace(found.evidence, distinctness=distinctness))
-
-
-def _differ(one: object, other: object) -> bool:
-    """Tell whether both are known, and not the same."""
-    return None not in (one, other) and one != other
 
 
 def _by_taxon(

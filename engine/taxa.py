@@ -49,6 +49,7 @@ class TaxonTable:
     def __init__(self, rows: TaxonRows) -> None:
         self._taxa = rows
         self._labels: dict[str, tuple[Taxon | None, ...]] = {}
+        self._own: dict[Taxon, Taxon] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -96,6 +97,22 @@ class TaxonTable:
     def by_gbif_key(self, key: int) -> Taxon | None:
         """Return the taxon with the integer GBIF backbone key ``key``, if it is here."""
         return self._by_gbif_key.get(key)
+
+    def own(self, taxon: Taxon) -> Taxon:
+        """Return this table's entry of ``taxon``, whoever made that, and whenever.
+
+        That is the only one of its scientific name that is not known to have another key or to be
+        of another kingdom; where there is none, or several, ``taxon`` is returned as it is.
+        """
+        if taxon not in self._own:
+            namesakes = [
+                ours
+                for ours in self._taxa.called(taxon.scientific_name)
+                if not differ(ours.gbif_key, taxon.gbif_key)
+                and not differ(ours.ancestor("kingdom"), taxon.ancestor("kingdom"))
+            ]
+            self._own[taxon] = namesakes[0] if len(namesakes) == 1 else taxon
+        return self._own[taxon]
 
     def inat_taxon_id(self, taxon: Taxon) -> int | None:
         """Return iNaturalist's id of ``taxon``, a taxon of this table, if it is known here."""
@@ -207,6 +224,11 @@ class TaxonTable:
                     yield row, "en", name
             for language, name in self._vernacular.of(taxon.scientific_name):
                 yield row, language, name
+
+
+def differ(one: object, other: object) -> bool:
+    """Tell whether both are known, and not the same."""
+    return None not in (one, other) and one != other
 
 
 @cache

@@ -112,6 +112,18 @@ class TaxonRows:
                 return None
         return self[int(row)] if row else None
 
+    def called(self, scientific_name: str) -> tuple[Taxon, ...]:
+        """Return the taxa of exactly this scientific name."""
+        return tuple(self[row] for row in self._called.get(scientific_name, ()))
+
+    @cached_property
+    def _called(self) -> dict[str, list[int]]:
+        """The rows of each scientific name."""
+        rows: dict[str, list[int]] = {}
+        for row, line in enumerate(self._lines):
+            rows.setdefault(line.split("\t", 3)[2], []).append(row)
+        return rows
+
     @cached_property
     def _children(self) -> dict[tuple[str, str, str], str]:
         """The row of each higher taxon by its parent's, its rank and its name."""

@@ -218,8 +218,8 @@ def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, T
     if not {"index", STARTER} & hosted.keys():
         return {}
     folder = starter_index(settings) if STARTER in hosted else settings.index_folder
-    index = SpeciesIndex.open(folder, touch=False)
-    return {taxon.scientific_name: taxon for taxon in index.taxa}
+    index, table = SpeciesIndex.open(folder, touch=False), TaxonTable.load()
+    return {taxon.scientific_name: table.own(taxon) for taxon in index.taxa}
 
 
 def _is_known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,11 @@ import pytest_asyncio
 from PIL import Image
 
 from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected, Taxon
+from engine.batch import Batch
+from engine.decode import decode
+from engine.embedder import open_embedder
 from engine.generic import find
-from engine.index import SpeciesIndex
+from engine.index import Reference, SpeciesIndex
 from engine.index_writer import IndexWriter
 from engine.projection import fit_projection
 from engine.vote import VoteSettings
@@ -132,6 +135,33 @@ async def test_photos_from_before_and_after_a_species_got_its_name_are_of_one_sp
     assert {photo.url for photo in answer.candidates[0].references} == {
         f"https://example.org/{seed}" for seed in range(3)
     }
+
+
+async def test_what_an_index_kept_under_an_older_entry_is_the_tables_species(
+    hub_modules: HubModules, tmp_path: Path
+) -> None:
+    fox = taxon("Vulpes vulpes")
+    settings = make(tmp_path, hub_modules)
+    embedder = open_embedder("colours", settings)
+    older = replace(fox, gbif_key=None, col_key=None, vernacular_name="Fox", lineage=())
+    photos = [decode(picture(LOOKS["Vulpes vulpes"], 60 + seed)) for seed in range(3)]
+    url = "https://example.org/older"
+    IndexWriter(tmp_path / "index").add(
+        SpeciesIndex.open(tmp_path / "index").projection.apply(embedder.embed(Batch(photos))),
+        [
+            Reference(taxon=older, **asdict(replace(CREDIT, url=url)), identity=f"older {number}")
+            for number in range(len(photos))
+        ],
+    )
+    assert len(SpeciesIndex.open(tmp_path / "index").taxa) == len(LOOKS) + 1
+    async with Engine(settings) as engine:
+        for seed in range(60, 63):
+            answer = await engine.identify([picture(LOOKS["Vulpes vulpes"], seed)], Group.GENERIC)
+            named = [candidate.taxon for candidate in answer.candidates]
+            assert named[0] == fox
+            assert len({taxon.scientific_name for taxon in named}) == len(named)
+            assert url in {photo.url for photo in answer.candidates[0].references}
+            assert sum(answer.if_known.values()) <= 1 + 1e-9
 
 
 async def test_the_same_photo_is_learnt_once(engine: Engine) -> None:
