@@ -23,7 +23,7 @@ from engine.settings import EngineSettings
 from engine.shard import OtherManifest
 from engine.sharded_index import ShardedIndex, Shards
 from engine.starter import STARTER, check_may_grow, forget_in_earlier_copies
-from engine.taxa import TaxonTable, differ
+from engine.taxa import TaxonTable, same
 from engine.vote import vote
 
 _REFERENCES_OF_A_TAXON = 3
@@ -192,9 +192,7 @@ class GenericClassifier:
         namesakes = [
             own
             for own in self.index.taxa
-            if own.scientific_name == taxon.scientific_name
-            and not differ(own.gbif_key, taxon.gbif_key)
-            and not differ(own.ancestor("kingdom"), taxon.ancestor("kingdom"))
+            if own.scientific_name == taxon.scientific_name and same(own, taxon)
         ]
         return named_like(namesakes[0], taxon) if len(namesakes) == 1 else taxon
 

@@ -7,16 +7,17 @@ have the same species twice beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import Group, Taxon
 from engine.groups import group_of
-from engine.taxa import TaxonTable
+from engine.taxa import TaxonTable, same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,16 @@ class IndexSpecies:
 
     @classmethod
     def of(cls, taxa: Sequence[Taxon], table: TaxonTable) -> IndexSpecies:
-        """Look up an index's own taxa; those that the table lacks stay as they are."""
-        return cls(taxa=tuple(table.own(taxon) for taxon in taxa))
+        """Look up an index's own taxa.
+
+        Of those that the table lacks, one of which more was said with later photos, its key or
+        where it belongs, is called by that with all.
+        """
+        named = [table.own(taxon) for taxon in taxa]
+        namesakes: dict[str, list[Taxon]] = {}
+        for taxon in named:
+            namesakes.setdefault(taxon.scientific_name, []).append(taxon)
+        return cls(taxa=tuple(_best_known(taxon, namesakes) for taxon in named))
 
     @cached_property
     def held(self) -> frozenset[Taxon]:
@@ -48,3 +57,15 @@ class IndexSpecies:
         if group in (Group.AUTO, Group.GENERIC):
             return None
         return np.asarray(self._groups == group.value, bool)
+
+
+def _best_known(taxon: Taxon, namesakes: Mapping[str, Sequence[Taxon]]) -> Taxon:
+    """Return the one of its namesakes that most is known of, if all may be the same species."""
+    ours = namesakes[taxon.scientific_name]
+    if len(ours) == 1 or not all(same(one, other) for one, other in combinations(ours, 2)):
+        return taxon
+    return max(ours, key=_known_of)
+
+
+def _known_of(taxon: Taxon) -> tuple[bool, int, bool]:
+    return taxon.gbif_key is not None, len(taxon.lineage), taxon.vernacular_name is not None

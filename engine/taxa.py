@@ -106,10 +106,7 @@ class TaxonTable:
         """
         if taxon not in self._own:
             namesakes = [
-                ours
-                for ours in self._taxa.called(taxon.scientific_name)
-                if not differ(ours.gbif_key, taxon.gbif_key)
-                and not differ(ours.ancestor("kingdom"), taxon.ancestor("kingdom"))
+                ours for ours in self._taxa.called(taxon.scientific_name) if same(ours, taxon)
             ]
             self._own[taxon] = namesakes[0] if len(namesakes) == 1 else taxon
         return self._own[taxon]
@@ -226,9 +223,16 @@ class TaxonTable:
                 yield row, language, name
 
 
-def differ(one: object, other: object) -> bool:
-    """Tell whether both are known, and not the same."""
-    return None not in (one, other) and one != other
+def same(one: Taxon, other: Taxon) -> bool:
+    """Tell whether two taxa of one scientific name may be the same, as far as both are known.
+
+    They are not if they have two keys, or are of two kingdoms.
+    """
+    known = (
+        (one.gbif_key, other.gbif_key),
+        (one.ancestor("kingdom"), other.ancestor("kingdom")),
+    )
+    return all(None in pair or pair[0] == pair[1] for pair in known)
 
 
 @cache

@@ -197,6 +197,32 @@ def test_a_manifest_names_in_english_what_the_table_lacks(tmp_path: Path, taxa: 
     assert names == ["Great Tit", "Newly Found Bird", None, None]
 
 
+def test_a_manifest_places_what_the_table_lacks(tmp_path: Path, taxa: TaxonTable) -> None:
+    crab = {"kingdom": "Animalia", "class": "Malacostraca", "family": "Novidae", "gbif_key": "7"}
+    nothing = dict.fromkeys(crab, "")
+    rows = [
+        manifest("0.jpg", "Novus cancer", **nothing, group="other"),
+        manifest("1.jpg", "Novus cancer", **crab, group="other", split="test"),
+        manifest("2.jpg", "Parus major", **nothing),
+        manifest("3.jpg", "Nova avis", **{**nothing, "gbif_key": "seven", "family": " Avidae "}),
+    ]
+    for number, row in enumerate(rows):
+        put(tmp_path, row["path"], jpeg(number))
+    write_csv(tmp_path / "MANIFEST.csv", rows)
+    photos = list(open_source("folder", path=tmp_path, split="train", taxa=taxa).photos(set()))
+    novus, tit, avis = (photo.taxon for photo in photos)
+    assert [(a.rank, a.name) for a in novus.lineage] == [
+        ("kingdom", "Animalia"),
+        ("class", "Malacostraca"),
+        ("family", "Novidae"),
+        ("genus", "Novus"),
+    ]
+    assert novus.gbif_key == 7
+    assert tit == taxa.named("Parus major")[0]
+    assert (avis.ancestor("family"), avis.ancestor("class")) == ("Avidae", "Aves")
+    assert avis.gbif_key is None
+
+
 def test_a_species_has_one_english_name_in_all_splits(tmp_path: Path, taxa: TaxonTable) -> None:
     names = called(
         tmp_path,

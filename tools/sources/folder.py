@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Container, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,10 @@ _INSIDE = {
 }
 """What a manifest's group says of a species that the taxon table does not have."""
 
+_PLACING = ("kingdom", "phylum", "class", "order", "family")
+"""Columns of a manifest that say where a species belongs that the taxon table does not have."""
+
+_KEY = re.compile(r"[1-9][0-9]{0,9}")
 _LABEL_SETS = {"bird": "birds", "insect": "insects", "plant": "plants"}
 
 
@@ -56,8 +61,9 @@ class FolderSource(Source):
     Without a manifest, the folder that a photo lies in is named for its species, with
     underscores or spaces (``Genus_species``, ``Genus_species_subspecies``,
     ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
-    file, named by its path from there. With a manifest, ``split`` chooses among its rows, and
-    its column ``common_name``, if it has one, names in English what the taxon table lacks.
+    file, named by its path from there. With a manifest, ``split`` chooses among its rows, and of
+    what the taxon table lacks its columns ``common_name``, ``kingdom`` to ``family`` and
+    ``gbif_key``, those that it has, say the English name, the lineage and the key.
     """
 
     def __init__(self, path: Path, *, taxa: TaxonTable, split: str | None = None) -> None:
@@ -161,12 +167,29 @@ def _read_manifest(root: Path, split: str | None, taxa: TaxonTable) -> list[_Lis
         splits = ", ".join(sorted({row["split"] for row in rows})) or "none"
         raise SourceError(f"{path} has no photos of the split {split!r}; it has: {splits}.")
     # Of all splits, so that a species is one taxon in each of them.
-    called = english_names(rows)
-    return [_listed(root, row, taxa, called) for row in once.values()]
+    called, placed = english_names(rows), _placed(rows)
+    return [_listed(root, row, taxa, called, placed) for row in once.values()]
+
+
+def _placed(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return what is said of where each species belongs, and its key; the first word counts."""
+    placed: dict[str, dict[str, str]] = {}
+    for row in rows:
+        about = placed.setdefault(row["scientific_name"], {})
+        for column in (*_PLACING, "gbif_key"):
+            if said := row.get(column, "").strip():
+                about.setdefault(column, said)
+        for rank, name in _INSIDE.get(row.get("group", ""), {}).items():
+            about.setdefault(rank, name)
+    return placed
 
 
 def _listed(
-    root: Path, row: dict[str, str], taxa: TaxonTable, called: Mapping[str, str]
+    root: Path,
+    row: dict[str, str],
+    taxa: TaxonTable,
+    called: Mapping[str, str],
+    placed: Mapping[str, Mapping[str, str]],
 ) -> _Listed:
     path = Path(os.path.normpath(root / row["path"]))
     if not path.is_relative_to(os.path.normpath(root)):
@@ -174,14 +197,17 @@ def _listed(
     name = scientific_name_of(row["scientific_name"])
     if name is None:
         return _Listed(path=path, reason="no species is named")
+    about = placed[row["scientific_name"]]
+    key = about.get("gbif_key", "")
     return _Listed(
         path=path,
         taxon=_label(row, taxa)
         or find_taxon(
             taxa,
             name,
-            ancestors=_INSIDE.get(row.get("group", "")),
+            ancestors={rank: about[rank] for rank in _PLACING if rank in about},
             vernacular_name=called.get(name),
+            gbif_key=int(key) if _KEY.fullmatch(key) else None,
         ),
         licence=row.get("licence") or NOT_STATED,
         attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
