@@ -37,7 +37,7 @@ class IndexSpecies:
         Of those that the table lacks, one of which more was said with later photos, its key or
         where it belongs, is called by that with all.
         """
-        named = [table.own(taxon) for taxon in taxa]
+        named = [table.entry_of(taxon) or taxon for taxon in taxa]
         namesakes: dict[str, list[Taxon]] = {}
         for taxon in named:
             namesakes.setdefault(taxon.scientific_name, []).append(taxon)

@@ -49,7 +49,7 @@ class TaxonTable:
     def __init__(self, rows: TaxonRows) -> None:
         self._taxa = rows
         self._labels: dict[str, tuple[Taxon | None, ...]] = {}
-        self._own: dict[Taxon, Taxon] = {}
+        self._entries: dict[Taxon, Taxon | None] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -98,18 +98,18 @@ class TaxonTable:
         """Return the taxon with the integer GBIF backbone key ``key``, if it is here."""
         return self._by_gbif_key.get(key)
 
-    def own(self, taxon: Taxon) -> Taxon:
+    def entry_of(self, taxon: Taxon) -> Taxon | None:
         """Return this table's entry of ``taxon``, whoever made that, and whenever.
 
         That is the only one of its scientific name that is not known to have another key or to be
-        of another kingdom; where there is none, or several, ``taxon`` is returned as it is.
+        of another kingdom; None where there is none, or several.
         """
-        if taxon not in self._own:
+        if taxon not in self._entries:
             namesakes = [
                 ours for ours in self._taxa.called(taxon.scientific_name) if same(ours, taxon)
             ]
-            self._own[taxon] = namesakes[0] if len(namesakes) == 1 else taxon
-        return self._own[taxon]
+            self._entries[taxon] = namesakes[0] if len(namesakes) == 1 else None
+        return self._entries[taxon]
 
     def inat_taxon_id(self, taxon: Taxon) -> int | None:
         """Return iNaturalist's id of ``taxon``, a taxon of this table, if it is known here."""

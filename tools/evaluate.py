@@ -219,7 +219,7 @@ def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, T
         return {}
     folder = starter_index(settings) if STARTER in hosted else settings.index_folder
     index, table = SpeciesIndex.open(folder, touch=False), TaxonTable.load()
-    return {taxon.scientific_name: table.own(taxon) for taxon in index.taxa}
+    return {taxon.scientific_name: table.entry_of(taxon) or taxon for taxon in index.taxa}
 
 
 def _is_known(

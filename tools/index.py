@@ -24,6 +24,7 @@ from tools.index_fit import Recipe
 from tools.index_growth import WORK, Growth, cores, grow, note
 from tools.index_source import (
     AnnotationsOption,
+    AskGbifOption,
     ContactOption,
     CountryOption,
     FromOption,
@@ -86,6 +87,7 @@ def build(
     country: CountryOption = None,
     per_species: PerSpeciesOption = 50,
     contact: ContactOption = "",
+    ask_gbif: AskGbifOption = False,
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -107,6 +109,7 @@ def build(
             country=country,
             per_species=per_species,
             contact=contact,
+            ask_gbif=ask_gbif,
         )
         if unlabelled is not None:
             list_unlabelled(unlabelled)  # to say now, not after hours, that there is none
@@ -128,6 +131,7 @@ def add(
     country: CountryOption = None,
     per_species: PerSpeciesOption = 50,
     contact: ContactOption = "",
+    ask_gbif: AskGbifOption = False,
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -144,6 +148,7 @@ def add(
             country=country,
             per_species=per_species,
             contact=contact,
+            ask_gbif=ask_gbif,
         )
         network = open_embedder_of(manifest, engine_settings(models, home))
         growth = grow(index, network, kind, options, None)

@@ -249,7 +249,7 @@ def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
     names = {
         reference.taxon.scientific_name
         for reference in spool.references()
-        if reference.taxon not in taxa.named(reference.taxon.scientific_name)
+        if reference.taxon.gbif_key is None and taxa.entry_of(reference.taxon) is None
     }
     if names:
         named = sorted(names)[:_NAMES_LISTED]

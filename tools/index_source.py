@@ -10,6 +10,7 @@ import typer
 
 from engine import TaxonTable
 from tools.sources import Progress, Source, open_source
+from tools.sources.placing import AskGbif
 
 
 class SourceKind(StrEnum):
@@ -54,7 +55,14 @@ PerSpeciesOption = Annotated[
     int, typer.Option(help="inat-open-data, gbif: most photos of a species.", min=1)
 ]
 ContactOption = Annotated[
-    str, typer.Option(help="inat-open-data, gbif: whom the servers' keepers may write to.")
+    str,
+    typer.Option(help="inat-open-data, gbif, --ask-gbif: whom the servers' keepers may write to."),
+]
+AskGbifOption = Annotated[
+    bool,
+    typer.Option(
+        "--ask-gbif", help="folder: ask GBIF where species belong that the taxon table lacks."
+    ),
 ]
 
 
@@ -73,6 +81,7 @@ def source_options(
     country: str | None,
     per_species: int,
     contact: str,
+    ask_gbif: bool,
 ) -> dict[str, Any]:
     """Return what ``open_source`` takes for this ``kind``, in values that JSON can hold.
 
@@ -80,12 +89,14 @@ def source_options(
         SourceMissing: something that the kind needs is not given, or cannot be read.
     """
     names = _read_names(species) if species else None
+    if ask_gbif and kind is not SourceKind.FOLDER:
+        raise SourceMissing("--ask-gbif is for --from folder: the others say it themselves.")
     if kind in (SourceKind.FOLDER, SourceKind.INAT2021):
         if place is None:
             raise SourceMissing(f"Say which folder: `--from {kind.value} FOLDER`.")
         path = str(Path(place).resolve())
         if kind is SourceKind.FOLDER:
-            return {"path": path, "split": split}
+            return {"path": path, "split": split, **({"contact": contact} if ask_gbif else {})}
         return {"path": path, "annotations": str(annotations.resolve()) if annotations else None}
     common = {"species": names, "per_species": per_species, "contact": contact}
     if kind is SourceKind.GBIF:
@@ -107,6 +118,8 @@ def open_chosen(
     """
     paths = {name: Path(options[name]) for name in ("path", "annotations") if options.get(name)}
     options = {**options, **paths}
+    if kind is SourceKind.FOLDER and "contact" in options:
+        options["asking"] = AskGbif(contact=options.pop("contact"))
     if kind in (SourceKind.INAT_OPEN_DATA, SourceKind.GBIF):
         options |= {"work": work, "progress": progress}
     return open_source(kind.value, taxa=taxa, **options)

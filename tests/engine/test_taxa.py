@@ -279,7 +279,7 @@ def test_what_was_made_of_an_older_table_is_this_tables_own(table: TaxonTable) -
     (tit,) = table.named("Parus major")
     older = replace(tit, gbif_key=None, col_key=None, vernacular_name=None)
     for taxon in (tit, older, replace(older, lineage=()), replace(tit, lineage=tit.lineage[:1])):
-        assert table.own(taxon) is tit
+        assert table.entry_of(taxon) is tit
 
 
 def test_another_taxon_of_the_same_name_is_not_this_tables_own(table: TaxonTable) -> None:
@@ -287,13 +287,13 @@ def test_another_taxon_of_the_same_name_is_not_this_tables_own(table: TaxonTable
     plant = replace(tit, gbif_key=None, lineage=(Ancestor("kingdom", "Plantae"),))
     unheard_of = replace(tit, scientific_name="Parus imaginarius")
     for taxon in (replace(tit, gbif_key=1), plant, unheard_of):
-        assert table.own(taxon) is taxon
+        assert table.entry_of(taxon) is None
     homonyms = [taxon for taxon in table.named("Morus") if taxon.scientific_name == "Morus"]
     assert len(homonyms) == 2
     for homonym in homonyms:
-        assert table.own(replace(homonym, vernacular_name="Any")) is homonym
+        assert table.entry_of(replace(homonym, vernacular_name="Any")) is homonym
     either = replace(homonyms[0], gbif_key=None, lineage=())
-    assert table.own(either) is either
+    assert table.entry_of(either) is None
 
 
 TYPED = st.text(max_size=40) | st.text(alphabet="abeiorst -x'", max_size=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from engine.batch import Batch
 from engine.decode import Photo
 from engine.index import SpeciesIndex
 from engine.vote import VoteSettings
+from tests.tools.gbif_matches import match, serving
 from tools.index import index_app
+from tools.sources.placing import AskGbif
 
 IDENTITY = "tiny@0123456789ab/24/f32"
 COLOURS = {
@@ -264,6 +267,30 @@ def test_undecodable_photos_and_unknown_names_are_listed(
     assert "The network gives no features for it." in result.stderr
     assert "Not in the taxon table, so known by name alone: Noctua novella." in result.stderr
     assert names(SpeciesIndex.open(tmp_path / "index"))["Noctua novella"] == 3
+
+
+def test_gbif_places_what_the_table_lacks_where_asked(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(photos, "Noctua_novella", 3)
+    with serving() as gbif:
+        gbif.answers = {"Noctua novella": [match("7", "Noctua novella", family="Noctuidae")]}
+        monkeypatch.setattr("tools.index_source.AskGbif", partial(AskGbif, api=gbif.url))
+        result = build(tmp_path / "index", photos, "--ask-gbif", "--contact", "me@example.org")
+        assert result.exit_code == 0, result.output
+        assert gbif.names_asked() == ["Noctua novella"]
+        assert "me@example.org" in gbif.agents[0]
+    assert "GBIF placed 1 of 1 species" in result.stderr
+    assert "known by name alone" not in result.stderr
+    (moth,) = (t for t in SpeciesIndex.open(tmp_path / "index").taxa if t.gbif_key == 7)
+    assert (moth.scientific_name, moth.ancestor("family")) == ("Noctua novella", "Noctuidae")
+
+
+def test_gbif_is_asked_about_folders_alone(tmp_path: Path, embedder: TinyEmbedder) -> None:
+    result = run("build", tmp_path / "index", "--from", "gbif", "--taxon", "Aves", "--embedder",
+                 "tiny", "--ask-gbif")  # fmt: skip
+    assert result.exit_code == 2
+    assert "--ask-gbif is for --from folder" in result.stderr
 
 
 def test_a_folder_without_usable_photos_makes_no_index(

@@ -7,13 +7,14 @@ import hashlib
 import os
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import Taxon, TaxonTable
 from engine.photo_files import photo_files
 from tools.sources.english_names import english_names
 from tools.sources.names import find_taxon, scientific_name_of
+from tools.sources.placing import AskGbif, place
 from tools.sources.source import (
     MAX_PHOTO_BYTES,
     PhotoSkipped,
@@ -63,14 +64,23 @@ class FolderSource(Source):
     ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
     file, named by its path from there. With a manifest, ``split`` chooses among its rows, and of
     what the taxon table lacks its columns ``common_name``, ``kingdom`` to ``family`` and
-    ``gbif_key``, those that it has, say the English name, the lineage and the key.
+    ``gbif_key``, those that it has, say the English name, the lineage and the key. With
+    ``asking`` GBIF is asked for the latter two where nothing says them.
     """
 
-    def __init__(self, path: Path, *, taxa: TaxonTable, split: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        taxa: TaxonTable,
+        split: str | None = None,
+        asking: AskGbif | None = None,
+    ) -> None:
         """Look the folder through.
 
         Raises:
-            SourceError: it is not there, holds no photos, or a list in it cannot be read.
+            SourceError: it is not there, holds no photos, a list in it cannot be read, or GBIF
+                does not answer.
         """
         super().__init__()
         self._taxa = taxa
@@ -84,6 +94,13 @@ class FolderSource(Source):
             self._files = self._walk(path)
         if not self._files:
             raise SourceError(f"{path} holds no photos: put them into folders like Parus_major.")
+        if asking is not None:
+            placed = place((one.taxon for one in self._files if one.taxon), taxa, asking)
+            self._files = [
+                replace(one, taxon=placed.found.get(one.taxon, one.taxon)) if one.taxon else one
+                for one in self._files
+            ]
+            self.notes.append(str(placed))
         self.total = len(self._files)
 
     def photos(self, done: Container[str]) -> Iterator[SourcePhoto]:
