@@ -173,9 +173,12 @@ def remove(
         ]
         if not found:
             raise fail(f"There are no photos of {name} in {index}; check the name.")
-        if len({taxon.ancestor("kingdom") for taxon in found}) > 1:
-            kingdoms = ", ".join(str(taxon.ancestor("kingdom")) for taxon in found)
-            raise refuse(f"{name} is the name of several: say which with --kingdom ({kingdoms}).")
+        # Photos that were added before its kingdom was known are of the same species.
+        kingdoms = sorted(filter(None, {taxon.ancestor("kingdom") for taxon in found}))
+        if len(kingdoms) > 1:
+            raise refuse(
+                f"{name} is the name of several: say which with --kingdom ({', '.join(kingdoms)})."
+            )
         writer = IndexWriter(index)
         removed = sum(writer.remove(taxon) for taxon in found)
     typer.echo(

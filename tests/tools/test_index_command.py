@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import TaxonTable
+from engine import Ancestor, Taxon, TaxonTable
 from engine.batch import Batch
 from engine.decode import Photo
 from engine.index import SpeciesIndex
+from engine.index_writer import IndexWriter
 from engine.vote import VoteSettings
+from tests.engine.small_index import reference
 from tests.tools.gbif_matches import match, serving
 from tools.index import index_app
 from tools.sources.placing import AskGbif
@@ -284,6 +286,28 @@ def test_gbif_places_what_the_table_lacks_where_asked(
     assert "known by name alone" not in result.stderr
     (moth,) = (t for t in SpeciesIndex.open(tmp_path / "index").taxa if t.gbif_key == 7)
     assert (moth.scientific_name, moth.ancestor("family")) == ("Noctua novella", "Noctuidae")
+
+
+def test_a_species_is_removed_with_what_was_added_before_it_was_placed(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    index, bare = tmp_path / "index", Taxon(scientific_name="Novus cancer", rank="species")
+    assert build(index, photos).exit_code == 0
+    animal, plant = (
+        replace(bare, lineage=(Ancestor("kingdom", kingdom),))
+        for kingdom in ("Animalia", "Plantae")
+    )
+    for number, taxon in enumerate((bare, animal)):
+        vector = np.eye(8, dtype=np.float32)[[number]]
+        IndexWriter(index).add(vector, [reference(taxon)])
+    assert run("remove", index, "Novus cancer").exit_code == 0
+    assert set(names(SpeciesIndex.open(index))) == {"Parus major", "Turdus merula"}
+    for number, taxon in enumerate((bare, animal, plant)):
+        vector = np.eye(8, dtype=np.float32)[[number]]
+        IndexWriter(index).add(vector, [reference(taxon)])
+    refused = run("remove", index, "Novus cancer")
+    assert refused.exit_code == 2
+    assert "--kingdom (Animalia, Plantae)" in refused.stderr
 
 
 def test_gbif_is_asked_about_folders_alone(tmp_path: Path, embedder: TinyEmbedder) -> None:
