@@ -198,11 +198,9 @@ class TaxonTable:
 
     def _taxon_of(self, taxon: Taxon) -> Taxon | None:
         """Return this table's taxon of the name and kingdom of ``taxon``, whoever made that."""
-        return self._by_name.get((taxon.scientific_name, taxon.ancestor("kingdom")))
-
-    @cached_property
-    def _by_name(self) -> dict[tuple[str, str | None], Taxon]:
-        return {(t.scientific_name, t.ancestor("kingdom")): t for t in self._taxa}
+        kingdom = taxon.ancestor("kingdom")
+        namesakes = self._taxa.called(taxon.scientific_name)
+        return next((ours for ours in namesakes if ours.ancestor("kingdom") == kingdom), None)
 
     @cached_property
     def _vernacular(self) -> VernacularNames:

@@ -25,6 +25,7 @@ from engine import (
     Verdict,
 )
 from engine.index import SpeciesIndex
+from engine.index_species import IndexSpecies
 from engine.precision import PRECISIONS
 from engine.starter import STARTER, starter_index
 from tools.engine_options import (
@@ -218,8 +219,9 @@ def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, T
     if not {"index", STARTER} & hosted.keys():
         return {}
     folder = starter_index(settings) if STARTER in hosted else settings.index_folder
-    index, table = SpeciesIndex.open(folder, touch=False), TaxonTable.load()
-    return {taxon.scientific_name: table.entry_of(taxon) or taxon for taxon in index.taxa}
+    index = SpeciesIndex.open(folder, touch=False)
+    species = IndexSpecies.of(index.taxa, TaxonTable.load())
+    return {taxon.scientific_name: taxon for taxon in species.taxa}
 
 
 def _is_known(

@@ -35,12 +35,12 @@ from tools.index_unlabelled import (
     list_unlabelled,
 )
 from tools.sources import Source, SourcePhoto
+from tools.sources.names import listed
 
 WORK = "work"
 """Where an index keeps what is on its way into it."""
 
 _BATCH = 16
-_NAMES_LISTED = 12
 
 
 class Embeds(EmbedsPhotos, Protocol):
@@ -252,9 +252,7 @@ def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:
         if reference.taxon.gbif_key is None and taxa.entry_of(reference.taxon) is None
     }
     if names:
-        named = sorted(names)[:_NAMES_LISTED]
-        rest = f" and {len(names) - len(named)} more" if len(names) > len(named) else ""
-        note(f"Not in the taxon table, so known by name alone: {', '.join(named)}{rest}.")
+        note(f"Not in the taxon table, so known by name alone: {listed(sorted(names))}.")
 
 
 def cores() -> int:

@@ -242,8 +242,7 @@ class Lessons:
         """Read the photo of a suggestion from its message."""
         if not message.attachments:
             raise Refusal("The photo of this suggestion is gone: ask for it to be made again.")
-        photo = message.attachments[0]
-        return await self._intake.read(Selection(attachments=(photo,), spoiler=photo.is_spoiler()))
+        return await self._intake.read_one(message.attachments[0], None)
 
     @asynccontextmanager
     async def _deciding(

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tools.bench.race import AT_ONCE, Turn
+from tools.bench.race import AT_ONCE, MOST_AT_ONCE, Turn
 
 Ratios = dict[str, float]
 
@@ -62,9 +62,8 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
     """Sum up one contestant's turns; ``original`` are those to compare its answers with."""
     alone = [s for turn in turns for s in turn.alone_s]
     loads = {str(at_once): _load(turns, at_once) for at_once in AT_ONCE}
-    most = AT_ONCE[-1]
     p50_ms = 1000 * statistics.median(alone)
-    watched = (turn.loads[most].longest_block_s for turn in turns)
+    watched = (turn.loads[MOST_AT_ONCE].longest_block_s for turn in turns)
     blocks = [1000 * seconds for seconds in watched if seconds is not None]
     return WayFigures(
         runtime=turns[0].runtime,
@@ -80,7 +79,7 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
         core_ms_per_photo=round(1000 * statistics.median(turn.cpu_s for turn in turns), 1),
         loads=loads,
         throughput_per_s=max(load.photos_per_s for load in loads.values()),
-        p99_over_ideal=round(loads[str(most)].p99_ms / (most * p50_ms / cores), 2),
+        p99_over_ideal=round(loads[str(MOST_AT_ONCE)].p99_ms / (MOST_AT_ONCE * p50_ms / cores), 2),
         longest_block_ms=round(statistics.median(blocks), 1),
         longest_block_worst_ms=round(max(blocks), 1),
         worker_mb=round(statistics.median(turn.worker_mb for turn in turns), 1),

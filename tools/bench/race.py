@@ -22,6 +22,7 @@ from tools.bench.material import ChosenPhotos, Contestant
 from tools.bench.processes import cpu_seconds, family, resident_mb
 
 AT_ONCE = (1, 4, 16, 64)
+MOST_AT_ONCE = max(AT_ONCE)
 _WARM_UPS = 8
 _PHONE_PHOTOS = 12
 _PHONE_PHOTOS_AT_ONCE = 4
@@ -133,7 +134,7 @@ def _take_load(running: _Running, photos: Sequence[int], at_once: int, requests:
         at_once=at_once,
         requests=requests,
         # Under the greatest load alone, because to watch an event loop slows it down.
-        watched=at_once == max(AT_ONCE),
+        watched=at_once == MOST_AT_ONCE,
     )
     return Load(
         wall_s=done["wall_s"],

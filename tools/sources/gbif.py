@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from urllib3.util import Retry
 
 from bot.gbif import API, COL_XR
-from bot.gbif_answer import Match, NameAnswer, TaxonInfo
+from bot.gbif_answer import Match, TaxonInfo
 from engine import Taxon, TaxonTable
-from engine.taxa import fold
 from tools.sources.download import PATIENCE, HostLost, Web
+from tools.sources.gbif_names import exactly, read_match
 from tools.sources.gbif_records import OCCURRENCE_PAGE, Occurrence, SearchPage
 from tools.sources.names import choose_species, find_taxon, scientific_name_of
 from tools.sources.plan import Plan, PlannedPhoto, PlannedSource, silent
@@ -251,11 +251,7 @@ class GbifSource(PlannedSource):
     def _match(self, web: Web, name: str, hints: Mapping[str, str | None]) -> TaxonInfo:
         parameters = {"scientificName": name, "checklistKey": COL_XR, **hints}
         answer = self._ask(web, "/v2/species/match", parameters)
-        try:
-            match = NameAnswer.model_validate(answer)
-        except ValidationError as error:
-            raise SourceError("GBIF answered something that is no name match.") from error
-        return match.info(name, None, hints.get("kingdom"), self._taxa)
+        return read_match(answer, name, None, hints.get("kingdom"), self._taxa)
 
     def _search(self, target: _Target, web: Web, **parameters: Any) -> SearchPage:
         keys = {"taxonKey": target.key, "checklistKey": target.checklist}
@@ -284,8 +280,5 @@ class GbifSource(PlannedSource):
 
 def _key(info: TaxonInfo, name: str) -> str | None:
     """Return the Catalogue of Life's key of what is called exactly ``name``, or None."""
-    if info.match is not Match.EXACT or info.taxon is None:
-        return None
-    if fold(info.taxon.scientific_name) != fold(name):
-        return None
-    return (info.accepted or info.taxon).col_key
+    taxon = exactly(info, name)
+    return None if taxon is None else (info.accepted or taxon).col_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine import SPECIES_RANKS, Ancestor, Taxon, TaxonTable
 from engine.taxa import HYBRID_SIGN, fold
@@ -15,6 +15,7 @@ from tools.sources.source import SourceError
 _GENUS = rf"(?:{HYBRID_SIGN} )?[A-Z][^\W\d_]+(?:-[^\W\d_]+)?"
 _EPITHET = rf"(?:{HYBRID_SIGN}|[^\W\d_A-Z][^\W\d_]*\.?(?:-[^\W\d_]+)*)"
 _SCIENTIFIC = re.compile(rf"{_GENUS}(?: {_EPITHET})+")
+_LISTED = 12
 _UNNAMED = frozenset({"sp", "sp.", "spp", "spp.", "cf.", "aff.", "indet.", "indet"})
 
 
@@ -82,6 +83,12 @@ def choose_species(taxa: TaxonTable, names: Iterable[str] | None) -> list[Taxon]
     if not chosen:
         raise SourceError("The list of species is empty: name at least one.")
     return list(chosen)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write the first of ``names``, and how many more there are."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def _named(taxa: TaxonTable, name: str, ancestors: Mapping[str, str]) -> list[Taxon]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pydantic import ValidationError
 from urllib3.util import Retry
 
 from bot.gbif import API
-from bot.gbif_answer import Match, NameAnswer
 from engine import SPECIES_RANKS, Taxon, TaxonTable
-from engine.taxa import fold
 from tools.sources.download import PATIENCE, Web
 from tools.sources.gbif import BACKBONE
+from tools.sources.gbif_names import exactly, read_match
+from tools.sources.names import listed
 from tools.sources.source import PhotoSkipped, SourceError
-
-_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,8 @@ class Placed:
         said = f"GBIF placed {len(self.found)} of {total} species that the taxon table lacks"
         if not self.left:
             return f"{said}."
-        names = ", ".join(taxon.scientific_name for taxon in self.left[:_SHOWN])
-        more = f" and {len(self.left) - _SHOWN} more" if len(self.left) > _SHOWN else ""
-        return f"{said}. It has not exactly one of the name: {names}{more}."
+        names = listed([taxon.scientific_name for taxon in self.left])
+        return f"{said}. It has not exactly one of the name: {names}."
 
 
 def place(species: Iterable[Taxon], taxa: TaxonTable, asking: AskGbif) -> Placed:
@@ -75,19 +71,14 @@ def _ask(taxon: Taxon, taxa: TaxonTable, web: Web, api: str) -> Taxon | None:
     if kingdom is not None:
         asked["kingdom"] = kingdom
     try:
-        answer = NameAnswer.model_validate(web.json(f"{api}/v2/species/match", asked))
+        answer = web.json(f"{api}/v2/species/match", asked)
     except PhotoSkipped as error:
         if error.final:
             return None
         raise SourceError(
             f"GBIF does not answer, {error}: run it again later, or without --ask-gbif."
         ) from error
-    except ValidationError as error:
-        raise SourceError("GBIF answered something that is no name match.") from error
-    info = answer.info(name, taxon.rank, kingdom, taxa)
-    there = info.taxon
-    if info.match is not Match.EXACT or there is None or there.rank not in SPECIES_RANKS:
-        return None
-    if fold(there.scientific_name) != fold(name) or there.gbif_key is None:
+    there = exactly(read_match(answer, name, taxon.rank, kingdom, taxa), name)
+    if there is None or there.rank not in SPECIES_RANKS or there.gbif_key is None:
         return None
     return replace(taxon, lineage=there.lineage, gbif_key=there.gbif_key)
