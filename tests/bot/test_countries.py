@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.countries import find_place, in_a_sentence, is_continent, place_name, suggest_places
+from bot.countries import PLACES, in_a_sentence, is_continent
 
 LOCALES = [locale.value for locale in discord.Locale]
 
@@ -38,13 +38,13 @@ LOCALES = [locale.value for locale in discord.Locale]
     ],
 )
 def test_a_place_is_found_by_name_and_code(typed: str, locale: str, code: str) -> None:
-    assert find_place(typed, locale) == code
-    assert suggest_places(typed, locale)[0] == code
+    assert PLACES.find(typed, locale) == code
+    assert PLACES.suggest(typed, locale)[0] == code
 
 
 @pytest.mark.parametrize("typed", ["", "austri", "European Union", "EU", "atlantis"])
 def test_what_is_no_place_is_not_guessed(typed: str) -> None:
-    assert find_place(typed) is None
+    assert PLACES.find(typed) is None
 
 
 @pytest.mark.parametrize(
@@ -64,40 +64,40 @@ def test_what_is_no_place_is_not_guessed(typed: str) -> None:
 def test_a_slip_or_a_beginning_is_enough_for_a_suggestion(
     typed: str, locale: str, code: str
 ) -> None:
-    assert suggest_places(typed, locale)[0] == code
+    assert PLACES.suggest(typed, locale)[0] == code
 
 
 def test_what_begins_with_it_comes_before_what_is_like_it() -> None:
-    first, second, *_ = suggest_places("austr")
+    first, second, *_ = PLACES.suggest("austr")
     assert {first, second} == {"AT", "AU"}
-    assert suggest_places("niger")[:2] == ["NE", "NG"]
+    assert PLACES.suggest("niger")[:2] == ["NE", "NG"]
 
 
 @pytest.mark.parametrize(("locale", "code"), [("de", "DE"), ("pt-BR", "BR"), ("en-GB", "GB")])
 def test_nothing_typed_offers_the_country_of_the_language_first(locale: str, code: str) -> None:
-    assert suggest_places("", locale)[0] == code
-    assert all(is_continent(code) for code in suggest_places("", locale)[1:7])
-    assert len(suggest_places("", locale)) == 25
+    assert PLACES.suggest("", locale)[0] == code
+    assert all(is_continent(code) for code in PLACES.suggest("", locale)[1:7])
+    assert len(PLACES.suggest("", locale)) == 25
 
 
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_language_of_discord_names_the_same_places(locale: str) -> None:
-    everywhere = suggest_places("", locale, limit=1000)
+    everywhere = PLACES.suggest("", locale, limit=1000)
     countries = [code for code in everywhere if not is_continent(code)]
     assert (len(countries), len(everywhere)) == (250, 256)
-    assert len({place_name(code, locale) for code in everywhere}) == 256
+    assert len({PLACES.name(code, locale) for code in everywhere}) == 256
 
 
 def test_a_language_that_discord_adds_is_answered_in_english() -> None:
-    assert place_name("AT", "tlh") == "Austria"
-    assert find_place("austria", "tlh-Klingon-x") == "AT"
+    assert PLACES.name("AT", "tlh") == "Austria"
+    assert PLACES.find("austria", "tlh-Klingon-x") == "AT"
 
 
 @given(st.text(max_size=120), st.sampled_from(LOCALES))
 def test_nothing_typed_can_break_it(typed: str, locale: str) -> None:
-    codes = suggest_places(typed, locale)
+    codes = PLACES.suggest(typed, locale)
     assert len(codes) == len(set(codes)) <= 25
-    found = find_place(typed, locale)
+    found = PLACES.find(typed, locale)
     assert found is None or codes[0] == found
 
 
