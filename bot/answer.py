@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import discord
@@ -13,11 +13,13 @@ import discord
 from bot.cards import identification_card, identification_text
 from bot.errors import sentence
 from bot.features.remove import RemoveButton
-from bot.headline import MAX_CANDIDATES
+from bot.headline import MAX_CANDIDATES, Names
 from bot.identifier import Identifier
 from bot.intake import Photos
+from bot.local_names import LocalNames
 from bot.place import CANDIDATES, Place, Places
 from bot.place_option import ANYWHERE, FROM_PHOTO
+from bot.readers import Readers
 from bot.store import Store
 from engine import (
     CERTAINTY,
@@ -26,6 +28,7 @@ from engine import (
     Identification,
     PhotoRejected,
     Requester,
+    Taxon,
     Ticket,
 )
 
@@ -48,6 +51,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     spoiler: bool = False
     place: Place | None = None
+    names: Names = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +86,13 @@ class Rendered:
 class Answerer:
     """Identifies photos as the server wants it in which they were posted."""
 
-    def __init__(self, identifier: Identifier, store: Store, places: Places) -> None:
+    def __init__(
+        self, identifier: Identifier, store: Store, places: Places, names: LocalNames
+    ) -> None:
         self._identifier = identifier
         self._store = store
         self._places = places
+        self._names = names
 
     async def answer(
         self,
@@ -93,14 +100,16 @@ class Answerer:
         group: Group,
         *,
         requester: Requester,
+        readers: Readers,
         where: str | None = None,
         preview: bool = False,
         ticket: Ticket | None = None,
     ) -> Answer:
         """Await the photos and identify them; turn any failure into its sentence.
 
-        ``where`` goes before what the requester's server has chosen: the code of a place,
-        ``FROM_PHOTO`` for where the photos' own GPS says, ``ANYWHERE`` for no place.
+        Taxa are named in the language of ``readers``, or the one their server has chosen.
+        ``where`` goes before the place that it has chosen: the code of one, ``FROM_PHOTO`` for
+        where the photos' own GPS says, ``ANYWHERE`` for no place.
         """
         place = None
         try:
@@ -128,6 +137,9 @@ class Answerer:
                 identification, place = await self._places.weigh(
                     identification, where, certainty=certainty, by_gps=by_gps
                 )
+            names = await self._names.leading(
+                _taxa_of(identification), readers.languages(chosen.language)
+            )
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=_explain(error))
         return Answer(
@@ -136,6 +148,7 @@ class Answerer:
             notes=notes,
             spoiler=photos.spoiler,
             place=place,
+            names=names,
         )
 
     async def _country_of(self, photos: Sequence[bytes]) -> tuple[str, tuple[str, ...]]:
@@ -177,6 +190,7 @@ def render(
             notes=(*answer.notes, note),
             spoiler=answer.spoiler,
             place=answer.place,
+            names=answer.names,
         )
         return Rendered(content=text, view=view)
     notes = answer.notes
@@ -189,6 +203,7 @@ def render(
         spoiler=answer.spoiler,
         source_url=source_url,
         place=answer.place,
+        names=answer.names,
     )
     file = None
     if identification.preview is not None and permissions.attach_files:
@@ -206,6 +221,11 @@ def echo(preview: bytes, embed: discord.Embed, *, spoiler: bool) -> discord.File
 def photo_file(preview: bytes, *, spoiler: bool) -> discord.File:
     """Make a file of the preview, hidden if it is a spoiler."""
     return discord.File(io.BytesIO(preview), filename="photo.jpg", spoiler=spoiler)
+
+
+def _taxa_of(identification: Identification) -> list[Taxon]:
+    taxa = [candidate.taxon for candidate in identification.candidates]
+    return taxa if identification.verdict is None else [identification.verdict.taxon, *taxa]
 
 
 def _explain(error: Exception) -> str:

@@ -131,13 +131,13 @@ class FieldmarkBot(commands.AutoShardedBot):
 
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
-        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa))
+        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa), lookup.names)
         teacher = Teacher(self._identifier, SpeciesFinder(lookup, self._gbif))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),
-            gbif_feature.feature(lookup),
+            gbif_feature.feature(lookup, store),
             teach.feature(teacher, self._intake, self._settings.teach),
-            settings_feature.feature(store, message_content=message_content),
+            settings_feature.feature(store, lookup.names, message_content=message_content),
         )
 
     def _add(self, feature: Feature) -> None:

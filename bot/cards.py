@@ -13,14 +13,15 @@ import discord
 
 from bot.headline import (
     HIDDEN,
+    OWN_NAMES,
     Headline,
+    Names,
     headline,
-    known_name,
+    linked_names,
     percent,
-    scientific,
     worth_a_line,
 )
-from bot.links import photo_url, taxon_url
+from bot.links import photo_url
 from bot.markdown import cut, escape, one_line
 from bot.place import Place
 from engine import Candidate, Identification, ModelInfo, ReferencePhoto
@@ -55,6 +56,7 @@ def identification_card(
     spoiler: bool = False,
     source_url: str | None = None,
     place: Place | None = None,
+    names: Names = OWN_NAMES,
 ) -> discord.Embed:
     """Set an identification as an embed.
 
@@ -65,8 +67,9 @@ def identification_card(
         spoiler: hide everything that gives the species away.
         source_url: a link to the message that holds the photo, where the card is no reply.
         place: what came of the place that the photos are said to be from.
+        names: what taxa are called in the readers' language, where that is not their own name.
     """
-    card = compose(identification, photos=photos, notes=notes, place=place)
+    card = compose(identification, photos=photos, notes=notes, place=place, names=names)
     lines = [card.headline.lead, *_spaced(card.candidates)]
     if spoiler:
         lines = [_hidden(line) for line in (f"**{escape(card.headline.title)}**", *lines)]
@@ -90,9 +93,10 @@ def identification_text(
     notes: Sequence[str] = (),
     spoiler: bool = False,
     place: Place | None = None,
+    names: Names = OWN_NAMES,
 ) -> str:
     """Set an identification as a message's text, for channels without embeds."""
-    card = compose(identification, photos=photos, notes=notes, place=place)
+    card = compose(identification, photos=photos, notes=notes, place=place, names=names)
     lines = [f"**{escape(card.headline.title)}**", card.headline.lead, *card.candidates]
     if spoiler:
         lines = [_hidden(line) for line in lines]
@@ -107,12 +111,13 @@ def compose(
     photos: int = 1,
     notes: Sequence[str] = (),
     place: Place | None = None,
+    names: Names = OWN_NAMES,
 ) -> Card:
     """Put an identification into words."""
     shown = worth_a_line(identification.candidates) or identification.candidates[:1]
     return Card(
-        headline=headline(identification, place),
-        candidates=tuple(_candidate_line(candidate, place) for candidate in shown),
+        headline=headline(identification, place, names),
+        candidates=tuple(_candidate_line(candidate, place, names) for candidate in shown),
         references=_references(shown[0].references) if shown else "",
         footer=_footer(identification, photos, notes, place),
     )
@@ -124,12 +129,10 @@ def bar(probability: float) -> str:
     return "█" * filled + "░" * (_BAR_CELLS - filled)
 
 
-def _candidate_line(candidate: Candidate, place: Place | None) -> str:
+def _candidate_line(candidate: Candidate, place: Place | None, names: Names) -> str:
     taxon = candidate.taxon
     score = f"`{bar(candidate.probability)} {percent(candidate.probability):>5}`"
-    name = f"[{known_name(taxon)}]({taxon_url(taxon)})"
-    if taxon.vernacular_name:
-        name += f" · {scientific(taxon)}"
+    name = linked_names(taxon, names)
     if place is not None and taxon in place.unrecorded:
         name += f" · not recorded in {escape(place.name)}"
     return f"{score} {name}"

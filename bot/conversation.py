@@ -17,6 +17,7 @@ import discord
 
 from bot.answer import Answer, Answerer, render
 from bot.intake import Intake
+from bot.readers import Readers
 from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
 from engine import Group, Requester
@@ -106,6 +107,7 @@ class Conversation:
                     self._intake.read(request.selection),
                     request.group,
                     requester=_requester(message),
+                    readers=Readers.of_message(message),
                 )
             work.sending = True
             sent = await self._send(message, answer)
@@ -166,7 +168,10 @@ class Conversation:
             return
         with self._work(message.id, now) as work:
             answer = await self._answerer.answer(
-                self._intake.read(selection), group, requester=_requester(message)
+                self._intake.read(selection),
+                group,
+                requester=_requester(message),
+                readers=Readers.of_message(message),
             )
             work.sending = True
             rendered = render(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from babel.core import get_global
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from bot.languages import language
 from engine import Taxon
 
 T = TypeVar("T")
@@ -156,16 +156,6 @@ class IucnAnswer(_Part):
 OCCURRENCES = TypeAdapter(OccurrenceAnswer)
 VERNACULARS = TypeAdapter(VernacularAnswer)
 IUCN = TypeAdapter(IucnAnswer)
-
-
-def language(code: str) -> str:
-    """Reduce a language's code to the shortest there is: ``deu``, ``ger`` and ``de-AT`` are ``de``.
-
-    Norwegian is one here, as it is to Discord, which does not tell Bokmål and Nynorsk apart.
-    """
-    primary = code.replace("_", "-").split("-")[0].casefold()
-    short = str(get_global("language_aliases").get(primary, primary))
-    return "no" if short == "nb" else short
 
 
 def _commonest(spellings: Mapping[str, Counter[str]]) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """The first lines of a card: what an identification comes to, in words that say how sure it is.
 
 Pure functions of their arguments. What is a title is plain text, everything else Markdown.
+``names`` are what taxa are called in the readers' language; those without one have their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
 
 import discord
 
@@ -53,6 +56,11 @@ _GROUP_KINDS = {
 }
 
 
+Names: TypeAlias = Mapping[Taxon, str]
+OWN_NAMES: Names = MappingProxyType({})
+"""Where nobody asks for another language than that of the taxa's own names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
     """What a card leads with. ``title`` is plain, ``lead`` is Markdown."""
@@ -63,7 +71,9 @@ class Headline:
     url: str | None = None
 
 
-def headline(identification: Identification, place: Place | None = None) -> Headline:
+def headline(
+    identification: Identification, place: Place | None = None, names: Names = OWN_NAMES
+) -> Headline:
     """Say what an identification comes to."""
     verdict = identification.verdict
     if not identification.known:
@@ -71,8 +81,8 @@ def headline(identification: Identification, place: Place | None = None) -> Head
     if verdict is None:
         return _undecided(identification)
     if verdict.taxon.rank in SPECIES_RANKS:
-        return _species(verdict, identification.group, place)
-    return _higher_taxon(verdict, identification)
+        return _species(verdict, identification.group, place, names)
+    return _higher_taxon(verdict, identification, names)
 
 
 def worth_a_line(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -93,22 +103,23 @@ def percent(probability: float) -> str:
     return f"{probability * 100:.0f} %"
 
 
-def _species(verdict: Verdict, group: Group, place: Place | None) -> Headline:
+def _species(verdict: Verdict, group: Group, place: Place | None, names: Names) -> Headline:
     taxon = verdict.taxon
     lead = f"{scientific(taxon)}, {_kind(taxon, group)} · **{percent(verdict.probability)}** sure"
     if place is not None and taxon in place.unrecorded:
         lead += f", though never recorded in {escape(place.name)}"
     return Headline(
-        title=display_name(taxon),
+        title=display_name(taxon, names),
         lead=lead,
         url=taxon_url(taxon),
         colour=_colour(verdict.probability),
     )
 
 
-def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
+def _higher_taxon(verdict: Verdict, identification: Identification, names: Names) -> Headline:
     taxon = verdict.taxon
-    known_as = f" ({escape(_clean(taxon.vernacular_name))})" if taxon.vernacular_name else ""
+    vernacular = names.get(taxon, taxon.vernacular_name)
+    known_as = f" ({escape(_clean(vernacular))})" if vernacular else ""
     lead = f"**{percent(verdict.probability)}** sure of the {taxon.rank} {scientific(taxon)}"
     if taxon.scientific_name in _KINDS:
         return Headline(
@@ -121,7 +132,7 @@ def _higher_taxon(verdict: Verdict, identification: Identification) -> Headline:
     kind = _shared_noun(verdict, below, identification) or _kind(taxon, identification.group)
     return Headline(
         title=_sentence_case(f"{kind} of the {taxon.rank} {_clean(taxon.scientific_name)}"),
-        lead=f"{lead}{known_as}; {_most_likely(below, identification)}.",
+        lead=f"{lead}{known_as}; {_most_likely(below, identification, names)}.",
         url=taxon_url(taxon),
         colour=_LIKELY if verdict.probability >= _LIKELY_FROM else _OPEN,
     )
@@ -132,11 +143,11 @@ def _below(taxon: Taxon, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [c for c in worth_a_line(candidates) if step in c.taxon.lineage]
 
 
-def _most_likely(below: Sequence[Candidate], identification: Identification) -> str:
+def _most_likely(below: Sequence[Candidate], identification: Identification, names: Names) -> str:
     if not below:
         return "the species is open"
     first, *others = below
-    text = f"most likely {known_name(first.taxon)}, {percent(first.probability)}"
+    text = f"most likely {known_name(first.taxon, names)}, {percent(first.probability)}"
     if 1 - identification.trust > sum(candidate.probability for candidate in others):
         # Less competes that is known than what is not.
         text += ", unless it is one that I don't know"
@@ -148,8 +159,9 @@ def _shared_noun(
 ) -> str | None:
     """Name what the likely species have in common: "a sparrow" for House and Tree Sparrow.
 
-    Only where they are nearly all that the verdict rests on, and only for birds and mammals,
-    which are named after their kin throughout; butterflies are ladies and question marks.
+    In English, as all that the card says, whatever language the species' names are in. Only
+    where they are nearly all that the verdict rests on, and only for birds and mammals, which are
+    named after their kin throughout; butterflies are ladies and question marks.
     """
     named_after_kin = _NAMED_AFTER_KIN.intersection(a.name for a in verdict.taxon.lineage)
     weight = sum(candidate.probability for candidate in below) / identification.trust
@@ -195,14 +207,23 @@ def _kind(taxon: Taxon, group: Group) -> str:
     return known or _GROUP_KINDS.get(group, "an organism")
 
 
-def display_name(taxon: Taxon) -> str:
+def display_name(taxon: Taxon, names: Names = OWN_NAMES) -> str:
     """Return the name that people know a taxon by, as plain text."""
-    return _sentence_case(_clean(taxon.vernacular_name or taxon.scientific_name))
+    vernacular = names.get(taxon, taxon.vernacular_name)
+    return _sentence_case(_clean(vernacular or taxon.scientific_name))
 
 
-def known_name(taxon: Taxon) -> str:
+def known_name(taxon: Taxon, names: Names = OWN_NAMES) -> str:
     """Set the name that people know a taxon by, the scientific one where there is no other."""
-    return escape(display_name(taxon)) if taxon.vernacular_name else scientific(taxon)
+    if taxon in names or taxon.vernacular_name:
+        return escape(display_name(taxon, names))
+    return scientific(taxon)
+
+
+def linked_names(taxon: Taxon, names: Names = OWN_NAMES) -> str:
+    """Set the name that people know a taxon by as a link to its page, and the scientific one."""
+    link = f"[{known_name(taxon, names)}]({taxon_url(taxon)})"
+    return f"{link} · {scientific(taxon)}" if taxon in names or taxon.vernacular_name else link
 
 
 def scientific(taxon: Taxon) -> str:

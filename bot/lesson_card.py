@@ -12,11 +12,10 @@ from typing import Any
 import discord
 
 from bot.answer import PHOTO_IN_CARD, Rendered, echo, photo_file
-from bot.headline import HIDDEN, display_name, known_name, scientific
+from bot.headline import HIDDEN, display_name, linked_names, scientific
 from bot.links import taxon_url
 from bot.markdown import cut, escape
 from bot.teacher import Taught
-from engine import Taxon
 
 _LEARNED = "Learned"
 _FORGOTTEN = "Forgotten"
@@ -78,7 +77,7 @@ def _card(
     title = word if taught.spoiler else f"{word}: {display_name(taught.taxon)}"
     embeds = permissions.embed_links
     linked = taught.spoiler or suggester is not None or not embeds
-    name = _names(taught.taxon) if linked else scientific(taught.taxon)
+    name = linked_names(taught.taxon) if linked else scientific(taught.taxon)
     name = f"||{name}||" if taught.spoiler else name
     first = name if suggester is None else f"{suggester} suggests that this is {name}."
     if not embeds:
@@ -116,11 +115,6 @@ def _made_into(message: discord.Message, word: str, other: str, said: str) -> di
     if embed.image.url is not None:
         embed.set_image(url=PHOTO_IN_CARD)
     return {"embeds": [embed]}
-
-
-def _names(taxon: Taxon) -> str:
-    link = f"[{known_name(taxon)}]({taxon_url(taxon)})"
-    return f"{link} · {scientific(taxon)}" if taxon.vernacular_name else link
 
 
 def _count(photos: int | None) -> str:

@@ -43,9 +43,9 @@ class SpeciesFinder:
         self._lookup = lookup
         self._gbif = gbif
 
-    async def suggest(self, typed: str) -> list[tuple[str, str]]:
+    async def suggest(self, typed: str, *, locale: str = "en") -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name."""
-        return await self._lookup.suggest(typed, SPECIES_RANKS)
+        return await self._lookup.suggest(typed, SPECIES_RANKS, locale=locale)
 
     async def find(self, typed: str) -> Species:
         """Return the species called ``typed``.

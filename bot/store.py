@@ -46,6 +46,7 @@ _MIGRATIONS = (
         country TEXT
     ) STRICT;
     """,
+    "ALTER TABLE guild_setting ADD COLUMN language TEXT;",
 )
 
 
@@ -67,11 +68,13 @@ class GuildSettings:
     """What a server has chosen; None is for what it has not.
 
     ``certainty`` is how probable a verdict must be. ``country`` is the code
-    of where its photos are taken, a country's or a continent's (``bot.countries``).
+    of where its photos are taken, a country's or a continent's (``bot.countries``). ``language``
+    is the code of the one in which it wants names (``bot.languages``).
     """
 
     certainty: float | None = None
     country: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,25 +185,28 @@ class Store:
     async def settings_of(self, guild_id: int | None) -> GuildSettings:
         """Return what a server has chosen; a direct message (None) has nothing."""
         rows = await self._database.execute_fetchall(
-            "SELECT certainty, country FROM guild_setting WHERE guild_id = ?", (guild_id,)
+            "SELECT certainty, country, language FROM guild_setting WHERE guild_id = ?", (guild_id,)
         )
-        chosen = (GuildSettings(certainty=row[0], country=row[1]) for row in rows)
+        chosen = (GuildSettings(certainty=row[0], country=row[1], language=row[2]) for row in rows)
         return next(chosen, GuildSettings())
 
     async def set_certainty(self, guild_id: int, certainty: float | None) -> None:
         """Keep how probable a verdict must be in a server; None is the default."""
-        await self._database.execute(
-            "INSERT INTO guild_setting (guild_id, certainty) VALUES (?, ?)"
-            " ON CONFLICT (guild_id) DO UPDATE SET certainty = excluded.certainty",
-            (guild_id, certainty),
-        )
+        await self._choose(guild_id, "certainty", certainty)
 
     async def set_country(self, guild_id: int, country: str | None) -> None:
         """Keep where a server's photos are taken; None is anywhere."""
+        await self._choose(guild_id, "country", country)
+
+    async def set_language(self, guild_id: int, language: str | None) -> None:
+        """Keep in which language a server wants names; None is that of its locale."""
+        await self._choose(guild_id, "language", language)
+
+    async def _choose(self, guild_id: int, column: str, value: float | str | None) -> None:
         await self._database.execute(
-            "INSERT INTO guild_setting (guild_id, country) VALUES (?, ?)"
-            " ON CONFLICT (guild_id) DO UPDATE SET country = excluded.country",
-            (guild_id, country),
+            f"INSERT INTO guild_setting (guild_id, {column}) VALUES (?, ?)"  # noqa: S608 - a name of this module's own
+            f" ON CONFLICT (guild_id) DO UPDATE SET {column} = excluded.{column}",
+            (guild_id, value),
         )
 
     async def remember(self, reply: Reply) -> None:

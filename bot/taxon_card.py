@@ -6,7 +6,7 @@ is shown literally: no Markdown, no mentions, no links of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import discord
 from babel import Locale
@@ -39,10 +39,11 @@ _ENGLISH = Locale("en")
 _GBIF_TERRITORIES = {"XZ": "the high seas", "ZZ": "places unknown"}
 
 
-def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> discord.Embed:
+def taxon_card(profile: TaxonProfile, names: Mapping[str, Sequence[str]]) -> discord.Embed:
     """Set what is known of a taxon as an embed.
 
-    The title has the name in the first of ``languages`` in which there is one. A map, where
+    ``names`` are those to show, by language, the readers' first, then English. The title has the
+    first of them. A map, where
     there is one, is expected as the attachment ``MAP_FILE``.
 
     Raises:
@@ -53,7 +54,7 @@ def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> 
         raise ValueError(f"Nothing is known of {info.asked!r} that a card could show.")
     iucn = RED_LIST.get(profile.iucn or "")
     embed = discord.Embed(
-        title=cut(_title(profile, info.taxon, languages), _MAX_TITLE),
+        title=cut(_title(info, info.taxon, names), _MAX_TITLE),
         url=info.url,
         colour=(iucn and iucn.colour) or _COLOUR,
     )
@@ -69,7 +70,7 @@ def taxon_card(profile: TaxonProfile, *, languages: Sequence[str] = ("en",)) -> 
     if iucn:
         red_list = f"{iucn.square} {iucn.words} ({profile.iucn})"
         embed.add_field(name="IUCN Red List", value=red_list)
-    for name, value in _wide_fields(profile, info.taxon, languages):
+    for name, value in _wide_fields(profile, info.taxon, names):
         embed.add_field(name=name, value=cut(value, _MAX_FIELD), inline=False)
     embed.set_footer(text=cut(_footer(profile), _MAX_FOOTER))
     return embed if profile.world_map is None else _with_map(embed, map_description(profile))
@@ -144,7 +145,7 @@ def _with_map(embed: discord.Embed, description: str) -> discord.Embed:
 
 
 def _wide_fields(
-    profile: TaxonProfile, taxon: Taxon, languages: Sequence[str]
+    profile: TaxonProfile, taxon: Taxon, names: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, str]]:
     info = profile.info
     if info.accepted is not None:
@@ -152,40 +153,28 @@ def _wide_fields(
         yield "Accepted name", f"{_linked(info.accepted)} {author}"
     if taxon.lineage:
         yield "Lineage", _lineage(taxon)
-    if names := _names_by_language(profile, languages):
-        yield "Names", names
+    if spoken := _by_language(info, names):
+        yield "Names", spoken
     if profile.occurrences is not None:
         yield "Occurrences at GBIF", _occurrences(profile.occurrences)
 
 
-def _title(profile: TaxonProfile, taxon: Taxon, languages: Sequence[str]) -> str:
-    info = profile.info
+def _title(info: TaxonInfo, taxon: Taxon, names: Mapping[str, Sequence[str]]) -> str:
     name = " ".join(filter(None, (_scientific(taxon), literal(info.authorship or ""))))
     if info.accepted is not None:
         return f"{name}, accepted name {_scientific(info.accepted)}"
-    known = (_names_in(profile, language) for language in (*languages, "en"))
-    vernacular = next((names[0] for names in known if names), None)
+    vernacular = next((spoken[0] for spoken in names.values() if spoken), None)
     return f"{literal(vernacular)} · {name}" if vernacular else name
 
 
-def _names_in(profile: TaxonProfile, language: str) -> tuple[str, ...]:
-    """Return the names in a language; in English, the table's own comes first."""
-    names = profile.names.get(language, ())
-    taxon = profile.info.accepted or profile.info.taxon
-    own = taxon.vernacular_name if taxon is not None and language == "en" else None
-    if own is None:
-        return names
-    return (own, *(name for name in names if name.casefold() != own.casefold()))
-
-
-def _names_by_language(profile: TaxonProfile, languages: Sequence[str]) -> str:
-    lines = []
-    for language in dict.fromkeys((*languages, "en")):
-        if names := _names_in(profile, language):
-            spoken = _ENGLISH.languages.get(language, language)
-            lines.append(f"{spoken}: {', '.join(literal(name) for name in names)}")
+def _by_language(info: TaxonInfo, names: Mapping[str, Sequence[str]]) -> str:
+    lines = [
+        f"{_ENGLISH.languages.get(language, language)}: {', '.join(map(literal, spoken))}"
+        for language, spoken in names.items()
+        if spoken
+    ]
     # A single name stands in the title already.
-    alone = len(lines) == 1 and ", " not in lines[0] and profile.info.accepted is None
+    alone = len(lines) == 1 and ", " not in lines[0] and info.accepted is None
     return "" if alone else "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ import discord
 from bot.gbif import GbifClient, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
+from bot.local_names import LocalNames
 from bot.taxon_card import (
     CREDIT,
     MAP_FILE,
@@ -25,7 +26,7 @@ from bot.taxon_card import (
     unknown_card,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
-from engine import Taxon, TaxonTable
+from engine import NameMatch, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
 
@@ -86,16 +87,11 @@ class Lookup:
         self._gbif = gbif
         self._within_s = within_s
         self._profiler = None if gbif is None else Profiler(gbif, cartographer)
-        self._preparing: asyncio.Task[None] | None = None
+        self.names = LocalNames(taxa)
 
     async def prepare(self) -> None:
-        """Have the names of the local table ordered, once, in a thread; return when they are.
-
-        It takes a second or so, for which whoever asks for a name must wait, and nobody else.
-        """
-        if self._preparing is None:
-            self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
-        await asyncio.shield(self._preparing)
+        """Return when the names of the local table are in order."""
+        await self.names.prepare()
 
     async def by_name(
         self, name: str, *, rank: str | None = None, languages: Sequence[str] = ("en",)
@@ -143,22 +139,35 @@ class Lookup:
             return Reply(embed=unknown_card(option.label, ()))
         return await self._card(info, ends, languages)
 
-    async def suggest(self, typed: str, ranks: Collection[str] = ()) -> list[tuple[str, str]]:
+    async def suggest(
+        self, typed: str, ranks: Collection[str] = (), *, locale: str = "en"
+    ) -> list[tuple[str, str]]:
         """Return what to offer while a name is being typed: a description, and the name.
 
-        Of taxa at one of ``ranks``, if there are any. Nothing but the local table is asked.
+        Of taxa at one of ``ranks``, if there are any. Names in the language of ``locale``, the
+        member's, lead beside English ones. Nothing but the local table is asked.
         """
         await self.prepare()
         if self._gbif is not None:
             self._gbif.prepare()
-        fitting: list[Taxon] = []
+        fitting: list[NameMatch] = []
         # Most of what is found are species, and to look for all that fit takes ten times as long.
         for wanted in (4 * _MAX_OPTIONS if ranks else _MAX_OPTIONS, len(self._taxa)):
-            found = self._taxa.suggest(typed, limit=wanted)
-            fitting = [taxon for taxon in found if not ranks or taxon.rank in ranks]
+            found = self._taxa.matches(typed, limit=wanted, locale=locale)
+            fitting = [match for match in found if not ranks or match.taxon.rank in ranks]
             if len(fitting) >= _MAX_OPTIONS or len(found) < wanted:
                 break
-        return [(self._described(t), self.unmistakable(t)) for t in fitting[:_MAX_OPTIONS]]
+        return [
+            (self._described(taxon, self._offered(taxon, name, locale)), self.unmistakable(taxon))
+            for taxon, name in ((match.taxon, match.name) for match in fitting[:_MAX_OPTIONS])
+        ]
+
+    def _offered(self, taxon: Taxon, found: str, locale: str) -> str | None:
+        """Return the vernacular name by which to offer a taxon: the one ``found``, if it was."""
+        if found != taxon.scientific_name:
+            return found
+        spoken = self._taxa.vernacular_names(taxon, locale)
+        return spoken[0] if spoken else taxon.vernacular_name
 
     async def _ask(
         self, name: str, rank: str | None, known: Sequence[Taxon]
@@ -180,8 +189,11 @@ class Lookup:
             # Even after the time is over, what is kept here may still be shown.
             left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
             profile = await self._profiler.profile(info, within_s=left)
+        names = self.names.by_language(
+            info.accepted or info.taxon, (*languages, "en"), profile.names
+        )
         return Reply(
-            embed=taxon_card(profile, languages=languages),
+            embed=taxon_card(profile, names),
             world_map=profile.world_map,
             map_description=map_description(profile),
         )
@@ -196,7 +208,7 @@ class Lookup:
 
     def _option(self, info: TaxonInfo, taxon: Taxon) -> discord.SelectOption:
         if info.source == "local":
-            label, value = self._described(taxon), self.unmistakable(taxon)
+            label, value = self._described(taxon, taxon.vernacular_name), self.unmistakable(taxon)
         else:
             label = " ".join(filter(None, (taxon.scientific_name, info.authorship)))
             value = f"{_KEY}{taxon.col_key or taxon.gbif_key}"
@@ -227,10 +239,10 @@ class Lookup:
             name = f"{name} ({taxon.lineage[-1].name})"
         return name[:MAX_NAME]
 
-    def _described(self, taxon: Taxon) -> str:
+    def _described(self, taxon: Taxon, vernacular: str | None) -> str:
         name = self.unmistakable(taxon)
         kind = "" if taxon.rank == "species" else f", {taxon.rank}"
-        text = f"{taxon.vernacular_name} · {name}" if taxon.vernacular_name else name
+        text = f"{vernacular} · {name}" if vernacular else name
         return text[: MAX_NAME - len(kind)] + kind
 
     def _near(self, name: str) -> tuple[Taxon, ...]:

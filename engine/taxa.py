@@ -148,19 +148,23 @@ class TaxonTable:
         found = self._search.suggest(text, limit, language_of(locale))
         return tuple(NameMatch(taxon=self._taxa[row], name=name) for row, name in found.items())
 
-    def vernacular_name(self, taxon: Taxon, locale: str) -> str | None:
-        """Return what ``taxon`` is called in the language of ``locale``, else in English.
+    def vernacular_names(self, taxon: Taxon, locale: str) -> tuple[str, ...]:
+        """Return what ``taxon`` is called in the language of ``locale``; the first leads.
 
-        ``locale`` is one of Discord's or any BCP 47 tag: ``de``, ``pt-BR``. None stands for
-        a taxon without an English name.
+        ``locale`` is one of Discord's or any BCP 47 tag: ``de``, ``pt-BR``. In English the name
+        that it bears itself leads, whoever made it.
         """
         language = language_of(locale)
         ours = self._taxon_of(taxon)
-        english = taxon.vernacular_name or (ours.vernacular_name if ours else None)
-        if ours is None or (language == "en" and english):
-            return english
-        name = self._vernacular.leading(ours.scientific_name, language)
-        return name or english or self._vernacular.leading(ours.scientific_name, "en")
+        listed = self._vernacular.spoken(ours.scientific_name, language) if ours else ()
+        own = taxon.vernacular_name or (ours.vernacular_name if ours else None)
+        if language != "en" or own is None:
+            return listed
+        return (own, *(name for name in listed if name.casefold() != own.casefold()))
+
+    def species_named_in(self, locale: str) -> int:
+        """Return how many taxa have a name in the language of ``locale``, English apart."""
+        return self._vernacular.count(language_of(locale))
 
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""

@@ -56,10 +56,13 @@ class VernacularNames:
             raise VERNACULAR_FILE.damaged(path) from error
         return cls(names)
 
-    def leading(self, scientific_name: str, language: str) -> str | None:
-        """Return what the species is mostly called in ``language``, if the file says."""
-        called = self._names.get(scientific_name, {}).get(language)
-        return called[0] if called else None
+    def spoken(self, scientific_name: str, language: str) -> tuple[str, ...]:
+        """Return what the species is called in ``language``, if the file says; the first leads."""
+        return self._names.get(scientific_name, {}).get(language, ())
+
+    def count(self, language: str) -> int:
+        """Return how many species have a name in ``language``."""
+        return sum(language in called for called in self._names.values())
 
     def of(self, scientific_name: str) -> Iterator[tuple[str, str]]:
         """Yield every language and name of the species."""

@@ -12,7 +12,8 @@ from discord import app_commands
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
-from bot.gbif_facts import language
+from bot.readers import Readers
+from bot.store import Store
 from bot.taxon_lookup import MAX_NAME, Lookup, Reply
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
@@ -48,7 +49,9 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
         options = item.options if isinstance(item, discord.ui.Select) else ()
         return cls(int(match["asker"]), options)
 
-    async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
+    async def answer(
+        self, interaction: discord.Interaction[Any], option: discord.SelectOption, *, private: bool
+    ) -> Reply:
         """Return what a chosen option stands for."""
         raise NotImplementedError
 
@@ -62,28 +65,35 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
         for option in self.item.options:
             option.default = option.value in self.item.values
         (chosen,) = (option for option in self.item.options if option.default)
-        reply = await self.answer(chosen, _languages(interaction, private=private))
+        reply = await self.answer(interaction, chosen, private=private)
         menu = type(self)(self.asker_id, self.item.options)
         await _show(interaction, reply, menu, private=private)
 
 
-def taxon_menu(lookup: Lookup) -> type[TaxonMenu]:
-    """Make the menu whose choices ``lookup`` answers."""
+def taxon_menu(lookup: Lookup, store: Store) -> type[TaxonMenu]:
+    """Make the menu whose choices ``lookup`` answers, in the language that ``store`` has kept."""
 
     class Menu(TaxonMenu, template=_MENU_ID):
-        async def answer(self, option: discord.SelectOption, languages: Sequence[str]) -> Reply:
+        async def answer(
+            self,
+            interaction: discord.Interaction[Any],
+            option: discord.SelectOption,
+            *,
+            private: bool,
+        ) -> Reply:
+            languages = await _languages(store, interaction, private=private)
             return await lookup.by_choice(option, languages=languages)
 
     return Menu
 
 
-def feature(lookup: Lookup) -> Feature:
-    """Build the feature, of which ``lookup`` gives the answers."""
-    menu = taxon_menu(lookup)
+def feature(lookup: Lookup, store: Store) -> Feature:
+    """Build the feature, of which ``lookup`` gives the answers as ``store`` says servers want."""
+    menu = taxon_menu(lookup, store)
 
     @app_commands.command(name="gbif", description="Look up a species or any other taxon.")
     @app_commands.describe(
-        name="A scientific or English name",
+        name="A scientific or common name",
         rank="What the name is to be the name of",
         private="Show the answer to you alone",
     )
@@ -99,7 +109,7 @@ def feature(lookup: Lookup) -> Feature:
         private: bool = False,
     ) -> None:
         await interaction.response.defer(ephemeral=private, thinking=True)
-        languages = _languages(interaction, private=private)
+        languages = await _languages(store, interaction, private=private)
         reply = await lookup.by_name(name, rank=rank, languages=languages)
         below = menu(interaction.user.id, reply.options) if reply.options else None
         await _show(interaction, reply, below, private=private)
@@ -109,10 +119,9 @@ def feature(lookup: Lookup) -> Feature:
         interaction: discord.Interaction[Any], current: str
     ) -> list[app_commands.Choice[str]]:
         rank = getattr(interaction.namespace, "rank", None)
-        return [
-            app_commands.Choice(name=text, value=name)
-            for text, name in await lookup.suggest(current, (rank,) if rank in _RANKS else ())
-        ]
+        ranks = (rank,) if rank in _RANKS else ()
+        offered = await lookup.suggest(current, ranks, locale=interaction.locale.value)
+        return [app_commands.Choice(name=text, value=name) for text, name in offered]
 
     return Feature(commands=(gbif_command,), dynamic_items=(menu,))
 
@@ -137,8 +146,9 @@ async def _show(
     )
 
 
-def _languages(interaction: discord.Interaction[Any], *, private: bool) -> tuple[str, ...]:
+async def _languages(
+    store: Store, interaction: discord.Interaction[Any], *, private: bool
+) -> tuple[str, ...]:
     """Return the languages of those who will read the answer, the most of them first."""
-    asker, server = interaction.locale, interaction.guild_locale
-    locales = [asker] if private or server is None else [server, asker]
-    return tuple(dict.fromkeys(language(locale.value) for locale in locales))
+    chosen = await store.settings_of(interaction.guild_id)
+    return Readers.of_interaction(interaction, private=private).languages(chosen.language)

@@ -15,6 +15,7 @@ from bot.features.remove import RemoveButton
 from bot.groups import CHOICES
 from bot.intake import NO_PHOTO, ONE_PHOTO, Intake
 from bot.place_option import PlaceOfPhoto
+from bot.readers import Readers
 from bot.request import fingerprint, photographed
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
@@ -58,6 +59,7 @@ def feature(
                 intake.read_one(photo, url),
                 Group(group),
                 requester=Requester(member=interaction.user.id, server=interaction.guild_id),
+                readers=Readers.of_interaction(interaction, private=private),
                 where=place,
                 preview=True,
                 ticket=ticket,
@@ -79,6 +81,7 @@ def feature(
                 intake.read(selection),
                 Group.AUTO,
                 requester=Requester(member=asker_id, server=interaction.guild_id),
+                readers=Readers.of_interaction(interaction, private=False),
                 ticket=ticket,
             )
         reply_id = await _respond(

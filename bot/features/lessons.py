@@ -104,7 +104,7 @@ class Lessons:
             try:
                 species = await self._teacher.finder.find(name)
             except Refusal as refusal:
-                offered = await self._teacher.finder.suggest(name)
+                offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)
                 if not offered:
                     raise
                 chosen = partial(self._chosen, read, posted)

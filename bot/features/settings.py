@@ -1,4 +1,4 @@
-"""/settings: watched channels, how sure a verdict must be, and where photos are taken.
+"""/settings: watched channels, how sure a verdict must be, where photos are taken, the language.
 
 Kept: the ids of channel and server, with what was chosen for them.
 """
@@ -14,6 +14,9 @@ from bot.countries import in_a_sentence
 from bot.feature import Feature
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
+from bot.language_option import LanguageOption
+from bot.languages import LANGUAGES
+from bot.local_names import LocalNames
 from bot.place_option import PlaceOption
 from bot.store import GuildSettings, Store, WatchedChannel
 from engine import CERTAINTY, Group
@@ -73,7 +76,7 @@ class WatchableChannel(app_commands.Transformer):
 _ChannelOption: TypeAlias = app_commands.Transform[_Channel, WatchableChannel]
 
 
-def feature(store: Store, *, message_content: bool) -> Feature:
+def feature(store: Store, names: LocalNames, *, message_content: bool) -> Feature:
     """Build the feature; ``message_content`` says whether the bot may read channels at all."""
     settings = app_commands.Group(
         name="settings",
@@ -141,6 +144,17 @@ def feature(store: Store, *, message_content: bool) -> Feature:
         text = _place(where)
         await _say(interaction, f"{text} {_PLACE_MEANS}" if where is not None else text)
 
+    @settings.command(description="Choose the language that species are named in.")
+    @app_commands.describe(name="The language; leave it out for the server's own")
+    @app_commands.checks.has_permissions(manage_guild=True)
+    async def language(
+        interaction: discord.Interaction[Any], name: LanguageOption | None = None
+    ) -> None:
+        await interaction.response.defer(ephemeral=True)
+        await store.set_language(interaction.guild_id or 0, name)
+        known = 0 if name is None else await names.species_named_in(name)
+        await _say(interaction, f"{_language(name)} {_language_means(name, known)}".rstrip())
+
     @settings.command(description="Show what is chosen, and which channels are watched.")
     @app_commands.checks.has_permissions(manage_guild=True)
     async def show(interaction: discord.Interaction[Any]) -> None:
@@ -161,7 +175,7 @@ def feature(store: Store, *, message_content: bool) -> Feature:
 
 
 def _described(chosen: GuildSettings) -> list[str]:
-    return [_certainty(chosen.certainty), _place(chosen.country)]
+    return [_certainty(chosen.certainty), _place(chosen.country), _language(chosen.language)]
 
 
 def _certainty(chosen: float | None) -> str:
@@ -173,6 +187,22 @@ def _place(where: str | None) -> str:
     if where is None:
         return "Photos may be from anywhere; `/settings place` names a country or continent."
     return f"Photos are taken to be from {in_a_sentence(where)}."
+
+
+def _language(code: str | None) -> str:
+    if code is None:
+        return "Species are named in the server's own language; `/settings language` names another."
+    return f"Species are named in {LANGUAGES.name(code)}."
+
+
+def _language_means(code: str | None, known: int) -> str:
+    """Say how far that goes; English names are there for most."""
+    if code is None or code == "en":
+        return ""
+    return (
+        f"I know {known:,} by a name in it; `/gbif` also has GBIF's. Where there is none you see"
+        " the English or the scientific name, and what I say myself stays English."
+    )
 
 
 def _missing(channel: _Channel) -> list[str]:

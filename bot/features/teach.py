@@ -58,10 +58,9 @@ def feature(teacher: Teacher, intake: Intake, section: TeachSection) -> Feature:
 
     @teach_command.autocomplete("species")
     async def offer(
-        interaction: discord.Interaction[Any],  # noqa: ARG001 - the library's signature
-        current: str,
+        interaction: discord.Interaction[Any], current: str
     ) -> list[app_commands.Choice[str]]:
-        offered = await teacher.finder.suggest(current)
+        offered = await teacher.finder.suggest(current, locale=interaction.locale.value)
         return [app_commands.Choice(name=text, value=name) for text, name in offered]
 
     return Feature(

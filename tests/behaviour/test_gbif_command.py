@@ -24,8 +24,9 @@ from bot.features.gbif import feature
 from bot.features.remove import RemoveButton
 from bot.gbif import GbifClient
 from bot.gbif_cache import GbifCache
+from bot.store import Store
 from bot.taxon_lookup import Lookup
-from engine import EngineFailed, Taxon, TaxonTable
+from engine import EngineFailed, NameMatch, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
@@ -106,7 +107,8 @@ async def room_with(
     bot = commands.AutoShardedBot(
         commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
-    offered = feature(Lookup(taxa, client, Draughtsman(), within_s=within_s))
+    store = await Store.open(Path(":memory:"))
+    offered = feature(Lookup(taxa, client, Draughtsman(), within_s=within_s), store)
     for command in offered.commands:
         bot.tree.add_command(command)
     bot.add_dynamic_items(*offered.dynamic_items, RemoveButton)
@@ -117,6 +119,7 @@ async def room_with(
         yield Room(env)
     finally:
         await env.shutdown()
+        await store.close()
     simcord.assert_no_errors(env)
     if client is not None:
         client.close()
@@ -229,6 +232,19 @@ async def test_names_are_in_the_servers_language_and_in_the_askers(
     assert private.title is not None
     assert private.title.startswith("Haussperling · ")
     assert "French" not in (fields(private)["Names"] or "")
+
+
+async def test_without_gbif_names_are_in_the_servers_language_too(taxa: TaxonTable) -> None:
+    async with room_with(taxa, None, tree=GermanTree) as room:
+        card = await room.look_up("house sparrow")
+        offered = [choice["name"] for choice in await room.type_name("haussp")]
+        begun = [choice["name"] for choice in await room.type_name("passer dome")]
+    assert card.title is not None
+    assert card.title.startswith("Moineau domestique · ")
+    assert fields(card)["Names"] == (
+        "French: Moineau domestique\nGerman: Haussperling\nEnglish: House Sparrow"
+    )
+    assert offered[0] == begun[0] == "Haussperling · Passer domesticus"
 
 
 @pytest.mark.parametrize("failing", ["rubbish", "error"])
@@ -536,19 +552,19 @@ async def test_what_is_typed_waits_for_the_names_to_be_put_in_order_beside_the_e
     taxa: TaxonTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, told, steps = asyncio.get_running_loop(), threading.Event(), []
-    suggest = taxa.suggest
+    matches = taxa.matches
 
     def prepare() -> None:
         loop.call_soon_threadsafe(told.set)  # which it never does if it waits for this
         told.wait()
         steps.append("prepared")
 
-    def suggesting(*typed: Any, **limits: Any) -> tuple[Taxon, ...]:
+    def matching(*typed: Any, **limits: Any) -> tuple[NameMatch, ...]:
         steps.append("suggested")
-        return suggest(*typed, **limits)
+        return matches(*typed, **limits)
 
     monkeypatch.setattr(taxa, "prepare_search", prepare)
-    monkeypatch.setattr(taxa, "suggest", suggesting)
+    monkeypatch.setattr(taxa, "matches", matching)
     async with room_with(taxa, None) as room:
         offered = [await room.type_name(text) for text in ("great ti", "great tit")]
     assert steps == ["prepared", "suggested", "suggested"]
@@ -566,8 +582,8 @@ async def test_what_autocomplete_offers_means_one_taxon(offline: Room, text: str
         assert card.title != "No such taxon found"
 
 
-def test_gbif_is_offered_everywhere(taxa: TaxonTable) -> None:
-    (command,) = feature(Lookup(taxa, None)).commands
+def test_gbif_is_offered_everywhere(online: Room) -> None:
+    command = online.env.bot.tree.get_command("gbif")
     assert isinstance(command, app_commands.Command)
     assert command.allowed_contexts is not None
     assert command.allowed_installs is not None

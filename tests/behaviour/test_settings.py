@@ -1,4 +1,4 @@
-"""/settings: watched channels, and how sure a verdict must be. For places see test_place."""
+"""/settings: watched channels, how sure a verdict must be, languages. For places see test_place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def boss(world: World) -> simcord.MemberActor:
     return world.guild.add_member(world.env.create_user("boss"), roles=[role])
 
 
-async def said(boss: simcord.MemberActor, world: World, name: str, **options: object) -> str:
+async def said(boss: simcord.MemberActor, world: World, name: str, /, **options: object) -> str:
     result = await boss.slash(world.channel, f"settings {name}", **options)
     assert result.ephemeral
     assert result.response is not None
@@ -103,6 +103,59 @@ async def test_an_edited_request_is_redone_under_the_servers_settings(
     await said(boss, world, "certainty", percent=90)
     await world.alice.edit(photo, f"{world.mention} bird")
     assert world.engine.certainties == [CERTAINTY, 0.9]
+
+
+async def test_species_are_named_in_the_language_that_a_server_chooses(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    text = await said(boss, world, "language", name="German")
+    assert text.startswith("Species are named in German. I know 1,")
+    assert "Species are named in German." in await said(boss, world, "show")
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    await world.alice.slash(world.channel, "identify", photo=PHOTO[0])
+    private = await world.alice.slash(world.channel, "identify", photo=PHOTO[0], private=True)
+    assert [answer.embeds[0].title for answer in world.answers] == ["Rotkehlchen"] * 2
+    assert "[Rotkehlchen](" in (world.answers[0].embeds[0].description or "")
+    assert private.response is not None
+    assert private.response.embeds[0].title == "European robin"
+
+
+async def test_an_edited_request_is_redone_in_the_servers_language(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    photo = await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    await said(boss, world, "language", name="français")
+    await world.alice.edit(photo, f"{world.mention} bird")
+    (answer,) = world.answers
+    assert answer.embeds[0].title == "Rougegorge familier"
+
+
+async def test_the_servers_own_language_comes_back(world: World, boss: simcord.MemberActor) -> None:
+    own = "Species are named in the server's own language"
+    assert own in await said(boss, world, "show")
+    await said(boss, world, "language", name="de")
+    assert own in await said(boss, world, "language")
+    await world.alice.slash(world.channel, "identify", photo=PHOTO[0])
+    assert world.answers[0].embeds[0].title == "European robin"
+
+
+async def test_a_server_is_answered_in_its_locale(world: World) -> None:
+    guild = world.env.bot.get_guild(world.guild.id)
+    assert guild is not None
+    guild.preferred_locale = discord.Locale.spain_spanish
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    assert world.answers[0].embeds[0].title == "Petirrojo europeo"
+
+
+async def test_what_is_no_language_is_refused_and_the_nearest_offered(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert "I know no language called “Germn”. Did you mean German" in await said(
+        boss, world, "language", name="Germn"
+    )
+    assert len(world.env.errors) == 1
+    offered = await boss.autocomplete(world.channel, "settings language", "name", "deu")
+    assert offered[0] == {"name": "German", "value": "de"}
 
 
 @with_content

@@ -119,6 +119,39 @@ PASSER = Verdict(taxon=Taxon(scientific_name="Passer", rank="genus", lineage=AVE
 INSECTA = (Ancestor("kingdom", "Animalia"), Ancestor("class", "Insecta"))
 
 
+def test_species_are_called_as_their_readers_call_them() -> None:
+    names = {ROBIN: "rouge-gorge", NIGHTINGALE: "rossignol"}
+    for embed in (
+        identification_card(identification(), names=names),
+        identification_card(identification(), names=names, spoiler=True),
+    ):
+        text = f"{embed.title}\n{embed.description}"
+        assert "Rouge-gorge" in text
+        assert "robin" not in text
+        assert "[Rossignol](https://www.gbif.org/species/2492576) · *Luscinia megarhynchos*" in text
+    plain = identification_text(identification(), names=names).splitlines()
+    assert plain[0] == "**Rouge-gorge**"
+
+
+def test_a_species_without_a_name_in_the_language_keeps_its_own() -> None:
+    text = identification_card(identification(), names={NIGHTINGALE: "Nachtigall"}).description
+    assert f"[European robin]({ROBIN_PAGE}) · *Erithacus rubecula*" in (text or "")
+
+
+def test_what_likely_species_have_in_common_is_said_in_english() -> None:
+    likely = lookalikes("House Sparrow", "Eurasian Tree-Sparrow")
+    names = {candidate.taxon: f"gorrión {n}" for n, candidate in enumerate(likely)}
+    embed = identification_card(identification(verdict=PASSER, candidates=likely), names=names)
+    assert embed.title == "A sparrow of the genus Passer"
+    assert "most likely Gorrión 0, 55 %." in (embed.description or "")
+
+
+def test_a_higher_taxon_is_called_as_its_readers_call_it() -> None:
+    verdict = Verdict(taxon=LARUS, probability=0.91)
+    embed = identification_card(identification(verdict=verdict), names={LARUS: "Möwen"})
+    assert "genus *Larus* (Möwen)" in (embed.description or "")
+
+
 def test_a_genus_leads_to_its_likeliest_species() -> None:
     embed = identification_card(
         identification(
@@ -437,9 +470,18 @@ def visible(markdown: str) -> str:
     return re.sub(r"\\.", "", markdown)
 
 
-@given(IDENTIFICATIONS, st.lists(st.text(max_size=300), max_size=6), st.booleans())
-def test_no_name_can_break_a_card(answer: Identification, notes: list[str], spoiler: bool) -> None:
-    embed = identification_card(answer, notes=notes, spoiler=spoiler)
+@given(
+    IDENTIFICATIONS,
+    st.lists(st.text(max_size=300), max_size=6),
+    st.booleans(),
+    st.lists(NAMES, max_size=7),
+)
+def test_no_name_can_break_a_card(
+    answer: Identification, notes: list[str], spoiler: bool, called: list[str]
+) -> None:
+    taxa = (candidate.taxon for candidate in answer.candidates)
+    names = dict(zip(taxa, called, strict=False))
+    embed = identification_card(answer, notes=notes, spoiler=spoiler, names=names)
     assert 0 < len(embed.title or "") <= 256
     assert 0 < len(embed.description or "") <= 4096
     assert len(embed.footer.text or "") <= 2048

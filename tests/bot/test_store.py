@@ -74,8 +74,11 @@ async def test_a_servers_choices_are_its_own_and_apart_from_each_other(store: St
     await store.set_certainty(1, 0.8)
     await store.set_country(1, "AT")
     await store.set_country(2, "NZ")
-    assert await store.settings_of(1) == GuildSettings(certainty=0.8, country="AT")
-    assert await store.settings_of(2) == GuildSettings(country="NZ")
+    await store.set_language(2, "mi")
+    await store.set_language(1, "de")
+    assert await store.settings_of(1) == GuildSettings(certainty=0.8, country="AT", language="de")
+    await store.set_language(1, None)
+    assert await store.settings_of(2) == GuildSettings(country="NZ", language="mi")
     await store.set_country(1, None)
     assert await store.settings_of(1) == GuildSettings(certainty=0.8)
     assert await store.settings_of(3) == await store.settings_of(None) == GuildSettings()
@@ -95,6 +98,24 @@ async def test_a_database_of_the_first_schema_is_brought_up_to_date(
         assert await again.watched_in(2) == [watched]
         await again.set_country(2, "AT")
         assert await again.settings_of(2) == GuildSettings(country="AT")
+    finally:
+        await again.close()
+
+
+async def test_a_database_without_languages_keeps_what_servers_chose(
+    path: Path, store: Store
+) -> None:
+    await store.set_certainty(2, 0.9)
+    await store.close()
+    with sqlite3.connect(path) as old:
+        old.executescript(
+            "ALTER TABLE guild_setting DROP COLUMN language; PRAGMA user_version = 2;"
+        )
+    old.close()
+    again = await Store.open(path)
+    try:
+        await again.set_language(2, "de")
+        assert await again.settings_of(2) == GuildSettings(certainty=0.9, language="de")
     finally:
         await again.close()
 

@@ -44,7 +44,8 @@ def fields(embed: discord.Embed) -> dict[str | None, str | None]:
 
 
 def card_of(info: TaxonInfo, **parts: Any) -> discord.Embed:
-    return taxon_card(TaxonProfile(info=info, **parts))
+    own = info.taxon.vernacular_name if info.taxon is not None else None
+    return taxon_card(TaxonProfile(info=info, **parts), {"en": (own,)} if own else {})
 
 
 def local(taxon: Taxon) -> TaxonInfo:
@@ -151,12 +152,17 @@ def test_a_synonym_among_several_taxa_names_what_is_accepted() -> None:
     assert "Temminck: species, accepted name [*Parus major*](" in card.description
 
 
-NAMES = {"de": ("Kohlmeise",), "en": ("great tit", "Tit"), "fr": ("Mésange charbonnière",)}
+NAMES = {
+    "de": ("Kohlmeise",),
+    "xx": (),
+    "fr": ("Mésange charbonnière",),
+    "en": ("Great Tit", "Tit"),
+}
 ACCEPTED = TaxonInfo(asked="x", match=Match.EXACT, taxon=TIT, status="ACCEPTED")
 
 
 def test_the_readers_language_comes_first_and_english_stays() -> None:
-    card = taxon_card(TaxonProfile(info=ACCEPTED, names=NAMES), languages=("de", "fr", "xx"))
+    card = taxon_card(TaxonProfile(info=ACCEPTED), NAMES)
     assert card.title == "Kohlmeise · *Parus major*"
     assert fields(card)["Names"] == (
         "German: Kohlmeise\nFrench: Mésange charbonnière\nEnglish: Great Tit, Tit"
@@ -164,8 +170,14 @@ def test_the_readers_language_comes_first_and_english_stays() -> None:
 
 
 def test_without_a_name_in_the_readers_language_the_title_is_english() -> None:
-    card = taxon_card(TaxonProfile(info=ACCEPTED), languages=("ja",))
+    card = taxon_card(TaxonProfile(info=ACCEPTED), {"ja": (), "en": ("Great Tit",)})
     assert card.title == "Great Tit · *Parus major*"
+    assert "Names" not in fields(card)
+
+
+def test_a_taxon_that_nobody_has_a_name_for_is_called_by_its_scientific_one() -> None:
+    card = taxon_card(TaxonProfile(info=ACCEPTED), {"ja": (), "en": ()})
+    assert card.title == "*Parus major*"
     assert "Names" not in fields(card)
 
 
@@ -183,7 +195,7 @@ def test_occurrences_are_counted_by_country() -> None:
 def test_the_map_is_shown_credited_and_told_in_words() -> None:
     found = Occurrences(9, (CountryCount("NO", 9),))
     profile = TaxonProfile(info=ACCEPTED, world_map=b"png", occurrences=found)
-    card = taxon_card(profile)
+    card = taxon_card(profile, NAMES)
     assert card.to_dict()["image"] == {
         "url": "attachment://map.png",
         "description": map_description(profile),
@@ -262,10 +274,10 @@ def test_no_text_of_others_becomes_markdown_a_link_or_a_mention(text: str) -> No
     )
     names = {"en": (text,) * 3, "de": (text,) * 3} if text else {}
     found = Occurrences(1, (CountryCount(text, 1),) * 5)
-    profile = TaxonProfile(info=info, names=names, occurrences=found, iucn=text)
-    assert len(as_text(taxon_card(profile), "A note.")) <= 2000
+    profile = TaxonProfile(info=info, occurrences=found, iucn=text)
+    assert len(as_text(taxon_card(profile, names), "A note.")) <= 2000
     assert len(map_description(profile)) <= 1024
-    cards = (taxon_card(profile, languages=("de",)), taxon_card(TaxonProfile(info=info)))
+    cards = (taxon_card(profile, names), taxon_card(TaxonProfile(info=info), {}))
     for card in (*cards, choice_card(text, [info]), unknown_card(text, [TIT])):
         assert len(card) <= 6000
         assert len(card.title or "") <= 256

@@ -249,30 +249,38 @@ def test_a_name_of_another_language_counts_only_where_no_other_does(table: Taxon
     assert {taxon.rank for taxon in table.named("Rana")} == {"genus"}
 
 
-def test_cards_can_speak_the_servers_language(table: TaxonTable) -> None:
+def test_a_taxon_has_names_in_many_languages(table: TaxonTable) -> None:
     (tit,) = table.named("Parus major")
-    called = {locale: table.vernacular_name(tit, locale) for locale in ("de", "fr", "es-419", "nl")}
+    called = {locale: table.vernacular_names(tit, locale) for locale in ("de", "fr", "nl", "hi")}
     assert called == {
-        "de": "Kohlmeise",
-        "fr": "Mésange charbonnière",
-        "es-419": "Carbonero común",
-        "nl": "Koolmees",
+        "de": ("Kohlmeise",),
+        "fr": ("Mésange charbonnière",),
+        "nl": ("Koolmees",),
+        "hi": (),
     }
-    assert table.vernacular_name(tit, "en-GB") == tit.vernacular_name
-    assert table.vernacular_name(tit, "hi") == tit.vernacular_name
+    assert table.vernacular_names(tit, "es-419")[0] == "Carbonero común"
+    assert table.vernacular_names(tit, "en-GB")[0] == tit.vernacular_name == "Great Tit"
     (caiman,) = table.named("Caiman crocodilus")
-    assert table.vernacular_name(caiman, "pt-BR") == "Jacaré-Tinga"
+    assert table.vernacular_names(caiman, "pt-BR")[0] == "Jacaré-Tinga"
+
+
+def test_no_name_is_said_twice(table: TaxonTable) -> None:
+    (tit,) = table.named("Parus major")
+    shouted = replace(tit, vernacular_name="GREAT TIT")
+    names = table.vernacular_names(shouted, "en")
+    assert [name for name in names if name.casefold() == "great tit"] == ["GREAT TIT"]
 
 
 def test_a_taxon_from_elsewhere_is_known_by_its_name_and_kingdom(table: TaxonTable) -> None:
     lineage = (Ancestor("kingdom", "Animalia"),)
     theirs = Taxon(scientific_name="Parus major", rank="species", lineage=lineage, col_key="6W5N")
-    assert table.vernacular_name(theirs, "de") == "Kohlmeise"
-    assert table.vernacular_name(theirs, "en-US") == "Great Tit"
+    assert table.vernacular_names(theirs, "de") == ("Kohlmeise",)
+    assert table.vernacular_names(theirs, "en-US")[0] == "Great Tit"
     plant = Taxon(scientific_name="Parus major", rank="species", vernacular_name="Fancy")
-    assert table.vernacular_name(plant, "de") == "Fancy"
+    assert table.vernacular_names(plant, "de") == ()
+    assert table.vernacular_names(plant, "en") == ("Fancy",)
     (order,) = table.named("Passeriformes")
-    assert table.vernacular_name(order, "de") is None
+    assert table.vernacular_names(order, "de") == ()
 
 
 def test_what_was_made_of_an_older_table_is_this_tables_own(table: TaxonTable) -> None:

@@ -31,9 +31,9 @@ def test_the_first_name_of_a_language_leads(tmp_path: Path) -> None:
     rows = [("Parus major", "de", "Kohlmeise|Spiegelmeise"), ("Parus major", "fr", "Mésange")]
     path.write_bytes(VERNACULAR_FILE.pack(rows, {}))
     names = VernacularNames.load(path)
-    assert names.leading("Parus major", "de") == "Kohlmeise"
-    assert names.leading("Parus major", "it") is None
-    assert names.leading("Parus minor", "de") is None
+    assert names.spoken("Parus major", "de") == ("Kohlmeise", "Spiegelmeise")
+    assert names.spoken("Parus major", "it") == ()
+    assert names.spoken("Parus minor", "de") == ()
     assert list(names.of("Parus major")) == [
         ("de", "Kohlmeise"),
         ("de", "Spiegelmeise"),

@@ -86,7 +86,7 @@ def test_every_name_by_hand_leads_in_the_list_of_the_repository(taxa: TaxonTable
     by_hand = list(read_common_names(COMMON_NAMES))
     assert len(by_hand) > 400
     for species, language, name in by_hand:
-        assert names.leading(species, language) == name
+        assert names.spoken(species, language)[0] == name
         assert len(taxa.named(species)) == 1
 
 
@@ -106,6 +106,6 @@ def test_the_command_says_what_it_wrote_and_refuses_a_wrong_folder(
     done = CliRunner().invoke(taxa_app, ["names", str(labels), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "names of" in done.output
-    assert VernacularNames.load(out).leading("Parus major", "fil") == "Pipit"
+    assert VernacularNames.load(out).spoken("Parus major", "fil")[0] == "Pipit"
     wrong = CliRunner().invoke(taxa_app, ["names", str(tmp_path / "none"), "--out", str(out)])
     assert wrong.exit_code == 2

@@ -1,0 +1,61 @@
+"""What taxa are called in the languages of people, by the local table alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from engine import Taxon, TaxonTable
+
+
+class LocalNames:
+    """Names of ``taxa`` in the languages of those who read them."""
+
+    def __init__(self, taxa: TaxonTable) -> None:
+        self._taxa = taxa
+        self._preparing: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Have the names of the local table ordered, once, in a thread; return when they are.
+
+        It takes a second or so, for which whoever asks for a name must wait, and nobody else.
+        """
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
+        await asyncio.shield(self._preparing)
+
+    async def leading(self, taxa: Iterable[Taxon], languages: Sequence[str]) -> Mapping[Taxon, str]:
+        """Return what taxa are called in the first of ``languages`` in which they have a name.
+
+        Those that have none are left out. The English name is each taxon's own.
+        """
+        if set(languages) <= {"en"}:
+            return {}
+        await self.prepare()
+        named = {}
+        for taxon in taxa:
+            spoken = (self._taxa.vernacular_names(taxon, language) for language in languages)
+            if names := next(filter(None, spoken), ()):
+                named[taxon] = names[0]
+        return named
+
+    def by_language(
+        self, taxon: Taxon | None, languages: Sequence[str], others: Mapping[str, Sequence[str]]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of a taxon in each of ``languages``, and after them ``others``, once.
+
+        The local ones were looked through, and GBIF's were not. Capitals make no other name.
+        """
+        joined = {}
+        for language in dict.fromkeys(languages):
+            own = () if taxon is None else self._taxa.vernacular_names(taxon, language)
+            kept: dict[str, str] = {}
+            for name in (*own, *others.get(language, ())):
+                kept.setdefault(name.casefold(), name)
+            joined[language] = tuple(kept.values())
+        return joined
+
+    async def species_named_in(self, language: str) -> int:
+        """Return how many species have a name in ``language``, English apart."""
+        await self.prepare()
+        return self._taxa.species_named_in(language)
