@@ -16,7 +16,7 @@ from bot.features.remove import RemoveButton
 from bot.headline import MAX_CANDIDATES, Names
 from bot.identifier import Identifier
 from bot.intake import Photos
-from bot.local_names import LocalNames
+from bot.naming import Naming
 from bot.place import CANDIDATES, Place, Places
 from bot.place_option import ANYWHERE, FROM_PHOTO
 from bot.readers import Readers
@@ -87,12 +87,12 @@ class Answerer:
     """Identifies photos as the server wants it in which they were posted."""
 
     def __init__(
-        self, identifier: Identifier, store: Store, places: Places, names: LocalNames
+        self, identifier: Identifier, store: Store, places: Places, naming: Naming
     ) -> None:
         self._identifier = identifier
         self._store = store
         self._places = places
-        self._names = names
+        self._naming = naming
 
     async def answer(
         self,
@@ -137,9 +137,7 @@ class Answerer:
                 identification, place = await self._places.weigh(
                     identification, where, certainty=certainty, by_gps=by_gps
                 )
-            names = await self._names.leading(
-                _taxa_of(identification), readers.languages(chosen.language)
-            )
+            names = await self._naming.called(_taxa_of(identification), readers, requester.server)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=_explain(error))
         return Answer(

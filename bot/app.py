@@ -27,6 +27,7 @@ from bot.gbif_cache import GbifCache
 from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
 from bot.intake import Intake
+from bot.naming import Naming
 from bot.place import Places
 from bot.species import SpeciesFinder
 from bot.store import Store
@@ -131,12 +132,13 @@ class FieldmarkBot(commands.AutoShardedBot):
 
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
-        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa), lookup.names)
+        naming = Naming(lookup.names, store)
+        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa), naming)
         teacher = Teacher(self._identifier, SpeciesFinder(lookup, self._gbif))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),
-            gbif_feature.feature(lookup, store),
-            teach.feature(teacher, self._intake, self._settings.teach),
+            gbif_feature.feature(lookup, naming),
+            teach.feature(teacher, self._intake, naming, self._settings.teach),
             settings_feature.feature(store, lookup.names, message_content=message_content),
         )
 

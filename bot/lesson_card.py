@@ -12,7 +12,7 @@ from typing import Any
 import discord
 
 from bot.answer import PHOTO_IN_CARD, Rendered, echo, photo_file
-from bot.headline import HIDDEN, display_name, linked_names, scientific
+from bot.headline import HIDDEN, OWN_NAMES, Names, display_name, linked_names, scientific
 from bot.links import taxon_url
 from bot.markdown import cut, escape
 from bot.teacher import Taught
@@ -30,17 +30,29 @@ _NO_FILES = "I may not attach files here, so the photo is not shown."
 
 
 def learnt_card(
-    taught: Taught, by: str, permissions: discord.Permissions, view: discord.ui.View
+    taught: Taught,
+    by: str,
+    permissions: discord.Permissions,
+    view: discord.ui.View,
+    names: Names = OWN_NAMES,
 ) -> Rendered:
-    """Say what was learnt, or that it was known; ``by`` is a sentence on who taught it."""
+    """Say what was learnt, or that it was known; ``by`` is a sentence on who taught it.
+
+    ``names`` are what taxa are called in the readers' language, where that is not their own name.
+    """
     if not taught.new:
         said = "This very photo is in the index already, so nothing was added."
-        return _card(_KNOWN, taught, said, permissions, view)
-    return _card(_LEARNED, taught, f"{by} {_count(taught.photos)}".rstrip(), permissions, view)
+        return _card(_KNOWN, taught, said, permissions, view, names)
+    said = f"{by} {_count(taught.photos)}".rstrip()
+    return _card(_LEARNED, taught, said, permissions, view, names)
 
 
 def suggestion_card(
-    taught: Taught, suggester: str, permissions: discord.Permissions, view: discord.ui.View
+    taught: Taught,
+    suggester: str,
+    permissions: discord.Permissions,
+    view: discord.ui.View,
+    names: Names = OWN_NAMES,
 ) -> Rendered:
     """Say what ``suggester``, a mention, takes the photo to be.
 
@@ -48,7 +60,7 @@ def suggestion_card(
     Discord does not list those that its embeds show.
     """
     said = "Whoever may manage messages here can accept that, and I learn it."
-    card = _card(_SUGGESTED, taught, said, permissions, view, suggester=suggester)
+    card = _card(_SUGGESTED, taught, said, permissions, view, names, suggester=suggester)
     file = None
     if taught.preview is not None:
         file = photo_file(taught.preview, spoiler=taught.spoiler)
@@ -71,13 +83,14 @@ def _card(
     said: str,
     permissions: discord.Permissions,
     view: discord.ui.View,
+    names: Names,
     *,
     suggester: str | None = None,
 ) -> Rendered:
-    title = word if taught.spoiler else f"{word}: {display_name(taught.taxon)}"
+    title = word if taught.spoiler else f"{word}: {display_name(taught.taxon, names)}"
     embeds = permissions.embed_links
     linked = taught.spoiler or suggester is not None or not embeds
-    name = linked_names(taught.taxon) if linked else scientific(taught.taxon)
+    name = linked_names(taught.taxon, names) if linked else scientific(taught.taxon)
     name = f"||{name}||" if taught.spoiler else name
     first = name if suggester is None else f"{suggester} suggests that this is {name}."
     if not embeds:

@@ -12,8 +12,8 @@ from discord import app_commands
 from bot.errors import tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton
+from bot.naming import Naming
 from bot.readers import Readers
-from bot.store import Store
 from bot.taxon_lookup import MAX_NAME, Lookup, Reply
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
@@ -70,8 +70,8 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
         await _show(interaction, reply, menu, private=private)
 
 
-def taxon_menu(lookup: Lookup, store: Store) -> type[TaxonMenu]:
-    """Make the menu whose choices ``lookup`` answers, in the language that ``store`` has kept."""
+def taxon_menu(lookup: Lookup, naming: Naming) -> type[TaxonMenu]:
+    """Make the menu whose choices ``lookup`` answers, in the languages that ``naming`` says."""
 
     class Menu(TaxonMenu, template=_MENU_ID):
         async def answer(
@@ -81,15 +81,16 @@ def taxon_menu(lookup: Lookup, store: Store) -> type[TaxonMenu]:
             *,
             private: bool,
         ) -> Reply:
-            languages = await _languages(store, interaction, private=private)
+            readers = Readers.of_interaction(interaction, private=private)
+            languages = await naming.languages(readers, interaction.guild_id)
             return await lookup.by_choice(option, languages=languages)
 
     return Menu
 
 
-def feature(lookup: Lookup, store: Store) -> Feature:
-    """Build the feature, of which ``lookup`` gives the answers as ``store`` says servers want."""
-    menu = taxon_menu(lookup, store)
+def feature(lookup: Lookup, naming: Naming) -> Feature:
+    """Build the feature; ``lookup`` gives the answers, in the languages that ``naming`` says."""
+    menu = taxon_menu(lookup, naming)
 
     @app_commands.command(name="gbif", description="Look up a species or any other taxon.")
     @app_commands.describe(
@@ -109,7 +110,8 @@ def feature(lookup: Lookup, store: Store) -> Feature:
         private: bool = False,
     ) -> None:
         await interaction.response.defer(ephemeral=private, thinking=True)
-        languages = await _languages(store, interaction, private=private)
+        readers = Readers.of_interaction(interaction, private=private)
+        languages = await naming.languages(readers, interaction.guild_id)
         reply = await lookup.by_name(name, rank=rank, languages=languages)
         below = menu(interaction.user.id, reply.options) if reply.options else None
         await _show(interaction, reply, below, private=private)
@@ -144,11 +146,3 @@ async def _show(
         view=view,
         allowed_mentions=discord.AllowedMentions.none(),
     )
-
-
-async def _languages(
-    store: Store, interaction: discord.Interaction[Any], *, private: bool
-) -> tuple[str, ...]:
-    """Return the languages of those who will read the answer, the most of them first."""
-    chosen = await store.settings_of(interaction.guild_id)
-    return Readers.of_interaction(interaction, private=private).languages(chosen.language)

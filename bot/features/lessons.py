@@ -22,8 +22,11 @@ from bot.features.lesson_buttons import (
 )
 from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
 from bot.features.remove import RemoveButton
+from bot.headline import Names
 from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
+from bot.naming import Naming
+from bot.readers import Readers
 from bot.request import photographed
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
@@ -58,9 +61,12 @@ class Posted:
 class Lessons:
     """Answers the command and the buttons below its cards."""
 
-    def __init__(self, teacher: Teacher, intake: Intake, section: TeachSection) -> None:
+    def __init__(
+        self, teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection
+    ) -> None:
         self._teacher = teacher
         self._intake = intake
+        self._naming = naming
         self._section = section
         self._being_decided: set[int] = set()
         self.undo_button, self.accept_button, self.decline_button = buttons_of(self)
@@ -168,7 +174,9 @@ class Lessons:
         view = discord.ui.View(timeout=None)
         view.add_item(self.accept_button(member.id, new_identity(), species.name))
         view.add_item(self.decline_button(member.id))
-        card = suggestion_card(suggested, member.mention, interaction.app_permissions, view)
+        names = await self._names(interaction, suggested)
+        allowed = interaction.app_permissions
+        card = suggestion_card(suggested, member.mention, allowed, view, names)
         await interaction.edit_original_response(**card.to_edit())
 
     async def accept(self, interaction: discord.Interaction[Any], button: AcceptButton) -> None:
@@ -227,7 +235,8 @@ class Lessons:
         view = _removable(undo.member_id)
         if taught.new:
             view = discord.ui.View(timeout=None).add_item(undo)
-        card = learnt_card(taught, by, interaction.app_permissions, view)
+        names = await self._names(interaction, taught)
+        card = learnt_card(taught, by, interaction.app_permissions, view, names)
         try:
             await interaction.edit_original_response(**card.to_edit())
         except discord.HTTPException as error:
@@ -237,6 +246,10 @@ class Lessons:
             if isinstance(error, discord.NotFound):
                 raise Refusal("The message is gone, so nothing was learnt.") from None
             raise
+
+    async def _names(self, interaction: discord.Interaction[Any], taught: Taught) -> Names:
+        readers = Readers.of_interaction(interaction, private=False)
+        return await self._naming.called([taught.taxon], readers, interaction.guild_id)
 
     async def _photo_of(self, message: discord.Message) -> Photos:
         """Read the photo of a suggestion from its message."""

@@ -16,13 +16,14 @@ from bot.errors import Refusal
 from bot.feature import Feature
 from bot.features.lessons import Lessons, failure_told, moderates
 from bot.intake import ONE_PHOTO, Intake
+from bot.naming import Naming
 from bot.taxon_lookup import MAX_NAME
 from bot.teacher import Teacher
 
 
-def feature(teacher: Teacher, intake: Intake, section: TeachSection) -> Feature:
+def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection) -> Feature:
     """Build the feature; without a server that may teach it has no command, only the buttons."""
-    lessons = Lessons(teacher, intake, section)
+    lessons = Lessons(teacher, intake, naming, section)
 
     @app_commands.command(name="teach", description="Teach me what species a photo shows.")
     @app_commands.describe(

@@ -24,6 +24,7 @@ from bot.features.gbif import feature
 from bot.features.remove import RemoveButton
 from bot.gbif import GbifClient
 from bot.gbif_cache import GbifCache
+from bot.naming import Naming
 from bot.store import Store
 from bot.taxon_lookup import Lookup
 from engine import EngineFailed, NameMatch, TaxonTable
@@ -108,7 +109,8 @@ async def room_with(
         commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
     store = await Store.open(Path(":memory:"))
-    offered = feature(Lookup(taxa, client, Draughtsman(), within_s=within_s), store)
+    lookup = Lookup(taxa, client, Draughtsman(), within_s=within_s)
+    offered = feature(lookup, Naming(lookup.names, store))
     for command in offered.commands:
         bot.tree.add_command(command)
     bot.add_dynamic_items(*offered.dynamic_items, RemoveButton)

@@ -69,6 +69,20 @@ async def test_what_a_moderator_teaches_is_learnt_at_once(
     assert (photo, taxon.scientific_name) == (JPEG, "Vanessa cardui")
 
 
+async def test_what_is_taught_and_suggested_is_called_as_the_server_calls_it(
+    world: World,
+) -> None:
+    powers = discord.Permissions(manage_messages=True, manage_guild=True)
+    role = world.guild.create_role("boss", permissions=powers)
+    boss = world.guild.add_member(world.env.create_user("boss"), roles=[role])
+    await boss.slash(world.channel, "settings language", name="French")
+    learnt = card(await teach(boss, world, "painted lady"))
+    assert learnt.title == "Learned: Belle-Dame"
+    suggested = card(await teach(world.alice, world, "painted lady"))
+    assert suggested.title == "Suggested: Belle-Dame"
+    assert f"[Belle-Dame]({PAINTED_LADY}) · *Vanessa cardui*" in (suggested.description or "")
+
+
 async def test_nothing_of_who_taught_it_is_handed_on(
     world: World, mod: simcord.MemberActor
 ) -> None:

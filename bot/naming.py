@@ -1,0 +1,32 @@
+"""What taxa are called for those who read an answer, in the language that their server chose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.local_names import LocalNames
+from bot.readers import Readers
+from bot.store import Store
+from engine import Taxon
+
+
+class Naming:
+    """Names taxa as the readers of an answer do, by the local table and what servers chose."""
+
+    def __init__(self, names: LocalNames, store: Store) -> None:
+        self._names = names
+        self._store = store
+
+    async def languages(self, readers: Readers, server: int | None) -> tuple[str, ...]:
+        """Return the readers' languages, the most of them first; ``server`` is where they are."""
+        chosen = await self._store.settings_of(server)
+        return readers.languages(chosen.language)
+
+    async def called(
+        self, taxa: Iterable[Taxon], readers: Readers, server: int | None
+    ) -> Mapping[Taxon, str]:
+        """Return what taxa are called; those without a name in the readers' languages are left out.
+
+        The English name is each taxon's own.
+        """
+        return await self._names.leading(taxa, await self.languages(readers, server))
