@@ -16,7 +16,9 @@ from engine import Taxon
 T = TypeVar("T")
 
 COL_XR = "7ddf754f-d193-4cc9-b351-99906754a03b"
+"""GBIF's checklist of today; its keys hold letters."""
 BACKBONE = "d7dddbf4-2cf0-4f39-9b2a-bb099caae36c"
+"""GBIF's checklist of before, which changes no more; its keys are integers."""
 
 _MAX_NAMES = 3
 _MAX_NAME = 60

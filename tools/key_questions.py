@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
-from bot.gbif import API
+from bot.gbif import API, BACKBONE
 from bot.gbif_answer import NameAnswer
 from tools.key_journal import Journal, read_answer
 from tools.key_match import SOURCE, judge, parameters
@@ -26,9 +26,6 @@ from tools.resolved_keys import Question
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
-
-BACKBONE = "d7dddbf4-2cf0-4f39-9b2a-bb099caae36c"
-"""The checklist that is asked, always by name: the GBIF backbone, whose keys are integers."""
 
 PATIENCE = Retry(total=4, backoff_factor=1.0, backoff_max=30)
 _TIMEOUT_S = (3.05, 10)

@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from tools.key_questions import BACKBONE
+from bot.gbif import BACKBONE
 from tools.label_facts import RANKS, LabelsError
 
 INDEX = "INDEX.json"

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from urllib3.util import Retry
 
-from bot.gbif import API, COL_XR
+from bot.gbif import API, BACKBONE, COL_XR
 from bot.gbif_answer import Match, TaxonInfo
 from engine import Taxon, TaxonTable
 from tools.sources.download import PATIENCE, HostLost, Web
@@ -21,9 +21,6 @@ from tools.sources.names import choose_species, find_taxon, scientific_name_of
 from tools.sources.plan import Plan, PlannedPhoto, PlannedSource, silent
 from tools.sources.sampling import chance, spread
 from tools.sources.source import PhotoSkipped, Progress, SourceError
-
-BACKBONE = "d7dddbf4-2cf0-4f39-9b2a-bb099caae36c"
-"""The GBIF backbone, whose keys are integers; keys of COL XR hold letters."""
 
 _WITH_OPEN_PHOTOS = {
     "mediaType": "StillImage",

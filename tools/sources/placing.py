@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from urllib3.util import Retry
 
-from bot.gbif import API
+from bot.gbif import API, BACKBONE
 from engine import SPECIES_RANKS, Taxon, TaxonTable
 from tools.sources.download import PATIENCE, Web
-from tools.sources.gbif import BACKBONE
 from tools.sources.gbif_names import exactly, read_match
 from tools.sources.names import listed
 from tools.sources.source import PhotoSkipped, SourceError
