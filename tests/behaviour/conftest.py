@@ -9,7 +9,14 @@ import pytest
 import simcord
 
 from bot.app import FieldmarkBot
-from bot.config import Settings
+from bot.config import (
+    DiscordSection,
+    GbifSection,
+    IntakeSection,
+    Settings,
+    StoreSection,
+    TeachSection,
+)
 from engine import TaxonTable
 from tests.behaviour.world import CannedEngine, CannedFetcher, World, build
 
@@ -18,11 +25,13 @@ from tests.behaviour.world import CannedEngine, CannedFetcher, World, build
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     changes = getattr(request, "param", {})
     return Settings(
-        store={"path": tmp_path / "bot.sqlite"},
-        discord={"shutdown_s": 0.2, "message_content": changes.get("message_content", False)},
-        intake={"max_bytes": 4096, "max_photos": 2},
-        gbif={"enabled": False},
-        teach={"servers": changes.get("servers", "all")},
+        store=StoreSection(path=tmp_path / "bot.sqlite"),
+        discord=DiscordSection(
+            shutdown_s=0.2, message_content=changes.get("message_content", False)
+        ),
+        intake=IntakeSection(max_bytes=4096, max_photos=2),
+        gbif=GbifSection(enabled=False),
+        teach=TeachSection(servers=changes.get("servers", "all")),
     )
 
 

@@ -145,8 +145,7 @@ async def test_the_menu_of_a_message_without_a_photo_says_so(world: World) -> No
 
 
 async def test_the_menu_of_an_answer_identifies_the_photo_that_it_answers(world: World) -> None:
-    mention = f"<@{world.env.bot.user.id}>"
-    photo = await world.alice.send(world.channel, mention, attachments=[PHOTO])
+    photo = await world.alice.send(world.channel, world.mention, attachments=[PHOTO])
     bob = world.guild.add_member(world.env.create_user("bob"))
     question = await bob.send(world.channel, "which robin?", reply_to=photo)
     for message in (question, world.answers[0]):

@@ -64,6 +64,7 @@ class Room:
 
     def forbid(self, **permissions: bool) -> None:
         """Move to a channel in which the bot lacks something."""
+        assert self.env.bot.user is not None
         overwrite = discord.PermissionOverwrite(**permissions)
         self.channel = self.guild.create_text_channel(
             "shed", overwrites={self.env.bot.user: overwrite}
@@ -176,7 +177,7 @@ def sparrow(request: web.Request) -> Prepared | None:
     return Prepared(f"{kind}{half}".encode(), content_type="image/png")
 
 
-SPARROW = {
+SPARROW: dict[str, Any] = {
     "usage": {
         "key": "4DXJW",
         "name": "Passer domesticus (Linnaeus, 1758)",
@@ -585,6 +586,7 @@ async def test_what_autocomplete_offers_means_one_taxon(offline: Room, text: str
 
 
 def test_gbif_is_offered_everywhere(online: Room) -> None:
+    assert isinstance(online.env.bot, commands.AutoShardedBot)
     command = online.env.bot.tree.get_command("gbif")
     assert isinstance(command, app_commands.Command)
     assert command.allowed_contexts is not None
@@ -628,6 +630,7 @@ async def test_an_identification_needs_no_gbif(
     env = simcord.Env(bot)
     await env.start()
     room = Room(env)
+    assert bot.user is not None
     await room.alice.send(room.channel, bot.user.mention, attachments=[("IMG.jpg", JPEG)])
     (answer,) = [m for m in room.channel.history() if m.author == bot.user]
     (card,) = answer.embeds

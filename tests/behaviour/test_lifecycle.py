@@ -17,11 +17,12 @@ PHOTO = ("IMG_1.jpg", JPEG)
 
 def publications(world: World) -> list[list[dict[str, Any]]]:
     """Return the commands of each time that the bot handed Discord its commands."""
-    return [
+    bodies: list[Any] = [
         request.json
         for request in world.env.http_requests
         if request.method == "PUT" and request.path.endswith("/commands")
     ]
+    return bodies
 
 
 async def test_commands_are_published_once(
@@ -70,12 +71,13 @@ async def test_the_bot_asks_for_little(world: World) -> None:
     assert not bot.intents.members
     assert list(bot.cached_messages) == []
     guild = bot.get_guild(world.guild.id)
+    assert guild is not None
     assert list(guild.members) == [guild.me]
 
 
 async def test_the_invitation_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="bot.app"):
-        await world.env.bot.on_ready()
+        await world.bot.on_ready()
     (line,) = [text for text in caplog.messages if "oauth2/authorize" in text]
     assert "scope=bot+applications.commands" in line
     assert f"client_id={world.env.bot.application_id}" in line

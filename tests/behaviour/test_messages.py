@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -229,7 +230,7 @@ async def test_an_answer_that_cannot_be_sent_is_given_up(world: World) -> None:
 
 async def test_nobody_is_pinged(world: World) -> None:
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
-    sent = [
+    sent: list[Any] = [
         request.json
         for request in world.env.http_requests
         if (request.method, request.path) == ("POST", f"/channels/{world.channel.id}/messages")

@@ -181,7 +181,7 @@ async def test_members_do_not_see_the_command(world: World) -> None:
 
 
 async def test_a_member_given_the_command_is_still_refused(world: World) -> None:
-    commands = await world.env.bot.tree.fetch_commands()
+    commands = await world.bot.tree.fetch_commands()
     settings = next(command for command in commands if command.name == "settings")
     world.guild.set_command_permissions(settings, {world.alice: True})
     result = await world.alice.slash(world.channel, "settings show")

@@ -35,18 +35,18 @@ async def teach(
     species: str = "Vanessa cardui",
     channel: simcord.ChannelHandle | None = None,
     **options: Any,
-) -> Any:
+) -> simcord.ResponseMessage:
     photo = options or {"photo": PHOTO}
     result = await who.slash(channel or world.channel, "teach", species=species, **photo)
     assert result.response is not None
     return result.response
 
 
-def labels(message: Any) -> list[str]:
+def labels(message: simcord.ResponseMessage) -> list[str]:
     return [c["label"] for row in message.components for c in row["components"]]
 
 
-def card(message: Any) -> discord.Embed:
+def card(message: discord.Message | simcord.ResponseMessage) -> discord.Embed:
     (embed,) = message.embeds
     return embed
 
@@ -189,6 +189,7 @@ async def test_only_who_taught_it_and_moderators_may_undo(
 ) -> None:
     message = await teach(mod, world)
     refused = await world.alice.click(message, label="Undo")
+    assert refused.response is not None
     assert refused.response.ephemeral
     assert refused.response.content.startswith("Only who gave me this photo, or somebody who may")
     assert len(world.engine.learnt) == 1
@@ -294,6 +295,7 @@ async def test_members_may_not_accept_or_decline(world: World) -> None:
     bob = world.guild.add_member(world.env.create_user("bob"))
     for who, label in ((world.alice, "Accept"), (bob, "Accept"), (bob, "Decline")):
         refused = await who.click(message, label=label)
+        assert refused.response is not None
         assert refused.response.ephemeral
         assert "may manage messages here" in refused.response.content
     assert labels(message) == ["Accept", "Decline"]
@@ -455,6 +457,7 @@ async def test_a_suggestion_is_not_accepted_once_the_server_may_not_teach(
     again = build(closed, engine, taxa, world.web)
     await world.env.restart_bot(again)
     refused = await mod.click(message, label="Accept")
+    assert refused.response is not None
     assert "may not teach me species" in refused.response.content
     assert len(world.engine.learnt) == 1
     await mod.click(taught, label="Undo")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import discord
 import pytest
 import simcord
@@ -23,7 +21,7 @@ async def post(world: World, *photos: tuple[str, bytes]) -> discord.Message:
 
 async def teach(
     who: simcord.MemberActor, world: World, message: discord.Message, species: str
-) -> Any:
+) -> simcord.ResponseMessage:
     asked = await who.context_menu(world.channel, "Teach", message)
     assert asked.modal is not None
     answered = await who.submit_modal(asked, {"species": species})
@@ -31,7 +29,7 @@ async def teach(
     return answered.response
 
 
-def offered(message: Any) -> dict[str, str]:
+def offered(message: simcord.ResponseMessage) -> dict[str, str]:
     """Return what the menu below a message offers, by its value."""
     menus = [c for row in message.components for c in row["components"] if "options" in c]
     return {option["value"]: option["label"] for menu in menus for option in menu["options"]}
@@ -55,7 +53,7 @@ async def test_the_photo_of_a_message_is_learnt_and_not_shown_again(
 
 async def test_a_card_is_corrected_by_its_own_menu(world: World, mod: simcord.MemberActor) -> None:
     photo = await world.alice.send(
-        world.channel, f"{world.env.bot.user.mention} what is this?", attachments=PHOTOS[:1]
+        world.channel, f"{world.mention} what is this?", attachments=PHOTOS[:1]
     )
     (answer,) = world.answers
     assert card(answer).title == "European robin"
@@ -70,6 +68,7 @@ async def test_whoever_posted_it_may_undo_it(world: World, mod: simcord.MemberAc
     message = await teach(mod, world, await post(world, *PHOTOS), "Vanessa cardui")
     bob = world.guild.add_member(world.env.create_user("bob"))
     refused = await bob.click(message, label="Undo")
+    assert refused.response is not None
     assert refused.response.ephemeral
     await world.alice.click(message, label="Undo")
     assert world.engine.learnt == {}
@@ -83,6 +82,7 @@ async def test_what_a_misspelt_name_may_mean_is_offered_to_who_typed_it(
     assert "“Vanesa carduii”" in message.content
     assert "Painted Lady" in offered(message)["Vanessa cardui"]
     refused = await moderator(world, "another").select(message, ["Vanessa cardui"])
+    assert refused.response is not None
     assert refused.response.ephemeral
     assert world.engine.learnt == {}
     await mod.select(message, ["Vanessa cardui"])
@@ -125,7 +125,7 @@ async def test_a_message_without_a_photo_is_refused(world: World, mod: simcord.M
 
 
 async def test_who_may_not_manage_messages_is_led_to_the_command(world: World) -> None:
-    commands = await world.env.bot.tree.fetch_commands()
+    commands = await world.bot.tree.fetch_commands()
     (command,) = (command for command in commands if command.name == "Teach")
     world.guild.set_command_permissions(command, {world.alice: True})
     result = await world.alice.context_menu(world.channel, "Teach", await post(world, *PHOTOS))

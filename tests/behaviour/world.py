@@ -203,9 +203,18 @@ class World:
     web: CannedFetcher
 
     @property
-    def mention(self) -> str:
+    def bot(self) -> FieldmarkBot:
+        assert isinstance(self.env.bot, FieldmarkBot)
+        return self.env.bot
+
+    @property
+    def user(self) -> discord.ClientUser:
         assert self.env.bot.user is not None
-        return self.env.bot.user.mention
+        return self.env.bot.user
+
+    @property
+    def mention(self) -> str:
+        return self.user.mention
 
     @property
     def answers(self) -> list[discord.Message]:
@@ -216,7 +225,7 @@ class World:
     def channel_where(self, **allowed: bool) -> simcord.ChannelHandle:
         """Create a channel in which the bot has or lacks the named permissions."""
         overwrite = discord.PermissionOverwrite(**allowed)
-        return self.guild.create_text_channel("other", overwrites={self.env.bot.user: overwrite})
+        return self.guild.create_text_channel("other", overwrites={self.user: overwrite})
 
     def answers_in(self, channel: simcord.ChannelHandle) -> list[discord.Message]:
         """The bot's messages in ``channel``, oldest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import discord
 import pytest
@@ -48,7 +49,7 @@ LARUS = Taxon(
 ROBIN_PAGE = "https://www.gbif.org/species/2492462"
 
 
-def identification(**changes: object) -> Identification:
+def identification(**changes: Any) -> Identification:
     base = Identification(
         candidates=(
             Candidate(taxon=ROBIN, probability=0.93, model="birds"),
@@ -245,7 +246,7 @@ def test_a_place_by_gps_is_said_to_be() -> None:
     )
 
 
-def near(number: int, **changes: object) -> ReferencePhoto:
+def near(number: int, **changes: Any) -> ReferencePhoto:
     photo = ReferencePhoto(
         source="gbif",
         licence="CC BY 4.0",

@@ -25,6 +25,7 @@ def client(*, ready: bool = True, closed: bool = False, latency: float = 0.05) -
     bot.is_ready.return_value = ready
     bot.is_closed.return_value = closed
     bot.latency = latency
+    assert isinstance(bot, discord.Client)
     return bot
 
 

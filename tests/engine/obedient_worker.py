@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from engine.backend import LEAVING
 from engine.channel import ChannelClosed, Message, read_message, write_message
@@ -54,7 +55,7 @@ def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
 
 def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        stream = channel.makefile("rwb")
+        stream = cast(BinaryIO, channel.makefile("rwb"))
         ready, answer_to = open_worker(read_message(stream))
         write_message(stream, ready)
         try:

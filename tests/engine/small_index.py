@@ -20,7 +20,8 @@ ANIMALS = (Ancestor("kingdom", "Animalia"),)
 
 def units(rows: int, seed: int, dims: int = DIMS) -> NDArray[np.float32]:
     vectors = np.random.default_rng(seed).standard_normal((rows, dims)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / lengths
 
 
 def species(number: int) -> Taxon:

@@ -192,7 +192,11 @@ def probe_processes() -> list[int]:
 def test_the_bundled_samples_are_sixteen_different_views() -> None:
     samples = bundled_samples()
     (images,) = samples.batches(64)
-    assert (len(samples), images.shape, images.dtype) == (16, (16, 64, 64, 3), np.uint8)
+    assert (len(samples), images.shape, images.dtype) == (
+        16,
+        (16, 64, 64, 3),
+        np.dtype(np.uint8),
+    )
     assert len(np.unique(images.reshape(16, -1), axis=0)) == 16
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -228,9 +229,11 @@ def test_an_encrypted_handle_may_not_lead_to_plain_text(
     class Plain(requests.adapters.HTTPAdapter):
         """Answers for https what the loopback server answers without TLS."""
 
-        def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        def send(
+            self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+        ) -> requests.Response:
             request.url = str(request.url).replace("https:", "http:")
-            response = super().send(request, **options)
+            response = super().send(request, *args, **kwargs)
             response.url = request.url.replace("http:", "https:")
             response.headers["Location"] = f"http://{hub.address}/storage/birds_V1.tar.gz"
             return response

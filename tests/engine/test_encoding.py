@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,7 +136,9 @@ def test_a_position_arrives_whole(coordinates: Coordinates | None) -> None:
 
 
 def test_settings_arrive_whole(tmp_path: Path) -> None:
-    paths = {f.name: tmp_path / f.name for f in fields(EngineSettings) if "Path" in f.type}
+    paths: dict[str, Any] = {
+        f.name: tmp_path / f.name for f in fields(EngineSettings) if "Path" in f.type
+    }
     assert len(paths) == 4
     for settings in (EngineSettings(), EngineSettings(**paths, threads=7, precision="bf16")):
         assert decode_settings(sent(encode_settings(settings))) == settings

@@ -25,7 +25,7 @@ from engine.locate import nearest_country
 
 pillow_heif.register_heif_opener()
 
-VIENNA = {1: "N", 2: (48.0, 12.0, 30.0), 3: "E", 4: (16.0, 22.0, 12.0)}
+VIENNA: dict[int, object] = {1: "N", 2: (48.0, 12.0, 30.0), 3: "E", 4: (16.0, 22.0, 12.0)}
 
 
 def photo(tags: dict[int, object], kind: str = "JPEG") -> bytes:

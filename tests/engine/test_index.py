@@ -53,9 +53,9 @@ def test_segments_are_searched_as_one(writer: IndexWriter) -> None:
     np.testing.assert_array_equal(found.rows, rows)
     np.testing.assert_allclose(found.similarities, np.take_along_axis(cosines, rows, 1), atol=1e-6)
     assert (found.similarities.dtype, found.rows.dtype, found.taxa.dtype) == (
-        np.float32,
-        np.int64,
-        np.int32,
+        np.dtype(np.float32),
+        np.dtype(np.int64),
+        np.dtype(np.int32),
     )
 
 
@@ -172,10 +172,10 @@ def test_a_compaction_while_it_is_opened_does_no_harm(
 ) -> None:
     from engine import index_frame
 
-    read, compacted = index_frame.read_manifest, []
+    compacted: list[int] = []
 
     def read_then_compact(folder: Path) -> object:
-        manifest = read(folder)
+        manifest = read_manifest(folder)
         if not compacted:
             compacted.append(writer.compact())
         return manifest

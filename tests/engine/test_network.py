@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.answering import answer
@@ -49,7 +50,7 @@ def starter() -> ModelEntry:
     return load_catalog()[STARTER]
 
 
-def features(answers: Outputs) -> Images:
+def features(answers: Outputs) -> NDArray[np.float32]:
     (only,) = answers.values()
     return only
 

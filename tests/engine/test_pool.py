@@ -38,7 +38,7 @@ def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> W
 
 @asynccontextmanager
 async def running(**settings: float) -> AsyncIterator[WorkerPool]:
-    pool = make_pool(**settings)
+    pool = make_pool(hello=None, **settings)
     await pool.start()
     try:
         yield pool

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 
 from engine.catalog import load_catalog
 from engine.hub import Module
+from engine.precision import Precision
 from engine.preparation import (
     NotPrepared,
     Preparation,
@@ -18,7 +20,17 @@ from engine.preparation import (
     read_preparation,
     write_preparation,
 )
+from engine.runtime import RuntimeName
 from engine.settings import EngineSettings
+
+
+class Change(TypedDict, total=False):
+    """What a record may say of another comparison."""
+
+    checksum: str
+    openvino: str
+    tensorflow: str
+    precision: Precision
 
 
 @pytest.fixture
@@ -81,7 +93,7 @@ def test_a_record_of_something_else_does_not_hold(
     module: Module,
     settings: EngineSettings,
     record: Preparation,
-    change: dict[str, str],
+    change: Change,
     said: str,
 ) -> None:
     other = replace(record, runtime="tensorflow", reason="It was wrong.", **change)
@@ -96,7 +108,8 @@ def test_a_record_of_something_else_does_not_hold(
 def test_a_record_of_no_runtime_that_there_is_does_not_hold(
     module: Module, settings: EngineSettings, record: Preparation, key: str, value: str
 ) -> None:
-    write_preparation(replace(record, **{key: value}), module, settings)
+    unheard_of = replace(record, **{key: value})  # type: ignore[arg-type]  # a file may say anything
+    write_preparation(unheard_of, module, settings)
     with pytest.raises(NotPrepared, match="unreadable: run `fieldmark models verify birds`"):
         read_preparation(module, settings)
 
@@ -131,9 +144,9 @@ def test_without_a_record_openvino_serves_and_the_reason_says_so(
 
 @pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
 def test_the_settings_may_choose(
-    module: Module, settings: EngineSettings, record: Preparation, runtime: str
+    module: Module, settings: EngineSettings, record: Preparation, runtime: RuntimeName
 ) -> None:
-    other = "tensorflow" if runtime == "openvino" else "openvino"
+    other: RuntimeName = "tensorflow" if runtime == "openvino" else "openvino"
     write_preparation(replace(record, runtime=other), module, settings)
     chosen = choose_runtime(module, replace(settings, runtime=runtime, precision="bf16"))
     assert (chosen.runtime, chosen.precision) == (runtime, "bf16")

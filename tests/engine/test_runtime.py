@@ -28,7 +28,7 @@ def test_a_batch_is_answered_photo_by_photo(hub_modules: HubModules, module: str
 def test_pixels_that_were_scaled_already_are_refused(hub_modules: HubModules) -> None:
     network = open_network(hub_modules.folder / "birds_V1", runtime="openvino")
     with pytest.raises(TypeError):
-        network(np.ones((1, 224, 224, 3), np.float32))  # type: ignore[arg-type]
+        network(np.ones((1, 224, 224, 3), np.float32))
 
 
 def test_openvino_comes_without_what_sends_word_of_it() -> None:

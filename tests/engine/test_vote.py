@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from engine.vote import (
 DEFAULTS = VoteSettings()
 cosines = st.floats(-1, 1, width=32)
 
+Kind = TypeVar("Kind", bound=np.generic)
+
 
 @st.composite
 def evidence(draw: st.DrawFn, least_rows: int = 0) -> Evidence:
@@ -33,7 +36,7 @@ def evidence(draw: st.DrawFn, least_rows: int = 0) -> Evidence:
     views = draw(st.integers(1, 3))
     k = draw(st.integers(least_rows, 15))
 
-    def table(values: st.SearchStrategy[float] | st.SearchStrategy[int], width: int) -> list[list]:
+    def table(values: st.SearchStrategy[float], width: int) -> list[list[float]]:
         return [draw(st.lists(values, min_size=width, max_size=width)) for _ in range(views)]
 
     photos = np.array(draw(st.lists(st.integers(1, 200), min_size=taxa, max_size=taxa)), np.int64)
@@ -130,7 +133,7 @@ def test_the_order_of_the_neighbours_does_not_matter(seen: Evidence, random: obj
 def test_the_same_photo_again_changes_nothing(seen: Evidence, data: st.DataObject) -> None:
     copied = data.draw(st.integers(0, seen.taxa.shape[1] - 1))
 
-    def again(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def again(values: NDArray[Kind]) -> NDArray[Kind]:
         return np.hstack([values, values[:, [copied]]])
 
     new_row = np.full((len(seen.rows), 1), 1000)

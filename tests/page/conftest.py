@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import sklearn.datasets
-from playwright.async_api import Browser, BrowserContext, FilePayload, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    FilePayload,
+    Page,
+    Request,
+    WebError,
+    async_playwright,
+)
 
 from tests.page.naturalist import Naturalist
 from tools.sandbox import Sandbox
@@ -66,12 +76,19 @@ async def open_page(context: BrowserContext) -> AsyncIterator[OpenPage]:
     requests: list[str] = []
     allowed: set[str] = set()
     opened: list[Page] = []
-    listeners = {
-        "weberror": lambda error: complaints.append(str(error.error)),
-        "console": lambda line: complaints.append(line.text) if line.type == "error" else None,
-        "dialog": lambda dialog: complaints.append(f"dialog: {dialog.message}"),
-        "request": lambda request: requests.append(request.url),
-    }
+
+    def on_error(error: WebError) -> None:
+        complaints.append(str(error.error))
+
+    def on_line(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            complaints.append(line.text)
+
+    def on_dialog(dialog: Dialog) -> None:
+        complaints.append(f"dialog: {dialog.message}")
+
+    def on_request(request: Request) -> None:
+        requests.append(request.url)
 
     async def open_(address: str) -> Page:
         page = await context.new_page() if opened else context.pages[0]
@@ -81,11 +98,15 @@ async def open_page(context: BrowserContext) -> AsyncIterator[OpenPage]:
         await page.goto(address)
         return page
 
-    for event, listener in listeners.items():
-        context.on(event, listener)
+    context.on("weberror", on_error)
+    context.on("console", on_line)
+    context.on("dialog", on_dialog)
+    context.on("request", on_request)
     yield open_
-    for event, listener in listeners.items():
-        context.remove_listener(event, listener)
+    context.remove_listener("weberror", on_error)
+    context.remove_listener("console", on_line)
+    context.remove_listener("dialog", on_dialog)
+    context.remove_listener("request", on_request)
     for page in opened[1:]:
         await page.close()
     for page in opened[:1]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -20,7 +22,7 @@ HOSTILE = (
 class Correction(discord.ui.Modal, title="What is it?"):
     """Ask for a name, as a member who knows better would give it."""
 
-    name = discord.ui.Label(
+    name: discord.ui.Label[Correction] = discord.ui.Label(
         text="Scientific name", component=discord.ui.TextInput(placeholder="Parus major")
     )
 
@@ -37,21 +39,29 @@ class CardView(discord.ui.View):
         self.add_item(discord.ui.Button(label="GBIF", url=CARD_LINK))
 
     @discord.ui.button(label="That's it", emoji="✅", style=discord.ButtonStyle.success)
-    async def agree(self, interaction: discord.Interaction, button: discord.ui.Button) -> None:
+    async def agree(
+        self, interaction: discord.Interaction, button: discord.ui.Button[CardView]
+    ) -> None:
         button.label = "Thank you"
         button.disabled = True
         await interaction.response.edit_message(view=self)
 
     @discord.ui.button(label="It is actually…")
-    async def correct(self, interaction: discord.Interaction, button: discord.ui.Button) -> None:
+    async def correct(
+        self, interaction: discord.Interaction, button: discord.ui.Button[CardView]
+    ) -> None:
         await interaction.response.send_modal(Correction())
 
     @discord.ui.button(label="Delete", style=discord.ButtonStyle.danger, disabled=True)
-    async def delete(self, interaction: discord.Interaction, button: discord.ui.Button) -> None:
+    async def delete(
+        self, interaction: discord.Interaction, button: discord.ui.Button[CardView]
+    ) -> None:
         raise AssertionError("a disabled button was pressed")
 
     @discord.ui.button(label="Ignore me", style=discord.ButtonStyle.primary)
-    async def ignore(self, interaction: discord.Interaction, button: discord.ui.Button) -> None:
+    async def ignore(
+        self, interaction: discord.Interaction, button: discord.ui.Button[CardView]
+    ) -> None:
         """Leave the member without an answer."""
 
     @discord.ui.select(
@@ -62,7 +72,9 @@ class CardView(discord.ui.View):
             discord.SelectOption(label="Plant", emoji="🌿", description="2,101 species"),
         ],
     )
-    async def again(self, interaction: discord.Interaction, select: discord.ui.Select) -> None:
+    async def again(
+        self, interaction: discord.Interaction, select: discord.ui.Select[CardView]
+    ) -> None:
         await interaction.response.edit_message(content=f"Looked again as {select.values[0]}.")
 
 
@@ -97,9 +109,11 @@ class Naturalist(discord.AutoShardedClient):
     ``may_answer`` holds a deferred answer back until a test has seen the page wait for it.
     """
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, connector: aiohttp.BaseConnector, guild_ready_timeout: float) -> None:
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-        super().__init__(intents=intents, **options)
+        super().__init__(
+            intents=intents, connector=connector, guild_ready_timeout=guild_ready_timeout
+        )
         self.tree = app_commands.CommandTree(self)
         self.may_answer = asyncio.Event()
         self.asked: dict[str, object] = {}
@@ -113,7 +127,7 @@ class Naturalist(discord.AutoShardedClient):
         if message.author != self.user and self.user in message.mentions:
             await message.reply(f"You said: {message.clean_content}")
 
-    def identify(self) -> app_commands.Command:
+    def identify(self) -> app_commands.Command[Any, ..., None]:
         @app_commands.command(description="Name the species in a photo")
         @app_commands.describe(photo="The photo to look at", group="What is in the photo")
         @app_commands.describe(private="Show the answer to you alone")
@@ -145,7 +159,7 @@ class Naturalist(discord.AutoShardedClient):
 
         return identify
 
-    def gbif(self) -> app_commands.Command:
+    def gbif(self) -> app_commands.Command[Any, ..., None]:
         async def suggest(
             interaction: discord.Interaction, typed: str
         ) -> list[app_commands.Choice[str]]:

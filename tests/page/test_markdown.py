@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
+
+from tools.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,7 +22,7 @@ RENDER = """async (text) => {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def renderer(browser, sandbox) -> Page:
+async def renderer(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Page]:
     """Open a page that only lends its modules."""
     page = await browser.new_page()
     await page.goto(sandbox.page_url)
@@ -49,7 +53,7 @@ async def renderer(browser, sandbox) -> Page:
         ("<#1> <:tit:22>", '<span class="mention">#unknown</span> :tit:'),
     ],
 )
-async def test_marks_mean_what_they_mean_in_discord(renderer, text, html):
+async def test_marks_mean_what_they_mean_in_discord(renderer: Page, text: str, html: str) -> None:
     assert await renderer.evaluate(RENDER, text) == html
 
 
@@ -66,7 +70,7 @@ async def test_marks_mean_what_they_mean_in_discord(renderer, text, html):
         "<@1><img src=x>",
     ],
 )
-async def test_text_never_becomes_markup_of_its_own(renderer, text):
+async def test_text_never_becomes_markup_of_its_own(renderer: Page, text: str) -> None:
     html = await renderer.evaluate(RENDER, text)
     found = await renderer.evaluate(
         """(html) => {
@@ -88,6 +92,6 @@ async def test_text_never_becomes_markup_of_its_own(renderer, text):
     "unit",
     ["*", "_", "**a", "||", "> ", "`", "```", "[a", "[a](", "[x]((a", "(a)", "- ", "https://"],
 )
-async def test_endless_repetition_is_rendered_whole_and_at_once(renderer, unit):
+async def test_endless_repetition_is_rendered_whole_and_at_once(renderer: Page, unit: str) -> None:
     text = unit * (8000 // len(unit)) + "end"
     assert "end" in await renderer.evaluate(RENDER, text)

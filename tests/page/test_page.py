@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, Route, WebSocketRoute, expect
@@ -41,7 +42,9 @@ def lose_patience(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "settings", replace(world.settings, acknowledge_within=0.1))
 
 
-async def test_a_dropped_photo_is_identified_with_the_keyboard_alone(stage, flower, artifacts):
+async def test_a_dropped_photo_is_identified_with_the_keyboard_alone(
+    stage: Stage, flower: FilePayload, artifacts: Path
+) -> None:
     page, bot = stage.page, stage.bot
     await drop(page, flower)
     await expect(page.get_by_role("img", name="Preview of flower.jpg")).to_be_visible()
@@ -74,19 +77,20 @@ async def test_a_dropped_photo_is_identified_with_the_keyboard_alone(stage, flow
     assert bot.asked == {"bytes": len(flower["buffer"]), "group": "bird", "private": False}
 
 
-async def test_inline_fields_share_a_row_of_three(stage, flower):
+async def test_inline_fields_share_a_row_of_three(stage: Stage, flower: FilePayload) -> None:
     stage.bot.may_answer.set()
     answer = await identify(stage.page, flower)
-    boxes = [
-        await answer.get_by_text(name, exact=True).bounding_box()
-        for name in ("Family", "Order", "Model", "Candidates")
-    ]
+    boxes = []
+    for name in ("Family", "Order", "Model", "Candidates"):
+        box = await answer.get_by_text(name, exact=True).bounding_box()
+        assert box is not None
+        boxes.append(box)
     assert len({box["y"] for box in boxes[:3]}) == 1
     assert boxes[0]["x"] < boxes[1]["x"] < boxes[2]["x"]
     assert boxes[3]["y"] < boxes[0]["y"]
 
 
-async def test_a_button_changes_its_card(stage, flower):
+async def test_a_button_changes_its_card(stage: Stage, flower: FilePayload) -> None:
     stage.bot.may_answer.set()
     answer = await identify(stage.page, flower)
     await expect(answer.get_by_role("button", name="Delete")).to_be_disabled()
@@ -95,7 +99,9 @@ async def test_a_button_changes_its_card(stage, flower):
     await expect(answer.get_by_role("button", name="Thank you")).to_be_disabled()
 
 
-async def test_a_select_menu_works_with_the_keyboard(stage, flower, artifacts):
+async def test_a_select_menu_works_with_the_keyboard(
+    stage: Stage, flower: FilePayload, artifacts: Path
+) -> None:
     stage.bot.may_answer.set()
     answer = await identify(stage.page, flower)
     menu = answer.get_by_role("combobox", name="Look again as")
@@ -109,7 +115,9 @@ async def test_a_select_menu_works_with_the_keyboard(stage, flower, artifacts):
     await expect(answer.get_by_role("combobox")).to_have_accessible_name(re.compile("Insect"))
 
 
-async def test_a_modal_is_filled_in_and_answered(stage, flower, artifacts):
+async def test_a_modal_is_filled_in_and_answered(
+    stage: Stage, flower: FilePayload, artifacts: Path
+) -> None:
     page = stage.page
     stage.bot.may_answer.set()
     answer = await identify(page, flower)
@@ -122,7 +130,9 @@ async def test_a_modal_is_filled_in_and_answered(stage, flower, artifacts):
     await expect(modal).to_have_count(0)
 
 
-async def test_a_press_that_nobody_answers_says_so_at_the_message(stage, flower, monkeypatch):
+async def test_a_press_that_nobody_answers_says_so_at_the_message(
+    stage: Stage, flower: FilePayload, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage.bot.may_answer.set()
     answer = await identify(stage.page, flower)
     lose_patience(stage, monkeypatch)
@@ -133,7 +143,9 @@ async def test_a_press_that_nobody_answers_says_so_at_the_message(stage, flower,
     await expect(answer.get_by_role("alert")).to_have_count(0)
 
 
-async def test_a_command_that_nobody_answers_says_so_where_it_was_used(stage, monkeypatch):
+async def test_a_command_that_nobody_answers_says_so_where_it_was_used(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = stage.page
     lose_patience(stage, monkeypatch)
     await start_command(page, "/trouble sil")
@@ -145,7 +157,9 @@ async def test_a_command_that_nobody_answers_says_so_where_it_was_used(stage, mo
     await expect(page.get_by_text("used /trouble silence")).to_have_count(0)
 
 
-async def test_an_app_of_the_message_menu_answers_one_member_until_dismissed(stage, flower):
+async def test_an_app_of_the_message_menu_answers_one_member_until_dismissed(
+    stage: Stage, flower: FilePayload
+) -> None:
     page = stage.page
     await drop(page, flower)
     sent = await say(page, "What is this?")
@@ -163,7 +177,7 @@ async def test_an_app_of_the_message_menu_answers_one_member_until_dismissed(sta
     await expect(answer).to_have_count(0)
 
 
-async def test_right_click_and_keyboard_reach_the_message_menu(stage):
+async def test_right_click_and_keyboard_reach_the_message_menu(stage: Stage) -> None:
     page = stage.page
     sent = await say(page, "A message with a menu")
     await sent.get_by_text("A message with a menu").click(button="right")
@@ -176,7 +190,7 @@ async def test_right_click_and_keyboard_reach_the_message_menu(stage):
     await expect(menu).to_have_count(0)
 
 
-async def test_autocomplete_offers_what_the_bot_suggests(stage):
+async def test_autocomplete_offers_what_the_bot_suggests(stage: Stage) -> None:
     page = stage.page
     await start_command(page, "/gbif")
     name = page.get_by_role("combobox", name="name")
@@ -198,7 +212,9 @@ async def test_autocomplete_offers_what_the_bot_suggests(stage):
         ("Parus", "6", "“limit” must be at most 5."),
     ],
 )
-async def test_an_option_that_is_wrong_is_explained_and_not_sent(stage, name, limit, sentence):
+async def test_an_option_that_is_wrong_is_explained_and_not_sent(
+    stage: Stage, name: str, limit: str, sentence: str
+) -> None:
     form = await start_command(stage.page, "/gbif")
     await form.get_by_role("textbox", name="limit").fill(limit)
     await form.get_by_role("combobox", name="name").fill(name)
@@ -208,7 +224,9 @@ async def test_an_option_that_is_wrong_is_explained_and_not_sent(stage, name, li
     await expect(message_box(stage.page)).to_be_focused()
 
 
-async def test_escape_leaves_the_list_first_and_then_the_command(stage, flower):
+async def test_escape_leaves_the_list_first_and_then_the_command(
+    stage: Stage, flower: FilePayload
+) -> None:
     page = stage.page
     await drop(page, flower)
     form = await start_command(page, "/identify")
@@ -221,14 +239,14 @@ async def test_escape_leaves_the_list_first_and_then_the_command(stage, flower):
     await expect(message_box(page)).to_be_focused()
 
 
-async def test_a_missing_photo_is_asked_for(stage):
+async def test_a_missing_photo_is_asked_for(stage: Stage) -> None:
     form = await start_command(stage.page, "/identify")
     await form.get_by_role("button", name="Send").click()
     await expect(form.get_by_role("alert")).to_contain_text("“photo” is required")
     await expect(form.get_by_role("button", name="photo (required)")).to_be_focused()
 
 
-async def test_a_value_outside_the_choices_is_explained(stage, flower):
+async def test_a_value_outside_the_choices_is_explained(stage: Stage, flower: FilePayload) -> None:
     await drop(stage.page, flower)
     form = await start_command(stage.page, "/identify")
     await form.get_by_role("combobox", name="group").fill("fish")
@@ -238,7 +256,9 @@ async def test_a_value_outside_the_choices_is_explained(stage, flower):
     )
 
 
-async def test_a_mention_from_the_picker_reaches_the_bot_and_is_answered_with_a_reply(stage):
+async def test_a_mention_from_the_picker_reaches_the_bot_and_is_answered_with_a_reply(
+    stage: Stage,
+) -> None:
     page = stage.page
     await message_box(page).press_sequentially("Good morning @nat")
     await expect(page.get_by_role("option", name="Naturalist")).to_be_visible()
@@ -249,7 +269,9 @@ async def test_a_mention_from_the_picker_reaches_the_bot_and_is_answered_with_a_
     await expect(quoted).to_contain_text("Good morning @Naturalist")
 
 
-async def test_own_messages_are_edited_and_deleted_and_those_of_others_are_not(stage):
+async def test_own_messages_are_edited_and_deleted_and_those_of_others_are_not(
+    stage: Stage,
+) -> None:
     page = stage.page
     sent = await say(page, "First thought")
     await sent.get_by_role("button", name="More").click()
@@ -271,7 +293,9 @@ async def test_own_messages_are_edited_and_deleted_and_those_of_others_are_not(s
     await expect(edited).to_have_count(0)
 
 
-async def test_a_spoilered_photo_is_covered_until_clicked(stage, flower, artifacts):
+async def test_a_spoilered_photo_is_covered_until_clicked(
+    stage: Stage, flower: FilePayload, artifacts: Path
+) -> None:
     page = stage.page
     await page.get_by_label("Choose files").set_input_files(flower)
     await page.get_by_role("button", name="Mark as spoiler").click()
@@ -283,20 +307,22 @@ async def test_a_spoilered_photo_is_covered_until_clicked(stage, flower, artifac
     await expect(photo).to_have_css("filter", "none")
 
 
-async def test_a_pasted_photo_can_be_taken_away_again(stage, flower):
+async def test_a_pasted_photo_can_be_taken_away_again(stage: Stage, flower: FilePayload) -> None:
     page = stage.page
+    pasted = flower.copy()
+    pasted["name"] = "pasted.png"
     await message_box(page).evaluate(
         """(box, clipboardData) => box.dispatchEvent(
             new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true })
         )""",
-        await transfer(page, {**flower, "name": "pasted.png"}),
+        await transfer(page, pasted),
     )
     await expect(page.get_by_role("img", name="Preview of pasted.png")).to_be_visible()
     await page.get_by_role("button", name="Remove pasted.png").click()
     await expect(page.get_by_role("img", name="Preview of pasted.png")).to_have_count(0)
 
 
-async def test_hostile_text_stays_text(stage, artifacts):
+async def test_hostile_text_stays_text(stage: Stage, artifacts: Path) -> None:
     page = stage.page
     await start_command(page, "/trouble host")
     await page.keyboard.press("Enter")
@@ -312,7 +338,7 @@ async def test_hostile_text_stays_text(stage, artifacts):
     await page.screenshot(path=artifacts / "page-hostile.png")
 
 
-async def test_direct_messages_with_the_bot_are_a_place_of_their_own(stage):
+async def test_direct_messages_with_the_bot_are_a_place_of_their_own(stage: Stage) -> None:
     page = stage.page
     await say(page, "In the channel")
     await (
@@ -324,7 +350,7 @@ async def test_direct_messages_with_the_bot_are_a_place_of_their_own(stage):
     await expect(page.get_by_role("textbox", name="Message @Naturalist")).to_be_visible()
 
 
-async def test_what_is_said_while_a_channel_is_fetched_is_not_lost(stage):
+async def test_what_is_said_while_a_channel_is_fetched_is_not_lost(stage: Stage) -> None:
     page, fetched, said = await stage.open_page("about:blank"), asyncio.Event(), asyncio.Event()
 
     async def deliver_late(route: Route) -> None:
@@ -341,7 +367,7 @@ async def test_what_is_said_while_a_channel_is_fetched_is_not_lost(stage):
     await expect(last_message(page)).to_contain_text("Said in between")
 
 
-async def test_a_lost_connection_is_shown_and_nothing_is_missed(stage):
+async def test_a_lost_connection_is_shown_and_nothing_is_missed(stage: Stage) -> None:
     page, back = await stage.open_page(stage.address), asyncio.Event()
     lines: list[WebSocketRoute] = []
 

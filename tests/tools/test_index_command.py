@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -91,7 +90,7 @@ def build(index: Path, photos: Path, *options: str) -> Result:
 
 
 @pytest.fixture
-def built(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> Iterator[Path]:
+def built(tmp_path: Path, photos: Path, embedder: TinyEmbedder) -> Path:
     result = build(tmp_path / "index", photos)
     assert result.exit_code == 0, result.output
     return tmp_path / "index"

@@ -112,8 +112,8 @@ def test_recordings_go_before_the_list_and_keep_their_doubts(folder: Path) -> No
     ]
     namesake = gbif_recordings.columns(kingdom="Plantae", species="Passer hispaniolensis=9")
     answers = [(gbif_recordings.MATCH, answer) for answer in (*lineages, namesake)]
-    answers.append((gbif_recordings.SEARCH, b'{"results": [{'))
-    recordings = str(gbif_recordings.record(folder / "recordings", *answers))
+    cut_short = (gbif_recordings.SEARCH, b'{"results": [{')
+    recordings = str(gbif_recordings.record(folder / "recordings", *answers, cut_short))
     done = resolve(
         folder, "--recordings", recordings, "--names", str(folder / "names.csv.gz"), "--higher"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +302,7 @@ def test_an_interrupted_run_asks_for_nothing_twice(
     server.paths.clear()
     photos = gbif(server, tmp_path, taxa, taxon="5242").photos(set())
     done = {photo.identity for photo, _ in zip(photos, range(15), strict=False)}
+    assert isinstance(photos, Generator)
     photos.close()
     assert [query["taxonKey"] for query in asked(server, SEARCH)] == [["13"]]
     server.paths.clear()

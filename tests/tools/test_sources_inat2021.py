@@ -165,7 +165,7 @@ def test_a_damaged_archive_gives_what_came_before_the_damage(
     files = {f"{WORM}/{n}.jpg": jpeg(n) + Random(n).randbytes(9000) for n in range(9)}
     path = pack(tmp_path / "cut.tar.gz", files)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    given = []
+    given: list[SourcePhoto] = []
     with pytest.raises(SourceError, match=r"is cut short or no tar.gz"):
         given.extend(open_source("inat2021", path=path, taxa=taxa).photos(set()))
     assert [photo.data for photo in given] == list(files.values())[: len(given)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -247,6 +247,7 @@ def test_an_interrupted_run_asks_for_nothing_twice(
     first = open_data(server, tmp_path, taxa)
     photos = first.photos(set())
     done = {photo.identity for photo, _ in zip(photos, range(12), strict=False)}
+    assert isinstance(photos, Generator)
     photos.close()
     asked = set(server.paths)
     assert len(done) == 12

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from engine.precision import Precision
 from tests.hub_modules import HubModules, catalog_entry
 from tools.cli import app
 from tools.crossvalidation import deal_by_folds
@@ -83,7 +84,7 @@ def test_an_answer_that_bf16_changes_is_not_alike() -> None:
     blurred = features.copy()
     blurred[[0, 6]] = features[[6, 0]]  # at bf16 each of the two looks like the other's species
     groups = np.full(24, "birds")
-    embedded = {
+    embedded: dict[Precision, Embedded] = {
         "f32": Embedded(features=features, labels=labels, groups=groups),
         "bf16": Embedded(features=blurred, labels=labels, groups=groups),
     }

@@ -14,7 +14,9 @@ from discord.ext import commands
 from tools.sandbox import Sandbox
 
 
-class Keep(discord.ui.DynamicItem[discord.ui.Button], template=r"keep:(?P<name>\w+)"):
+class Keep(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"keep:(?P<name>\w+)"
+):
     """A button that works without the view that once showed it."""
 
     def __init__(self, name: str) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.wire.echo_bot import Bot, running
 from tools.sandbox import NotPossible, Sandbox, Settings
+from tools.sandbox.member import File
 
 
 def picture(size: tuple[int, int] = (64, 48)) -> bytes:
@@ -45,7 +46,7 @@ async def test_a_photo_by_mention_is_read_from_the_cdn_and_answered(sandbox: San
 
 async def test_the_claimed_type_is_passed_on_unchecked(sandbox: Sandbox) -> None:
     async with running(sandbox) as bot:
-        files = [("photo.jpg", b"MZ no photo", "image/jpeg"), ("list.xyz", b"?")]
+        files: list[File] = [("photo.jpg", b"MZ no photo", "image/jpeg"), ("list.xyz", b"?")]
         await sandbox.member.post(sandbox.channel, sandbox.mention, files=files, spoiler=True)
         await sandbox.wait_for(lambda m: m["content"] == "sizes [11, 1]")
         first, second = bot.heard[0].attachments
@@ -133,7 +134,9 @@ async def test_the_bot_sends_edits_reacts_and_deletes(sandbox: Sandbox) -> None:
 
 async def test_layout_views_resolve_their_media(sandbox: Sandbox) -> None:
     view = discord.ui.LayoutView()
-    gallery = discord.ui.MediaGallery(discord.MediaGalleryItem("attachment://a.png"))
+    gallery: discord.ui.MediaGallery[discord.ui.LayoutView] = discord.ui.MediaGallery(
+        discord.MediaGalleryItem("attachment://a.png")
+    )
     text: discord.ui.TextDisplay[discord.ui.LayoutView] = discord.ui.TextDisplay("A wren")
     view.add_item(discord.ui.Container(text, discord.ui.Separator(), gallery))
     async with running(sandbox) as bot:
