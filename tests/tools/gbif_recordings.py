@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tools.key_questions import BACKBONE
+from bot.gbif import BACKBONE
 from tools.recorded_usages import INDEX
 
 API = "https://api.gbif.org"

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from urllib3.util import Retry
 
+from bot.gbif import BACKBONE
 from tests.tools.gbif_matches import Matches, match, question, serving
 from tools.key_journal import Journal
 from tools.key_outcome import Doubt, Unresolved
-from tools.key_questions import BACKBONE, Asker, GbifLost
+from tools.key_questions import Asker, GbifLost
 from tools.label_facts import LabelsError
 from tools.resolved_keys import ResolvedKey
 

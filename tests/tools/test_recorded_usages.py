@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.gbif import BACKBONE
 from tests.tools.gbif_recordings import (
     API,
     COL_XR,
@@ -23,7 +24,6 @@ from tests.tools.gbif_recordings import (
     step,
     usage,
 )
-from tools.key_questions import BACKBONE
 from tools.label_facts import LabelsError
 from tools.recorded_usages import INDEX, read_recordings
 
