@@ -66,7 +66,7 @@ def language(code: str) -> str:
     """
     primary = code.replace("_", "-").split("-")[0].casefold()
     short = str(get_global("language_aliases").get(primary, primary))
-    return "no" if short == "nb" else short
+    return "no" if short in ("nb", "nn") else short
 
 
 def _names(locale: str) -> Mapping[str, str]:

@@ -70,7 +70,15 @@ def test_each_language_is_known_by_what_it_calls_itself() -> None:
 
 @pytest.mark.parametrize(
     ("code", "short"),
-    [("deu", "de"), ("ger", "de"), ("de-AT", "de"), ("pt_BR", "pt"), ("nb", "no"), ("xx", "xx")],
+    [
+        ("deu", "de"),
+        ("ger", "de"),
+        ("de-AT", "de"),
+        ("pt_BR", "pt"),
+        ("nb", "no"),
+        ("nno", "no"),
+        ("xx", "xx"),
+    ],
 )
 def test_a_code_is_reduced_to_the_shortest(code: str, short: str) -> None:
     assert language(code) == short
