@@ -12,7 +12,7 @@ from babel.core import get_global
 
 from bot.named_codes import ENGLISH, NamedCodes, fold, spoken_in
 
-# Those of Discord's own menus, and those in which the taxon table has two dozen names or more.
+# Those of Discord's own menus, and those in which the taxon table has 25 names or more.
 _IN_ITSELF = {
     "af": "Afrikaans",
     "ar": "العربية",
@@ -79,7 +79,21 @@ def _unasked(locale: str) -> list[str]:
     return sorted(names, key=lambda code: (code != own, fold(names[code])))
 
 
+_ALSO_CALLED = {
+    "castellano": "es",
+    "Chinese (Simplified)": "zh",
+    "Chinese (Traditional)": "zh",
+    "Bokmål": "no",
+    "nb": "no",
+    "Nynorsk": "no",
+    "nn": "no",
+    "pt-BR": "pt",
+    "Tagalog": "fil",
+}
+
 LANGUAGES = NamedCodes(
-    _names, also={name: code for code, name in _IN_ITSELF.items()}, unasked=_unasked
+    _names,
+    also={name: code for code, name in _IN_ITSELF.items()} | _ALSO_CALLED,
+    unasked=_unasked,
 )
 """All of them. Where nothing is typed the member's own leads."""

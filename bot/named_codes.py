@@ -43,7 +43,10 @@ class NamedCodes:
         return self._names(locale)[code]
 
     def find(self, text: str, locale: str = ENGLISH) -> str | None:
-        """Return the code that ``text`` names exactly, or is."""
+        """Return the code that ``text`` is, as a choice sends it, or that it names exactly."""
+        if text in self._names(ENGLISH):
+            # Folded it may be a name: in Vietnamese Austria is "Áo", and AO Angola.
+            return text
         typed = fold(text)
         return next((code for key, code in self._keys(locale) if key == typed), None)
 
@@ -90,7 +93,12 @@ def fold(text: str) -> str:
     """Take out what people leave out: case, accents, punctuation, and "and" for "&"."""
     decomposed = unicodedata.normalize("NFKD", text.replace("&", " and "))
     letters = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
-    return " ".join("".join(c if c.isalnum() else " " for c in letters).split())
+    return " ".join("".join(c if _spells(c) else " " for c in letters).split())
+
+
+def _spells(character: str) -> bool:
+    """Tell whether a character is a part of a word; in Hindi vowels are marks, and no letters."""
+    return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _score(typed: str, key: str) -> float:

@@ -25,8 +25,10 @@ class Naming:
     async def called(
         self, taxa: Iterable[Taxon], readers: Readers, server: int | None
     ) -> Mapping[Taxon, str]:
-        """Return what taxa are called; those without a name in the readers' languages are left out.
+        """Return what taxa are called in the language of most readers.
 
-        The English name is each taxon's own.
+        Those without a name in it are left out, and called by their own, which is English: a
+        third language on a card would be one that hardly anybody there reads.
         """
-        return await self._names.leading(taxa, await self.languages(readers, server))
+        first = (await self.languages(readers, server))[:1]
+        return await self._names.leading(taxa, first)

@@ -199,6 +199,8 @@ def _language_means(code: str | None, known: int) -> str:
     """Say how far that goes; English names are there for most."""
     if code is None or code == "en":
         return ""
+    if not known:
+        return "But I know none by a name in it yet, so cards stay English; `/gbif` has GBIF's."
     return (
         f"I know {known:,} by a name in it; `/gbif` also has GBIF's. Where there is none you see"
         " the English or the scientific name, and what I say myself stays English."

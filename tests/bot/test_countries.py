@@ -101,6 +101,18 @@ def test_nothing_typed_can_break_it(typed: str, locale: str) -> None:
     assert found is None or codes[0] == found
 
 
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_is_chosen_is_what_was_offered(locale: str) -> None:
+    for code in PLACES.suggest("", locale, limit=1000):
+        assert PLACES.find(code, locale) == code
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_place_is_taken_for_another_of_the_same_language(locale: str) -> None:
+    for code in PLACES.suggest("", locale, limit=1000):
+        assert PLACES.find(PLACES.name(code, locale), locale) == code
+
+
 def test_articles() -> None:
     codes = ("AT", "US", "NL", "FO", "CD")
     assert [in_a_sentence(code) for code in codes] == [

@@ -28,6 +28,10 @@ NAMED_ENOUGH = 25
         ("Norwegian", "en-GB", "no"),
         ("maori", "en-US", "mi"),
         ("espanol", "en-US", "es"),
+        ("nb", "en-US", "no"),
+        ("Nynorsk", "en-US", "no"),
+        ("pt-BR", "en-US", "pt"),
+        ("castellano", "es-ES", "es"),
     ],
 )
 def test_a_language_is_found_by_its_names_and_its_code(typed: str, locale: str, code: str) -> None:
