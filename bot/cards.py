@@ -69,7 +69,9 @@ def identification_card(
         place: what came of the place that the photos are said to be from.
         names: what taxa are called in the readers' language, where that is not their own name.
     """
-    card = compose(identification, photos=photos, notes=notes, place=place, names=names)
+    card = compose(
+        identification, photos=photos, notes=notes, place=place, names=names, spoiler=spoiler
+    )
     lines = [card.headline.lead, *_spaced(card.candidates)]
     if spoiler:
         lines = [_hidden(line) for line in (f"**{escape(card.headline.title)}**", *lines)]
@@ -96,7 +98,9 @@ def identification_text(
     names: Names = OWN_NAMES,
 ) -> str:
     """Set an identification as a message's text, for channels without embeds."""
-    card = compose(identification, photos=photos, notes=notes, place=place, names=names)
+    card = compose(
+        identification, photos=photos, notes=notes, place=place, names=names, spoiler=spoiler
+    )
     lines = [f"**{escape(card.headline.title)}**", card.headline.lead, *card.candidates]
     if spoiler:
         lines = [_hidden(line) for line in lines]
@@ -112,14 +116,15 @@ def compose(
     notes: Sequence[str] = (),
     place: Place | None = None,
     names: Names = OWN_NAMES,
+    spoiler: bool = False,
 ) -> Card:
-    """Put an identification into words."""
+    """Put an identification into words; behind a spoiler the footer does not say the group."""
     shown = worth_a_line(identification.candidates) or identification.candidates[:1]
     return Card(
         headline=headline(identification, place, names),
         candidates=tuple(_candidate_line(candidate, place, names) for candidate in shown),
         references=_references(shown[0].references) if shown else "",
-        footer=_footer(identification, photos, notes, place),
+        footer=_footer(identification, photos, notes, place, spoiler=spoiler),
     )
 
 
@@ -156,14 +161,21 @@ def _credit(photo: ReferencePhoto) -> str:
 
 
 def _footer(
-    identification: Identification, photos: int, notes: Sequence[str], place: Place | None
+    identification: Identification,
+    photos: int,
+    notes: Sequence[str],
+    place: Place | None,
+    *,
+    spoiler: bool,
 ) -> str:
-    parts = [identification.group.value.capitalize()]
-    parts += [_model(model) for model in identification.models if model.problem is None]
+    parts = []
+    if not spoiler:
+        parts.append(identification.group.value.capitalize())
+        parts += [_model(model) for model in identification.models if model.problem is None]
     total = identification.timings_ms.get("total")
     if total is not None:
         parts.append(f"{total / 1000:.1f} s" if total >= 1000 else f"{total:.0f} ms")
-    lines = [" · ".join(parts)]
+    lines = [" · ".join(parts)] if parts else []
     if photos > 1:
         lines.append(f"{photos} photos, taken as views of one individual.")
     if place is not None:

@@ -14,6 +14,10 @@ from engine import EngineError
 log = logging.getLogger(__name__)
 
 _UNDELIVERED = "An answer could not be delivered (%s): %s"
+_CALLED_OTHERWISE = {
+    "manage_guild": "Manage Server",
+    "send_messages_in_threads": "Send Messages in Threads",
+}
 
 
 class Refusal(Exception):
@@ -31,7 +35,7 @@ def sentence(error: BaseException) -> str:
             "This command has changed since Discord last looked: restart Discord, then try again."
         )
     if isinstance(error, app_commands.MissingPermissions):
-        names = ", ".join(name.replace("_", " ").title() for name in error.missing_permissions)
+        names = ", ".join(map(permission_name, error.missing_permissions))
         return f"You need the permission {names} for that."
     if isinstance(error, app_commands.NoPrivateMessage):
         return "That works only in a server."
@@ -43,6 +47,11 @@ def sentence(error: BaseException) -> str:
         "Something went wrong on my side. Please try again; if it happens again, tell whoever"
         f" runs me that it was error {identifier}."
     )
+
+
+def permission_name(flag: str) -> str:
+    """Return what Discord's own menus call the permission that its API calls ``flag``."""
+    return _CALLED_OTHERWISE.get(flag) or flag.replace("_", " ").title()
 
 
 async def tell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -26,6 +27,8 @@ _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 
 ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
 """What is said where a command was given no photo, or two."""
+
+_BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 
 NO_PHOTO = "I see no photo in that message: choose one that has a photo."
 """What is said where a message was chosen that has none."""
@@ -80,7 +83,7 @@ class Intake:
         likely = [attachment for attachment in attachments if _may_be_photo(attachment)]
         taken = tuple(likely[: self._settings.max_photos])
         if not taken and embeds:
-            return Selection(links=_preview_links(message))
+            return _previewed(message)
         notes = []
         if len(likely) > len(taken):
             notes.append(f"Only the first {len(taken)} photos were looked at.")
@@ -189,10 +192,12 @@ def describe_leftovers(attachments: Sequence[discord.Attachment]) -> str:
     return f"`{_name(attachments[0])}` is not a photo I can read. Send a {_ACCEPTED}."
 
 
-def _preview_links(message: discord.Message) -> tuple[str, ...]:
-    """Return the first picture that the message's embeds show, by Discord's own copy of it."""
+def _previewed(message: discord.Message) -> Selection:
+    """Take the first picture that the message's embeds show, by Discord's own copy of it."""
+    hidden = _BEHIND_SPOILER.findall(message.content)
     for embed in message.embeds:
         for picture in (embed.image, embed.thumbnail):
             if picture.url is not None:
-                return (picture.proxy_url or picture.url,)
-    return ()
+                spoiler = any((embed.url or picture.url) in text for text in hidden)
+                return Selection(links=(picture.proxy_url or picture.url,), spoiler=spoiler)
+    return Selection()

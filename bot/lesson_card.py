@@ -93,24 +93,28 @@ def _card(
     name = linked_names(taught.taxon, names) if linked else scientific(taught.taxon)
     name = f"||{name}||" if taught.spoiler else name
     first = name if suggester is None else f"{suggester} suggests that this is {name}."
+    notes = [escape(note) for note in taught.notes]
+    if taught.spoiler:
+        # They may name the species, and a footer can hide nothing.
+        notes = [f"||{note}||" for note in notes]
     if not embeds:
-        small = [f"-# {escape(note)}" for note in (*taught.notes, _NO_EMBEDS)]
+        small = [f"-# {note}" for note in (*notes, escape(_NO_EMBEDS))]
         lines = [f"**{escape(title)}**", first, said, *small]
         return Rendered(content="\n".join(lines), view=view)
     embed = discord.Embed(
         title=cut(escape(title), _MAX_TITLE),
         url=None if taught.spoiler else taxon_url(taught.taxon),
-        description=f"{first}\n{said}",
+        description="\n".join([first, said, *(notes if taught.spoiler else ())]),
         colour=_COLOURS.get(word, HIDDEN),
     )
-    notes, file = list(taught.notes), None
+    footer, file = [] if taught.spoiler else list(taught.notes), None
     if suggester is None and taught.preview is not None:
         if permissions.attach_files:
             file = echo(taught.preview, embed, spoiler=taught.spoiler)
         else:
-            notes.append(_NO_FILES)
-    if notes:
-        embed.set_footer(text="\n".join(notes)[:_MAX_FOOTER])
+            footer.append(_NO_FILES)
+    if footer:
+        embed.set_footer(text="\n".join(footer)[:_MAX_FOOTER])
     return Rendered(embed=embed, file=file, view=view)
 
 

@@ -6,6 +6,7 @@ direct message, or by being posted in a watched channel.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,11 @@ class Request:
 
 
 def fingerprint(group: Group, selection: Selection) -> str:
-    """Name what a card depends on, to tell an edit that matters from one that does not."""
-    return f"{group}:{selection.fingerprint}"
+    """Name what a card depends on, to tell an edit that matters from one that does not.
+
+    It is kept for a day, so nothing can be read from it: a link may be nobody else's business.
+    """
+    return hashlib.sha256(f"{group}:{selection.fingerprint}".encode()).hexdigest()
 
 
 class Asking:
@@ -84,9 +88,11 @@ class Asking:
         return await self._asked_of_reference(message, group or Group.AUTO)
 
     async def _asked_of_reference(self, message: discord.Message, group: Group) -> Request | str:
-        photo_message = await answered_by(message)
-        selection = self._intake.select(photo_message) if photo_message else Selection()
-        if photo_message is None or not selection:
+        answered = await answered_by(message)
+        if answered is None:
+            return _NOT_SEEN
+        photo_message, selection = await photographed(self._intake, answered)
+        if not selection:
             return _NOT_SEEN
         return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
 
@@ -109,9 +115,12 @@ class Asking:
         An empty selection says that they were removed, None that this cannot be known.
         """
         if reply.photo_id == message.id:
-            return self._intake.select(message, embeds=reply.request_id is None)
-        photo_message = await answered_by(message)
-        return (self._intake.select(photo_message) or None) if photo_message else None
+            return self._intake.select(message, embeds=reply.request_id != message.id)
+        answered = await answered_by(message)
+        if answered is None:
+            return None
+        _, selection = await photographed(self._intake, answered)
+        return selection or None
 
     def group_now(self, reply: Reply, message: discord.Message) -> Group:
         """Return the group ``reply`` should look for now that ``message`` was edited."""

@@ -127,7 +127,9 @@ class Store:
                     " it away to start afresh."
                 ) from None
             raise
-        return cls(database, now)
+        store = cls(database, now)
+        await store.forget_expired()
+        return store
 
     async def close(self) -> None:
         """Close the database."""
@@ -211,8 +213,7 @@ class Store:
 
     async def remember(self, reply: Reply) -> None:
         """Keep ``reply`` for a day, and drop those whose day is over."""
-        now = self._now()
-        await self._database.execute("DELETE FROM reply WHERE expires_at <= ?", (now,))
+        await self.forget_expired()
         await self._database.execute(
             "INSERT OR REPLACE INTO reply (reply_id, channel_id, request_id, photo_id, asker_id,"
             " group_name, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -224,9 +225,13 @@ class Store:
                 reply.asker_id,
                 reply.group.value,
                 reply.fingerprint,
-                now + _REPLY_TTL_S,
+                self._now() + _REPLY_TTL_S,
             ),
         )
+
+    async def forget_expired(self) -> None:
+        """Drop the replies whose day is over."""
+        await self._database.execute("DELETE FROM reply WHERE expires_at <= ?", (self._now(),))
 
     async def replies_to(self, message_id: int) -> list[Reply]:
         """Return the replies that follow a message, as their request or as their photo."""

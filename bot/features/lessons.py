@@ -98,7 +98,7 @@ class Lessons:
         if not selection:
             raise Refusal(NO_PHOTO)
         read = partial(self._intake.read, _first_of(selection))
-        posted = Posted(link=message.jump_url, author_id=message.author.id)
+        posted = Posted(link=message.jump_url, author_id=_poster_id(message))
         await interaction.response.send_modal(SpeciesModal(partial(self._answered, read, posted)))
 
     async def _answered(
@@ -297,6 +297,12 @@ def _requester(interaction: discord.Interaction[Any]) -> Requester:
 
 def _removable(member_id: int) -> discord.ui.View:
     return discord.ui.View(timeout=None).add_item(RemoveButton(member_id))
+
+
+def _poster_id(message: discord.Message) -> int:
+    """Return who posted a message; what a command answered belongs to who gave the command."""
+    command = message.interaction_metadata
+    return message.author.id if command is None else command.user.id
 
 
 def _first_of(selection: Selection) -> Selection:

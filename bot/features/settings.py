@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 
 from bot.countries import in_a_sentence
+from bot.errors import permission_name
 from bot.feature import Feature
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
@@ -36,7 +37,7 @@ _PLACE_MEANS = (
     "Species that GBIF has no record of there are held less likely, and marked; none is left"
     " out. `/identify place:` names another place for one photo, or `anywhere`."
 )
-_NEEDED = ("view_channel", "send_messages", "embed_links", "read_message_history")
+_NEEDED = ("view_channel", "embed_links", "read_message_history")
 
 
 class WatchableChannel(app_commands.Transformer):
@@ -213,7 +214,10 @@ def _missing(channel: _Channel) -> list[str]:
     if resolved is None:
         return []
     allowed = resolved.permissions_for(resolved.guild.me)
-    names = [name.replace("_", " ").title() for name in _NEEDED if not getattr(allowed, name)]
+    # Posts of a forum are threads.
+    threads = isinstance(resolved, discord.Thread | discord.ForumChannel)
+    needed = (*_NEEDED, "send_messages_in_threads" if threads else "send_messages")
+    names = [permission_name(flag) for flag in needed if not getattr(allowed, flag)]
     if not names:
         return []
     return [f"I still need these permissions there: {', '.join(names)}."]

@@ -187,5 +187,5 @@ async def test_a_member_given_the_command_is_still_refused(world: World) -> None
     result = await world.alice.slash(world.channel, "settings show")
     assert result.ephemeral
     assert result.response is not None
-    assert "You need the permission Manage Guild" in result.response.content
+    assert "You need the permission Manage Server" in result.response.content
     assert len(world.env.errors) == 1
