@@ -166,6 +166,16 @@ async def test_the_menu_takes_the_picture_of_a_links_preview(world: World) -> No
     assert world.engine.asked == [((PNG,), Group.AUTO)]
 
 
+async def test_a_link_behind_a_spoiler_gets_a_spoilered_card(world: World) -> None:
+    world.web.pages["https://example.org/og.png"] = PNG
+    hook = world.guild.create_webhook(world.channel)
+    preview = discord.Embed(url="https://example.org/").set_image(url="https://example.org/og.png")
+    shared = await hook.send("guess: ||https://example.org/||", embed=preview)
+    result = await world.alice.context_menu(world.channel, "Identify", shared)
+    assert result.response is not None
+    assert result.response.embeds[0].title == "Behind the spoiler"
+
+
 async def test_an_answer_from_the_menu_goes_with_its_photo(world: World) -> None:
     photo = await world.alice.send(world.channel, attachments=[PHOTO])
     result = await world.alice.context_menu(world.channel, "Identify", photo)

@@ -120,6 +120,16 @@ async def test_a_mention_in_a_reply_identifies_the_photo_replied_to(world: World
     assert world.engine.asked == [((JPEG,), Group.BIRD)]
 
 
+async def test_a_mention_in_a_reply_to_a_card_identifies_its_photo_again(world: World) -> None:
+    photo = await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    (card,) = world.answers
+    await world.alice.send(world.channel, f"{world.mention} plant", reply_to=card)
+    assert len(world.answers) == 2
+    assert world.engine.asked == [((JPEG,), Group.AUTO), ((JPEG,), Group.PLANT)]
+    await world.alice.delete(photo)
+    assert world.answers == []
+
+
 async def test_a_photo_that_discord_hides_is_said(world: World) -> None:
     photo = await world.alice.send(world.channel, attachments=PHOTO)
     await world.alice.send(world.channel, world.mention, reply_to=photo)

@@ -50,13 +50,16 @@ async def test_a_thread_of_a_watched_channel_is_watched(
     assert len(world.answers_in(thread)) == 1
 
 
-async def start_thread(world: World) -> simcord.ChannelHandle:
-    channel = world.env.bot.get_channel(world.channel.id)
+async def start_thread(
+    world: World, parent: simcord.ChannelHandle | None = None
+) -> simcord.ChannelHandle:
+    parent = parent or world.channel
+    channel = world.env.bot.get_channel(parent.id)
     assert isinstance(channel, discord.TextChannel)
     with world.env.time_context():
         await channel.create_thread(name="walk", type=discord.ChannelType.public_thread)
     await world.env.settle()
-    return world.channel.threads[0]
+    return parent.threads[0]
 
 
 @with_content
@@ -163,6 +166,19 @@ async def test_missing_permissions_are_named(world: World, boss: simcord.MemberA
     channel = world.channel_where(embed_links=False, read_message_history=False)
     text = await said(boss, world, "watch", channel=channel)
     assert "I still need these permissions there: Embed Links, Read Message History." in text
+
+
+@with_content
+async def test_a_thread_needs_the_permission_to_write_in_threads(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    quiet = world.channel_where(send_messages=False, send_messages_in_threads=True)
+    barred = world.channel_where(send_messages=True, send_messages_in_threads=False)
+    for channel, lacking in ((quiet, None), (barred, "Send Messages in Threads.")):
+        thread = await start_thread(world, channel)
+        text = await said(boss, world, "watch", channel=thread)
+        assert ("I still need" in text) is (lacking is not None)
+        assert text.endswith(lacking or "for anything.")
 
 
 async def test_without_the_intent_watching_is_refused_and_why(

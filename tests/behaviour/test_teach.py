@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import discord
@@ -10,7 +11,9 @@ import simcord
 
 from bot.app import FieldmarkBot
 from bot.config import Settings
-from engine import EngineBusy, EngineFailed, Group, ModelUnavailable, TaxonTable
+from bot.lesson_card import learnt_card
+from bot.teacher import Taught
+from engine import EngineBusy, EngineFailed, Group, ModelUnavailable, Taxon, TaxonTable
 from tests.behaviour.world import JPEG, PNG, PREVIEW, CannedEngine, World, build
 
 PHOTO = ("IMG_1.jpg", JPEG)
@@ -135,6 +138,21 @@ async def test_a_spoilered_photo_stays_behind_its_spoiler(
         f"||[Painted Lady]({PAINTED_LADY}) · *Vanessa cardui*||\n"
     )
     assert [file.filename for file in message.attachments] == ["SPOILER_photo.jpg"]
+
+
+async def test_what_was_made_of_a_name_stays_behind_the_spoiler_too() -> None:
+    taught = Taught(
+        taxon=Taxon(scientific_name="Cyanistes caeruleus", rank="species"),
+        spoiler=True,
+        notes=("Parus caeruleus is a synonym at GBIF.",),
+    )
+    for allowed in (discord.Permissions.all(), discord.Permissions.none()):
+        rendered = learnt_card(taught, "Taught.", allowed, discord.ui.View())
+        shown = (
+            (rendered.content or "") if rendered.embed is None else str(rendered.embed.to_dict())
+        )
+        assert "||Parus caeruleus is a synonym at GBIF.||" in shown
+        assert "caeruleus" not in re.sub(r"\|\|.*?\|\|", "", shown)
 
 
 async def test_without_embeds_the_card_is_text_and_can_be_undone(

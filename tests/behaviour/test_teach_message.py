@@ -64,6 +64,16 @@ async def test_a_card_is_corrected_by_its_own_menu(world: World, mod: simcord.Me
     assert world.engine.learnt == {}
 
 
+async def test_whoever_asked_for_the_card_may_undo_it(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    asked = await world.alice.slash(world.channel, "identify", photo=PHOTOS[0])
+    assert asked.response is not None
+    message = await teach(mod, world, world.answers[-1], "Vanessa cardui")
+    await world.alice.click(message, label="Undo")
+    assert world.engine.learnt == {}
+
+
 async def test_whoever_posted_it_may_undo_it(world: World, mod: simcord.MemberActor) -> None:
     message = await teach(mod, world, await post(world, *PHOTOS), "Vanessa cardui")
     bob = world.guild.add_member(world.env.create_user("bob"))

@@ -379,6 +379,7 @@ def test_a_spoiler_hides_every_name() -> None:
     assert "obin" not in shown
     assert "rubecula" not in shown
     assert "||**European robin**||" in (embed.description or "")
+    assert embed.footer.text == "184 ms"
     text = re.sub(r"\|\|.*?\|\|", "", identification_text(identification(), spoiler=True))
     assert "obin" not in text
 

@@ -140,6 +140,17 @@ async def test_a_reply_is_kept_for_a_day(store: Store, clock: Clock, path: Path)
         assert other.execute("SELECT reply_id FROM reply").fetchall() == [(101,)]
 
 
+async def test_a_start_forgets_replies_whose_day_is_over(
+    store: Store, clock: Clock, path: Path
+) -> None:
+    await store.remember(reply(100))
+    await store.close()
+    clock.time += DAY
+    await (await Store.open(path, now=clock)).close()
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT reply_id FROM reply").fetchall() == []
+
+
 async def test_watching_is_per_channel_and_per_server(store: Store) -> None:
     first = WatchedChannel(channel_id=1, guild_id=2, group=Group.BIRD)
     await store.watch(first)
