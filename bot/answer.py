@@ -26,7 +26,6 @@ from engine import (
     EngineError,
     Group,
     Identification,
-    PhotoRejected,
     Requester,
     Taxon,
     Ticket,
@@ -139,10 +138,10 @@ class Answerer:
                 )
             names = await self._naming.called(_taxa_of(identification), readers, requester.server)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-            return Answer(sentence=_explain(error))
+            return Answer(sentence=sentence(error))
         return Answer(
             identification=identification,
-            photos=len(photos.data),
+            photos=identification.photos,
             notes=notes,
             spoiler=photos.spoiler,
             place=place,
@@ -224,9 +223,3 @@ def photo_file(preview: bytes, *, spoiler: bool) -> discord.File:
 def _taxa_of(identification: Identification) -> list[Taxon]:
     taxa = [candidate.taxon for candidate in identification.candidates]
     return taxa if identification.verdict is None else [identification.verdict.taxon, *taxa]
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, PhotoRejected) and error.position > 0:
-        return f"Photo {error.position + 1}: {error}"
-    return sentence(error)

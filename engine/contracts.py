@@ -143,8 +143,8 @@ class Identification:
     go; a classifier that answers alone is trusted. It is in the candidates' probabilities already.
     ``timings_ms`` maps a stage (``queue``, ``decode``, ``classify``, ``total``) to
     milliseconds. ``preview`` is a small JPEG of the first photo without its metadata,
-    when one was asked for. ``notes`` are sentences a person should see, such as
-    "First frame of an animation.".
+    when one was asked for. ``photos`` is how many it rests on. ``notes`` are
+    sentences a person should see, such as "First frame of an animation.".
     """
 
     candidates: tuple[Candidate, ...]
@@ -156,6 +156,7 @@ class Identification:
     timings_ms: dict[str, float] = field(hash=False)
     trust: float = 1.0
     preview: bytes | None = field(default=None, repr=False)
+    photos: int = 1
     notes: tuple[str, ...] = ()
 
     @property
@@ -193,11 +194,9 @@ class EngineError(Exception):
 class PhotoRejected(EngineError):
     """The bytes are not a photo that can be identified; ``reason`` says why and what to do."""
 
-    def __init__(self, reason: str, *, position: int = 0) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.position = position
-        """Which of the photos handed in was refused, from 0."""
 
 
 class EngineBusy(EngineError):

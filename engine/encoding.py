@@ -196,8 +196,6 @@ def encode_identification(identification: Identification) -> Message:
 def encode_error(error: EngineError) -> Message:
     """Encode a refusal so that the caller gets the same error as the worker raised."""
     body: dict[str, Any] = {"kind": type(error).__name__, "sentence": str(error)}
-    if isinstance(error, PhotoRejected):
-        body["position"] = error.position
     if isinstance(error, ModelUnavailable):
         body["group"] = error.group
     return Message({"error": body})
@@ -221,7 +219,7 @@ def _raise_error(message: Message) -> None:
     body = message.body["error"]
     match body["kind"]:
         case "PhotoRejected":
-            raise PhotoRejected(body["sentence"], position=body["position"])
+            raise PhotoRejected(body["sentence"])
         case "ModelUnavailable":
             raise ModelUnavailable(Group(body["group"]), body["sentence"])
         case _:

@@ -81,12 +81,13 @@ class Pipeline:
         ``certainty`` is how probable the verdict must be.
 
         Raises:
-            PhotoRejected: one of the photos cannot be used.
+            PhotoRejected: none of the photos can be used; where some can, the others are left
+                out, and a note says why.
             ModelUnavailable: nothing on this machine answers for ``group``.
         """
         classifiers = self._classifiers_for(group)
         started = perf_counter()
-        decoded = _decode_all(photos)
+        decoded, left_out = _decode_all(photos)
         batch = Batch(decoded)
         decoded_at = perf_counter()
         networks = {
@@ -112,7 +113,8 @@ class Pipeline:
                 "total": round((perf_counter() - started) * 1000, 1),
             },
             preview=decoded[0].preview() if preview else None,
-            notes=(*_notes(decoded), *judgement.notes, *_notes_of(index)),
+            photos=len(decoded),
+            notes=(*_notes(decoded), *left_out, *judgement.notes, *_notes_of(index)),
         )
         if not judgement.known:
             return answer
@@ -215,14 +217,22 @@ def _open_generic(
         return None, str(error)
 
 
-def _decode_all(photos: Sequence[bytes]) -> list[Photo]:
-    decoded = []
-    for position, data in enumerate(photos):
+def _decode_all(photos: Sequence[bytes]) -> tuple[list[Photo], list[str]]:
+    """Decode what can be; say of each of the others that it is left out, and why.
+
+    Raises:
+        PhotoRejected: none can be.
+    """
+    decoded: list[Photo] = []
+    refused: list[PhotoRejected] = []
+    for data in photos:
         try:
             decoded.append(decode(data))
         except PhotoRejected as error:
-            raise PhotoRejected(error.reason, position=position) from error
-    return decoded
+            refused.append(error)
+    if not decoded:
+        raise refused[0]
+    return decoded, [f"A photo is left out: {error.reason}" for error in refused]
 
 
 def _notes_of(index: IndexAnswer | None) -> tuple[str, ...]:

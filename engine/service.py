@@ -105,7 +105,7 @@ class Engine:
         meanwhile how many are ahead. May be cancelled.
 
         Raises:
-            PhotoRejected: one of the photos cannot be used.
+            PhotoRejected: none of the photos can be used; where some can, a note says which not.
             ModelUnavailable: no network on this machine answers for ``group``.
             EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: no answer before the deadline.

@@ -160,7 +160,6 @@ async def test_a_direct_message_needs_no_mention(world: World) -> None:
         (EngineTimeout("That took too long."), "That took too long."),
         (EngineFailed("The worker died."), "The worker died."),
         (PhotoRejected("It is 80 megapixels."), "It is 80 megapixels."),
-        (PhotoRejected("It is 80 megapixels.", position=1), "Photo 2: It is 80 megapixels."),
         (ModelUnavailable(Group.PLANT, "No plant model."), "No plant model."),
     ],
 )

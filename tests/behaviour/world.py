@@ -127,7 +127,7 @@ class CannedEngine:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:
             raise self.error
-        return replace(self.answer, preview=PREVIEW if preview else None)
+        return replace(self.answer, preview=PREVIEW if preview else None, photos=len(photos))
 
     async def learn(
         self,

@@ -118,10 +118,17 @@ async def test_a_group_without_a_network_is_reported(engine: Engine, group: Grou
     assert "fieldmark models pull plants" in (problems["plants"] or "")
 
 
-async def test_the_photo_that_was_refused_is_named(engine: Engine) -> None:
-    with pytest.raises(PhotoRejected, match="can't read") as refusal:
-        await engine.identify([photo(RED), b"<html>"], Group.BIRD)
-    assert refusal.value.position == 1
+async def test_a_photo_that_cannot_be_read_is_left_out_and_said(engine: Engine) -> None:
+    alone = await engine.identify([photo(RED)], Group.BIRD)
+    beside = await engine.identify([b"<html>", photo(RED), photo(RED)[:400]], Group.BIRD)
+    assert beside.candidates == alone.candidates
+    assert (beside.photos, len(beside.notes)) == (1, 2)
+    assert all(note.startswith("A photo is left out: ") for note in beside.notes)
+
+
+async def test_photos_of_which_none_can_be_read_are_refused(engine: Engine) -> None:
+    with pytest.raises(PhotoRejected, match="can't read"):
+        await engine.identify([b"<html>", b"<html>"], Group.BIRD)
 
 
 async def test_a_preview_comes_when_asked_for(engine: Engine) -> None:
