@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiohttp import web
+from PIL import Image
+
+from bot.app import FieldmarkBot
+from bot.gbif import GbifClient
+from engine import Engine, EngineSettings, TaxonTable
+from tools.sandbox import Sandbox
+from tools.sandboxed import sandbox_settings
 
 
 @dataclass(frozen=True)
@@ -69,3 +78,39 @@ async def fake_gbif() -> AsyncIterator[FakeGbif]:
     finally:
         gbif.over.set()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def bot_that_asks(gbif: FakeGbif, sandbox: Sandbox, folder: Path) -> AsyncIterator[None]:
+    """Bring the bot online in ``sandbox``, with no network, and ``gbif`` for its GBIF."""
+    taxa = TaxonTable.load()
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url)
+    engine = Engine(EngineSettings(home=folder))
+    # The first question imports pygbif, and a card waits four seconds for all its parts.
+    await asyncio.gather(engine.start(), client.look_up("Nothing"))
+    bot = FieldmarkBot(
+        sandbox_settings(folder),
+        engine,
+        taxa,
+        connector=sandbox.connector(),
+        gbif=client,
+        guild_ready_timeout=0.05,
+    )
+    running = asyncio.create_task(bot.start(sandbox.token))
+    try:
+        await sandbox.online(30)
+        await bot.wait_until_ready()
+        yield
+    finally:
+        await bot.close()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def tile(*dots: tuple[int, int]) -> bytes:
+    """Return half a map of the world: the sea, or dots on nothing where any are given."""
+    image = Image.new("RGBA", (512, 512), (0, 0, 0, 0) if dots else (113, 116, 171, 255))
+    for dot in dots:
+        image.putpixel(dot, (255, 255, 0, 255))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

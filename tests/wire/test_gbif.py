@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,25 +9,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from PIL import Image
 
-from bot.app import FieldmarkBot
-from bot.gbif import GbifClient
-from engine import Engine, EngineSettings, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared, bot_that_asks, fake_gbif, tile
 from tools.sandbox import Sandbox
-from tools.sandboxed import sandbox_settings
 
 Json = dict[str, Any]
-
-
-def tile(*dots: tuple[int, int]) -> bytes:
-    image = Image.new("RGBA", (512, 512), (0, 0, 0, 0) if dots else (113, 116, 171, 255))
-    for dot in dots:
-        image.putpixel(dot, (255, 255, 0, 255))
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 SEA, DOTS = tile(), tile((100, 50))
@@ -67,23 +51,8 @@ async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
 
 @pytest.fixture
 async def online(sandbox: Sandbox, gbif: FakeGbif, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    taxa = TaxonTable.load()
-    engine = Engine(EngineSettings(home=tmp_path))
-    await engine.start()
-    bot = FieldmarkBot(
-        sandbox_settings(tmp_path),
-        engine,
-        taxa,
-        connector=sandbox.connector(),
-        gbif=GbifClient(taxa, deadline_s=30, base_url=gbif.url),
-        guild_ready_timeout=0.05,
-    )
-    running = asyncio.create_task(bot.start(sandbox.token))
-    await sandbox.online(30)
-    await bot.wait_until_ready()
-    yield sandbox
-    await bot.close()
-    await asyncio.gather(running, return_exceptions=True)
+    async with bot_that_asks(gbif, sandbox, tmp_path):
+        yield sandbox
 
 
 async def test_the_card_comes_with_a_map_of_the_world(online: Sandbox) -> None:

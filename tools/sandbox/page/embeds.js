@@ -35,7 +35,7 @@ function renderEmbed(embed, message) {
     fields.length > 0 && el("div", { class: "embed-fields" }, rows(fields)),
     thumbnail && el("div", { class: "embed-thumbnail" }, picture(thumbnail.url, { alt: `Thumbnail of ${alt}`, ...size(thumbnail), message })),
     images.length > 0 && el("div", { class: "embed-images", dataset: { count: Math.min(images.length, 4) } },
-      images.slice(0, 4).map((image) => picture(image.url, { alt: `Picture of ${alt}`, ...size(image), message }))),
+      images.slice(0, 4).map((image) => picture(image.url, { alt: image.description || `Picture of ${alt}`, ...size(image), message }))),
     (footer?.text || timestamp) && el("footer", { class: "embed-footer" },
       smallIcon(footer?.icon_url, message),
       el("span", {}, footer?.text, footer?.text && timestamp && " • ", timestamp && el("time", { datetime: timestamp }, when(timestamp)))));
