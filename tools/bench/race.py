@@ -1,8 +1,8 @@
 """A race: contestants take turns, each turn a fresh process alone on the machine.
 
 Turns go A B C A B C, so that what else the machine does at times falls on all alike. A fresh
-process each turn makes every one of them a cold start, and counts its memory without
-neighbours that share its libraries.
+process each turn makes every one of them a cold start. A contestant of several workers shares
+its libraries among those, and memory that is shared counts in equal parts for each.
 """
 
 from __future__ import annotations
