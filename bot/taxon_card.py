@@ -164,7 +164,7 @@ def _title(info: TaxonInfo, taxon: Taxon, names: Mapping[str, Sequence[str]]) ->
     if info.accepted is not None:
         return f"{name}, accepted name {_scientific(info.accepted)}"
     vernacular = next((spoken[0] for spoken in names.values() if spoken), None)
-    return f"{literal(vernacular)} · {name}" if vernacular else name
+    return f"{_sentence_case(literal(vernacular))} · {name}" if vernacular else name
 
 
 def _by_language(info: TaxonInfo, names: Mapping[str, Sequence[str]]) -> str:

@@ -22,6 +22,7 @@ What the facts need before they fit, each counted in the summary that ``build`` 
 - Label texts with escapes (``\xd7``) are decoded, hybrid signs spelled as words of their
   own, and English names given capitals. Ranks are told from the form of the name.
   ``background`` is no taxon.
+- The facts name nothing above species in English; ``tools/higher_taxa.py`` does.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ import typer
 from rich.console import Console
 
 from engine.taxa import DEFAULT_PATH, LABEL_SETS, fold
+from tools.higher_taxa import read_higher_taxa
 from tools.key_coverage import Coverage, coverage, coverage_table
 from tools.label_facts import (
     FACTS,
@@ -191,10 +193,13 @@ def _drop_shared_keys(nodes: Iterable[_Node], kind: str, changes: Counter[str]) 
 
 def _with_higher_taxa(nodes: Iterable[_Node]) -> list[_Node]:
     """Return the whole tree, each taxon after its parent, in the order of their names."""
+    english = read_higher_taxa()
     tree: dict[tuple[str, ...], _Node] = {}
     for node in nodes:
         for depth, rank in enumerate(RANKS, start=1):
-            tree.setdefault(node.path[:depth], _Node(path=node.path[:depth], rank=rank))
+            path = node.path[:depth]
+            called = english.get((path[-1], rank), "")
+            tree.setdefault(path, _Node(path=path, rank=rank, vernacular_name=called))
         if node.rank in {"subspecies", "infraspecies"}:
             species = (*node.path[:-1], " ".join(node.name.split()[:2]))
             tree.setdefault(species, _Node(path=species, rank="species"))

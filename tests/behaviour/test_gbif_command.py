@@ -495,7 +495,7 @@ async def test_gbif_down_means_an_answer_that_was_kept_with_its_age(
 async def test_gbif_switched_off_is_said_too(taxa: TaxonTable) -> None:
     async with room_with(taxa, None) as room:
         card = await room.look_up("Aves")
-    assert (card.title, card.url) == ("Aves", "https://www.gbif.org/species/212")
+    assert (card.title, card.url) == ("Birds · Aves", "https://www.gbif.org/species/212")
     assert card.footer.text is not None
     assert card.footer.text.endswith("looking names up at GBIF is switched off here.")
 

@@ -144,6 +144,7 @@ def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
         scientific_name="Aves",
         rank="class",
         lineage=(Ancestor("kingdom", "Animalia"), Ancestor("phylum", "Chordata")),
+        vernacular_name="birds",
         gbif_key=212,
     )
     assert table.by_gbif_key(212) is birds
@@ -152,6 +153,14 @@ def test_higher_taxa_are_taxa_too(table: TaxonTable) -> None:
     assert table.ancestor(finch, "class") is birds
     assert table.ancestor(birds, "family") is None
     assert table.ancestor(birds, "class") is None
+
+
+def test_people_have_names_for_higher_taxa(table: TaxonTable) -> None:
+    assert names(table.named("beetles")) == names(table.named("Käfer")) == ["Coleoptera"]
+    assert names(table.named("Hawks, Eagles and Kites")) == ["Accipitridae"]
+    (gulls,) = table.named("Laridae")
+    assert table.vernacular_names(gulls, "en") == ("gulls and terns",)
+    assert table.vernacular_names(gulls, "de") == ("Möwenverwandte",)
 
 
 def test_a_higher_taxon_that_the_table_lacks_is_known_by_its_name(table: TaxonTable) -> None:
@@ -279,8 +288,8 @@ def test_a_taxon_from_elsewhere_is_known_by_its_name_and_kingdom(table: TaxonTab
     plant = Taxon(scientific_name="Parus major", rank="species", vernacular_name="Fancy")
     assert table.vernacular_names(plant, "de") == ()
     assert table.vernacular_names(plant, "en") == ("Fancy",)
-    (order,) = table.named("Passeriformes")
-    assert table.vernacular_names(order, "de") == ()
+    (genus,) = table.named("Parus")
+    assert table.vernacular_names(genus, "de") == ()
 
 
 def test_what_was_made_of_an_older_table_is_this_tables_own(table: TaxonTable) -> None:

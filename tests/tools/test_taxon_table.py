@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.taxa import DEFAULT_PATH, TaxonTable
+from tools.higher_taxa import read_higher_taxa
 from tools.label_facts import RANKS, LabelsError, headline, rank_of, spell, unescape
 from tools.resolved_keys import read_keys
 from tools.taxa import taxa_app
@@ -216,3 +217,11 @@ def test_the_form_of_a_name_tells_its_rank() -> None:
     assert rank_of(f"Anas superciliosa {sign} platyrhynchos", "Animalia") == "hybrid"
     assert rank_of("Anas crecca carolinensis", "Animalia") == "subspecies"
     assert rank_of("Pinus contorta murrayana", "Plantae") == "infraspecies"
+
+
+def test_every_higher_taxon_named_by_hand_is_in_the_table() -> None:
+    taxa = {(taxon.scientific_name, taxon.rank): taxon for taxon in TaxonTable.load()}
+    by_hand = read_higher_taxa()
+    assert len(by_hand) > 200
+    for taxon, name in by_hand.items():
+        assert taxa[taxon].vernacular_name == name
