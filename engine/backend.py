@@ -18,7 +18,7 @@ Seat: TypeAlias = str
 
 
 class WorkerStartFailed(Exception):
-    """The worker ended or said nothing before it was ready."""
+    """The worker could not be started, or ended or said nothing before it was ready."""
 
 
 class Worker(Protocol):
@@ -63,7 +63,7 @@ class Backend(Protocol):
         """Start the worker of ``seat`` and return it with what it answered to its greeting.
 
         Raises:
-            WorkerStartFailed: it died, or was not ready in time.
+            WorkerStartFailed: it could not be started, died, or was not ready in time.
         """
 
     async def close(self) -> None:

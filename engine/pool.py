@@ -2,8 +2,9 @@
 
 The supervisor is small because nothing that exists does all of it (docs/decisions.md):
 one bounded queue in which everybody gets a turn; a worker that hangs is killed and replaced;
-a request whose worker died is tried once more on another; workers that keep dying at start
-stop the pool instead of spinning. What the workers are is the backend's business.
+a request whose worker died is tried once more on another; workers that cannot be started stop
+a pool that never had one instead of spinning, and are tried on and on where there was one: a
+machine that ran out of memory gets over it. What the workers are is the backend's business.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _LONGEST_RESTART_DELAY_S = 30.0
 _ATTEMPTS = 2
 _PACE = 0.1  # the weight of the newest request in the average of how long one takes
 _STOPPING = "Fieldmark is shutting down. Please try again in a minute."
+_RESTARTING = "Fieldmark's engine is being restarted. Please try again in a minute."
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +58,7 @@ class WorkerPool:
         self._leaving: set[asyncio.Task[None]] = set()
         self._ready: asyncio.Future[Message] | None = None
         self._stopped: str | None = None
+        self._given_up = False
         self._drained = False
         self._service_s: float | None = None
         self._workers: set[Worker] = set()
@@ -79,7 +82,7 @@ class WorkerPool:
         """Have the workers started; return what the first one ready said of itself.
 
         Raises:
-            EngineFailed: every worker died at start, again and again.
+            EngineFailed: no worker could be started, again and again.
         """
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
@@ -100,10 +103,13 @@ class WorkerPool:
             EngineBusy: too many requests are waiting, in all or of the requester's, or it would
                 wait beyond the deadline.
             EngineTimeout: no answer before the deadline.
-            EngineFailed: two workers died on this request, or the pool has stopped.
+            EngineFailed: two workers died on this request, no worker can be started at present,
+                or the pool has stopped.
         """
         if self._stopped:
             raise EngineFailed(self._stopped)
+        if self._out_of_workers():
+            raise EngineFailed(_RESTARTING)
         if refusal := self._queue.refusal(requester):
             raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
         job = _Job(request, asyncio.get_running_loop().create_future())
@@ -161,16 +167,19 @@ class WorkerPool:
 
     async def _tend(self, seat: Seat) -> None:
         """Keep the worker of one seat alive: start it, watch it, replace it when it dies."""
-        while not self._hopeless():
+        while not self._given_up:
             try:
                 worker, ready = await self._backend.spawn(seat)
             except WorkerStartFailed as error:
+                news = not self._out_of_workers()
                 self._failures[seat] = failures = self._failures[seat] + 1
                 log.error("A worker did not start (%d): %s", failures, error)  # noqa: TRY400
-                if self._hopeless():
-                    self._give_up(error)
+                if self._out_of_workers():
+                    self._do_without(error, news=news)
                 await asyncio.sleep(min(_RESTART_DELAY_S * failures, _LONGEST_RESTART_DELAY_S))
             else:
+                if self._out_of_workers() and not self._given_up:
+                    log.warning("Worker %s has started: requests are answered again.", worker.name)
                 self._failures[seat] = 0
                 await self._watch(worker, ready)
 
@@ -258,12 +267,26 @@ class WorkerPool:
         else:
             job.answer.set_exception(outcome)
 
-    def _hopeless(self) -> bool:
-        """Tell whether no seat's worker has started in any of its last tries."""
-        return all(n >= _STARTS_BEFORE_GIVING_UP for n in self._failures.values())
+    def _out_of_workers(self) -> bool:
+        """Tell whether no seat's worker has started in any of its last tries.
+
+        Without seats there is nothing to tell by: the backend may be about to offer some.
+        """
+        failures = self._failures.values()
+        return bool(failures) and all(n >= _STARTS_BEFORE_GIVING_UP for n in failures)
+
+    def _do_without(self, reason: WorkerStartFailed, *, news: bool) -> None:
+        """Give up if there never was a worker; else have nobody wait for the next one."""
+        if self._ready and not self._ready.done():
+            self._give_up(reason)
+        elif not self._given_up:
+            if news:
+                log.error("No worker starts any more: requests are refused until one does.")
+            self._fail_waiting(_RESTARTING)
 
     def _give_up(self, reason: WorkerStartFailed) -> None:
         """Stop the pool: nothing will answer any more."""
+        self._given_up = True
         self._stopped = f"The engine could not start: {reason}"
         if self._ready and not self._ready.done():
             self._ready.set_exception(EngineFailed(self._stopped))

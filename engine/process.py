@@ -58,7 +58,7 @@ class ProcessBackend:
         somebody who answers them sooner.
 
         Raises:
-            WorkerStartFailed: it died, or was not ready in time.
+            WorkerStartFailed: it could not be started, died, or was not ready in time.
         """
         if seat != _FIRST:
             await self._first_tried.wait()
@@ -107,10 +107,29 @@ class WorkerProcess:
         is what it gets besides. ``meanwhile`` is called in a thread until it answers.
 
         Raises:
-            WorkerStartFailed: it died, or was not ready ``within_s`` seconds.
+            WorkerStartFailed: the machine has no room for it, it died, or it was not ready in
+                ``within_s`` seconds.
         """
-        ours, theirs = socket.socketpair()
+        try:
+            worker = await cls._launch(module, environment)
+            try:
+                answer, _ = await asyncio.gather(
+                    worker._greet(hello, within_s), asyncio.to_thread(meanwhile)
+                )
+            except BaseException:
+                worker.kill()
+                await worker.stop()
+                raise
+        except (OSError, RuntimeError, MemoryError) as error:
+            # Memory, processes, threads or descriptors have run out, which may pass.
+            reason = str(error) or type(error).__name__
+            raise WorkerStartFailed(f"a worker could not be started ({reason}).") from error
+        return worker, answer
+
+    @classmethod
+    async def _launch(cls, module: str, environment: Mapping[str, str]) -> WorkerProcess:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(_SECRETS_BEGIN_WITH)}
+        ours, theirs = socket.socketpair()
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
@@ -123,23 +142,16 @@ class WorkerProcess:
                     env={**_ENVIRONMENT, **inherited, **environment},
                 )
             try:
-                worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
+                return cls(process, *await asyncio.open_unix_connection(sock=ours))
             except BaseException:
-                process.kill()
+                # One that is gone already cannot be killed, and saying so would hide what happened.
+                if process.returncode is None:
+                    process.kill()
                 await process.wait()
                 raise
         except BaseException:
             ours.close()
             raise
-        try:
-            answer, _ = await asyncio.gather(
-                worker._greet(hello, within_s), asyncio.to_thread(meanwhile)
-            )
-        except BaseException:
-            worker.kill()
-            await worker.stop()
-            raise
-        return worker, answer
 
     async def _greet(self, hello: Message, within_s: float) -> Message:
         try:

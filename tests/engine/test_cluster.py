@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.util
 import io
 import os
@@ -256,3 +257,23 @@ async def test_without_ray_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(EngineFailed, match=r"not installed; run `pip install 'fieldmark\[ray\]'`"):
         await engine.start()
     await engine.close()
+
+
+async def test_a_bridge_for_which_there_is_no_room_is_tried_again_and_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = 0
+
+    async def full(*_: object, **__: object) -> asyncio.subprocess.Process:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setattr("engine.cluster.backend._REJOIN_DELAY_S", 0)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+    engine = Engine(EngineSettings(backend="ray"))
+    with pytest.raises(EngineFailed, match=r"could not start: .*Cannot allocate memory"):
+        await engine.start()
+    await engine.close()
+    assert tries == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import struct
@@ -386,6 +387,83 @@ async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.Monke
     with pytest.raises(EngineFailed, match="could not start"):
         await ask(pool, "echo")
     await pool.close(drain_s=0)
+
+
+async def test_a_worker_for_which_there_was_no_room_is_started_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    create = asyncio.create_subprocess_exec
+    refusals = [OSError(errno.EMFILE, "Too many open files"), RuntimeError("no new thread")]
+
+    async def scarce(*arguments: object, **options: object) -> asyncio.subprocess.Process:
+        if refusals:
+            raise refusals.pop()
+        return await create(*arguments, **options)  # type: ignore[arg-type]
+
+    async with running() as pool:
+        (pid,) = pool.pids
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: pid not in pool.pids)
+        assert (await ask(pool, "echo")).body["pid"] != pid
+    assert not refusals
+
+
+async def test_workers_for_which_there_is_no_room_at_start_stop_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries = 0
+
+    async def full(*_: object, **__: object) -> asyncio.subprocess.Process:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+    pool = make_pool()
+    with pytest.raises(EngineFailed, match=r"could not start: .*Cannot allocate memory"):
+        await pool.start()
+    await pool.close(drain_s=0)
+    assert tries == 3
+
+
+async def test_a_pool_that_ran_is_not_given_up_when_no_worker_starts_for_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    create = asyncio.create_subprocess_exec
+    queued, tries, full = asyncio.Event(), 0, True
+
+    async def scarce(*arguments: object, **options: object) -> asyncio.subprocess.Process:
+        nonlocal tries
+        await queued.wait()
+        tries += 1
+        if full:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return await create(*arguments, **options)  # type: ignore[arg-type]
+
+    async with running(workers=2) as pool:
+        await until(lambda: len(pool.pids) == 2)
+        before = set(pool.pids)
+        monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await until(lambda: not pool.pids)
+        waiting = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: pool.waiting == 1)
+        queued.set()
+        with pytest.raises(EngineFailed, match=r"being restarted\. Please try again"):
+            await waiting
+        await until(lambda: tries > 4 * 2 * 3)
+        with pytest.raises(EngineFailed, match="being restarted"):
+            await ask(pool, "echo")
+        full = False
+        await until(lambda: len(pool.pids) == 2)
+        assert (await ask(pool, "echo")).body["pid"] in pool.pids - before
+    assert caplog.text.count("requests are refused until one does") == 1
+    assert caplog.text.count("requests are answered again") == 1
 
 
 async def test_the_bots_secrets_do_not_reach_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
 
 import pytest
 
+from engine.backend import WorkerStartFailed
 from engine.channel import Message
 from engine.process import WorkerProcess
 
@@ -36,3 +41,49 @@ async def test_a_start_that_is_called_off_leaves_no_process(
     with pytest.raises(asyncio.CancelledError):
         await start
     assert [process.returncode is None for process in made] == [False]
+
+
+def no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+async def no_process(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
+async def no_thread(*_: object, **__: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("what", "fails", "reason"),
+    [
+        ("socket.socketpair", no_room, "Too many open files"),
+        ("asyncio.create_subprocess_exec", no_process, "Cannot allocate memory"),
+        ("asyncio.create_subprocess_exec", no_thread, "can't start new thread"),
+        ("asyncio.open_unix_connection", no_process, "Cannot allocate memory"),
+        ("asyncio.to_thread", no_thread, "can't start new thread"),
+    ],
+)
+async def test_a_start_for_which_there_is_no_room_is_said_and_leaves_nothing(
+    what: str, fails: Callable[..., object], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.subprocess.Process] = []
+    pairs: list[tuple[socket.socket, socket.socket]] = []
+    create, pair = asyncio.create_subprocess_exec, socket.socketpair
+
+    async def noted_process(*arguments: object, **options: object) -> asyncio.subprocess.Process:
+        made.append(await create(*arguments, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    def noted_pair() -> tuple[socket.socket, socket.socket]:
+        pairs.append(pair())
+        return pairs[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted_process)
+    monkeypatch.setattr(socket, "socketpair", noted_pair)
+    monkeypatch.setattr(what, fails)
+    with pytest.raises(WorkerStartFailed, match=f"could not be started .*{reason}"):
+        await WorkerProcess.spawn("tests.engine.obedient_worker", Message({}), within_s=30)
+    assert all(process.returncode is not None for process in made)
+    assert all(end.fileno() == -1 for ends in pairs for end in ends)
