@@ -164,7 +164,9 @@ def _title(info: TaxonInfo, taxon: Taxon, names: Mapping[str, Sequence[str]]) ->
     if info.accepted is not None:
         return f"{name}, accepted name {_scientific(info.accepted)}"
     vernacular = next((spoken[0] for spoken in names.values() if spoken), None)
-    return f"{_sentence_case(literal(vernacular))} · {name}" if vernacular else name
+    if not vernacular:
+        return name
+    return f"{literal(vernacular[:1].upper() + vernacular[1:])} · {name}"
 
 
 def _by_language(info: TaxonInfo, names: Mapping[str, Sequence[str]]) -> str:
