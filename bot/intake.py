@@ -28,6 +28,7 @@ _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
 """What is said where a command was given no photo, or two."""
 
+_MOST_AT_ONCE = 16
 _BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 
 NO_PHOTO = "I see no photo in that message: choose one that has a photo."
@@ -72,6 +73,9 @@ class Intake:
     def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
+        # However many post at once, no more lies in memory. Slow links hold up no attachments.
+        self._attachments = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._links = asyncio.Semaphore(_MOST_AT_ONCE)
 
     def select(self, message: discord.Message, *, embeds: bool = False) -> Selection:
         """Choose the photos of ``message``: its own attachments, then forwarded ones.
@@ -138,7 +142,7 @@ class Intake:
         self.check(attachment)
         name = _name(attachment)
         try:
-            async with asyncio.timeout(self._settings.attachment_timeout_s):
+            async with self._attachments, asyncio.timeout(self._settings.attachment_timeout_s):
                 data = await attachment.read()
         except TimeoutError:
             raise Refusal(
@@ -159,7 +163,9 @@ class Intake:
         Raises:
             Refusal: the link is not acceptable, or leads to no photo.
         """
-        return self._photo(await self._fetcher.fetch(link), "What that link leads to")
+        async with self._links:
+            data = await self._fetcher.fetch(link)
+        return self._photo(data, "What that link leads to")
 
     def _photo(self, data: bytes, subject: str) -> bytes:
         kind = file_type(data)
