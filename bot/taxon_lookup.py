@@ -224,12 +224,7 @@ class Lookup:
         taxa = self._taxa.named(name)
         bare, _, higher = name.rstrip(" )").rpartition("(")
         if not taxa and bare:
-            wanted = higher.strip().casefold()
-            taxa = tuple(
-                taxon
-                for taxon in self._taxa.named(bare)
-                if wanted in (ancestor.name.casefold() for ancestor in taxon.lineage)
-            )
+            taxa = _within(self._taxa.named(bare), higher.strip().casefold())
         return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
 
     def unmistakable(self, taxon: Taxon) -> str:
@@ -254,3 +249,14 @@ class Lookup:
             if taxa := self._taxa.suggest(name[:end], limit=_MAX_SUGGESTIONS):
                 return taxa
         return ()
+
+
+def _within(taxa: Sequence[Taxon], higher: str) -> tuple[Taxon, ...]:
+    """Return those of ``taxa`` that are in ``higher``, a name in small letters.
+
+    Those right below it stand for all: a species of the genus Lynx is in the Felidae, too, but
+    "Lynx (Felidae)" is the genus.
+    """
+    lineages = [(taxon, [ancestor.name.casefold() for ancestor in taxon.lineage]) for taxon in taxa]
+    below = tuple(taxon for taxon, lineage in lineages if lineage[-1:] == [higher])
+    return below or tuple(taxon for taxon, lineage in lineages if higher in lineage)
