@@ -189,9 +189,9 @@ class Lookup:
             # Even after the time is over, what is kept here may still be shown.
             left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
             profile = await self._profiler.profile(info, within_s=left)
-        names = self.names.by_language(
-            info.accepted or info.taxon, (*languages, "en"), profile.names
-        )
+        # Where GBIF has moved a species, the table may know it under its older name alone.
+        usages = [taxon for taxon in (info.accepted, info.taxon) if taxon is not None]
+        names = self.names.by_language(usages, (*languages, "en"), profile.names)
         return Reply(
             embed=taxon_card(profile, names),
             world_map=profile.world_map,

@@ -192,6 +192,15 @@ SPARROW: dict[str, Any] = {
 }
 
 
+def moved_to(key: str, accepted: str, synonym: str) -> Prepared:
+    """Answer as a GBIF that takes one species' name for a synonym of another's."""
+    usage = SPARROW["usage"] | {"authorship": ""}
+    accepted_usage = usage | {"key": key, "name": accepted, "canonicalName": accepted}
+    usage |= {"key": "OLD", "name": synonym, "canonicalName": synonym, "status": "SYNONYM"}
+    moved = SPARROW | {"usage": usage, "acceptedUsage": accepted_usage, "synonym": True}
+    return Prepared(json.dumps(moved).encode())
+
+
 def fields(card: discord.Embed) -> dict[str | None, str | None]:
     return {field.name: field.value for field in card.fields}
 
@@ -248,6 +257,28 @@ async def test_without_gbif_names_are_in_the_servers_language_too(taxa: TaxonTab
         "French: Moineau domestique\nGerman: Haussperling\nEnglish: House Sparrow"
     )
     assert offered[0] == begun[0] == "Haussperling · Passer domesticus"
+
+
+async def test_a_species_that_gbif_has_moved_keeps_its_names(
+    taxa: TaxonTable, gbif: FakeGbif
+) -> None:
+    moved = moved_to("ASTUR", "Astur gentilis", "Accipiter gentilis")
+    gbif.route = lambda r: moved if "match" in r.path else sparrow(r)
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    async with room_with(taxa, client, tree=GermanTree) as room:
+        card = await room.look_up("Accipiter gentilis")
+    assert taxa.named("Astur gentilis") == ()
+    assert card.title == "*Accipiter gentilis*, accepted name *Astur gentilis*"
+    assert fields(card)["Names"] == "French: Autour des palombes\nEnglish: Northern Goshawk"
+
+
+async def test_names_of_the_accepted_taxon_lead_those_of_the_synonym(
+    online: Room, gbif: FakeGbif
+) -> None:
+    moved = moved_to("4DXJW", "Passer domesticus", "Accipiter cooperii")
+    gbif.route = lambda r: moved if "match" in r.path else sparrow(r)
+    card = await online.look_up("Accipiter cooperii")
+    assert fields(card)["Names"] == "English: House Sparrow, Cooper's Hawk"
 
 
 @pytest.mark.parametrize("failing", ["rubbish", "error"])
