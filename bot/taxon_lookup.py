@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from bot.gbif import GbifClient, GbifUnavailable
+from bot.gbif import GbifClient, GbifNotFound, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
 from bot.local_names import LocalNames
@@ -132,11 +132,15 @@ class Lookup:
         ends = asyncio.get_running_loop().time() + self._within_s
         try:
             info = await self._gbif.look_up_key(key)
+        except GbifNotFound:
+            info = TaxonInfo(asked=key, match=Match.NONE)
         except GbifUnavailable as error:
             log.warning("A chosen taxon could not be looked up: %s", error)
             return Reply(embed=unknown_card(option.label, (), reason=_UNREACHABLE))
         if info.taxon is None:
-            return Reply(embed=unknown_card(option.label, ()))
+            # The Catalogue of Life renumbers its taxa, and a menu may be old.
+            log.info("A chosen taxon is looked up by its name: GBIF has no key %s any more.", key)
+            return await self.by_name(option.label, languages=languages)
         return await self._card(info, ends, languages)
 
     async def suggest(

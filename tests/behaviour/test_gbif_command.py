@@ -456,6 +456,37 @@ async def test_the_menu_of_namesakes_that_gbif_alone_knows(online: Room, gbif: F
     assert "called “Passer domesticus Someone, 1999”" in card.description
 
 
+@pytest.mark.parametrize("gone", [NOTHING, Prepared(b"{}", status=404)], ids=["nothing", "404"])
+async def test_a_namesake_whose_key_is_gone_is_looked_up_by_its_name(
+    online: Room, gbif: FakeGbif, gone: Prepared, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    others = [
+        SPARROW | {"usage": SPARROW["usage"] | {"key": key, "authorship": author}}
+        for key, author in (("GONE", "(Linnaeus, 1758)"), ("OTHER", "Someone, 1999"))
+    ]
+    note = "Multiple equal matches for Xus"
+    several = {"diagnostics": {"matchType": "NONE", "note": note, "alternatives": others}}
+    label = "Passer domesticus (Linnaeus, 1758)"
+
+    def renumbered(request: web.Request) -> Prepared | None:
+        if "usageKey" in request.query:
+            return gone
+        answers = {"Xus": several, label: SPARROW}
+        if (name := request.query.get("scientificName")) in answers:
+            return Prepared(json.dumps(answers[name]).encode())
+        return sparrow(request)
+
+    gbif.route = renumbered
+    await online.look_up("Xus")
+    assert online.options[0]["label"] == label
+    await online.alice.select(online.message, ["key:GONE"])
+    (card,) = online.message.embeds
+    assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
+    assert card.url == "https://www.gbif.org/species/5231190"
+    assert "GBIF has no key GONE any more" in caplog.text
+
+
 async def test_only_who_asked_and_moderators_may_choose(online: Room, gbif: FakeGbif) -> None:
     gbif.route = sparrow
     await online.look_up("morus")
