@@ -14,10 +14,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from bot.gbif_questions import rank_asked
 from bot.links import taxon_url
 from engine import Ancestor, Taxon, TaxonTable
 
 _LINEAGE_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
+_RANKS = (
+    *("DOMAIN", "REALM", "KINGDOM", "SUBKINGDOM", "PHYLUM", "SUBPHYLUM"),
+    *("SUPERCLASS", "CLASS", "SUBCLASS", "INFRACLASS", "SUPERORDER", "ORDER", "SUBORDER"),
+    *("INFRAORDER", "SUPERFAMILY", "FAMILY", "SUBFAMILY", "TRIBE", "SUBTRIBE"),
+    *("GENUS", "SUBGENUS", "SPECIES", "SUBSPECIES"),
+)
+"""The highest first."""
 _IUCN_CODES = frozenset({"EX", "EW", "RE", "CR", "EN", "VU", "NT", "LC", "DD", "NE"})
 
 
@@ -155,10 +163,10 @@ class NameAnswer(_Part):
         )
 
     def _namesakes(self, rank: str | None, taxa: TaxonTable) -> tuple[TaxonInfo, ...]:
-        """Return the alternatives of a verbose answer that bear exactly the name asked for."""
+        """Return the alternatives of a verbose answer that bear exactly the name, at ``rank``."""
         exact = (a for a in self.diagnostics.alternatives if a.diagnostics.match_type == "EXACT")
         infos = (a.info(a.usage.name, rank, None, taxa) for a in exact if a.usage is not None)
-        return tuple(info for info in infos if info.taxon is not None)
+        return tuple(info for info in infos if info.match is Match.EXACT)
 
     def _match(self, asked: str, rank: str | None, kingdom: str | None) -> Match:
         if self.usage is None:
@@ -167,17 +175,19 @@ class NameAnswer(_Part):
         if kingdom is not None and found is not None and found != kingdom:
             return Match.NONE
         same_name = _plain(self.usage.canonical_name or self.usage.name) == _plain(asked)
-        same_rank = rank not in _LINEAGE_RANKS or self.usage.rank == rank.upper()
-        match self.diagnostics.match_type:
-            case "EXACT" if kingdom is None or (same_name and same_rank):
+        wanted = rank_asked(rank)
+        same_rank = wanted in (None, self.usage.rank)
+        match_type = self.diagnostics.match_type
+        match match_type:
+            case "EXACT" if same_rank and (kingdom is None or same_name):
                 return Match.EXACT
-            case "HIGHERRANK" if same_name and same_rank:
+            case "HIGHERRANK" if same_rank and same_name:
                 return Match.EXACT
-            case "HIGHERRANK" if not self.synonym:
-                return Match.HIGHER_RANK
-            case "VARIANT" | "FUZZY":
+            case "VARIANT" | "FUZZY" if same_rank:
                 return Match.VARIANT
-        return Match.NONE
+        # Called EXACT, too: where GBIF has no such subspecies, it may answer with the species.
+        above = match_type == "HIGHERRANK" if wanted is None else _above(self.usage.rank, wanted)
+        return Match.HIGHER_RANK if above and not self.synonym else Match.NONE
 
     def _taxon(self, usage: _Usage, taxa: TaxonTable) -> Taxon:
         own_keys = {part.key for part in (self.usage, self.accepted_usage) if part is not None}
@@ -200,6 +210,11 @@ class NameAnswer(_Part):
             gbif_key=int(usage.key) if is_integer else ours.gbif_key if ours else None,
             col_key=None if is_integer else usage.key,
         )
+
+
+def _above(rank: str, other: str) -> bool:
+    """Tell whether ``rank`` is known to be higher than ``other``, both as GBIF spells them."""
+    return rank in _RANKS[: _RANKS.index(other)]
 
 
 def _plain(name: str) -> str:

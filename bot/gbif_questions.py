@@ -17,7 +17,9 @@ _TOP_COUNTRIES = 5
 _MAX_VERNACULARS = 500
 _BASEMAP_STYLE = "gbif-classic"
 _DENSITY_STYLE = "classic.point"
-_RANKS = frozenset({"kingdom", "phylum", "class", "order", "family", "genus", "species"})
+_RANKS = frozenset(
+    {"kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

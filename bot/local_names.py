@@ -40,15 +40,21 @@ class LocalNames:
         return named
 
     def by_language(
-        self, taxon: Taxon | None, languages: Sequence[str], others: Mapping[str, Sequence[str]]
+        self,
+        usages: Sequence[Taxon],
+        languages: Sequence[str],
+        others: Mapping[str, Sequence[str]],
     ) -> Mapping[str, tuple[str, ...]]:
         """Return the names of a taxon in each of ``languages``, and after them ``others``, once.
 
-        The local ones were looked through, and GBIF's were not. Capitals make no other name.
+        ``usages`` are the taxon and its synonyms, whose names follow in that order. The local
+        names were looked through, and GBIF's were not. Capitals make no other name.
         """
         joined = {}
         for language in dict.fromkeys(languages):
-            own = () if taxon is None else self._taxa.vernacular_names(taxon, language)
+            own = [
+                name for taxon in usages for name in self._taxa.vernacular_names(taxon, language)
+            ]
             kept: dict[str, str] = {}
             for name in (*own, *others.get(language, ())):
                 kept.setdefault(name.casefold(), name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from bot.gbif import GbifClient, GbifUnavailable
+from bot.gbif import GbifClient, GbifNotFound, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
 from bot.local_names import LocalNames
@@ -132,11 +132,15 @@ class Lookup:
         ends = asyncio.get_running_loop().time() + self._within_s
         try:
             info = await self._gbif.look_up_key(key)
+        except GbifNotFound:
+            info = TaxonInfo(asked=key, match=Match.NONE)
         except GbifUnavailable as error:
             log.warning("A chosen taxon could not be looked up: %s", error)
             return Reply(embed=unknown_card(option.label, (), reason=_UNREACHABLE))
         if info.taxon is None:
-            return Reply(embed=unknown_card(option.label, ()))
+            # The Catalogue of Life renumbers its taxa, and a menu may be old.
+            log.info("A chosen taxon is looked up by its name: GBIF has no key %s any more.", key)
+            return await self.by_name(option.label, languages=languages)
         return await self._card(info, ends, languages)
 
     async def suggest(
@@ -189,9 +193,9 @@ class Lookup:
             # Even after the time is over, what is kept here may still be shown.
             left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
             profile = await self._profiler.profile(info, within_s=left)
-        names = self.names.by_language(
-            info.accepted or info.taxon, (*languages, "en"), profile.names
-        )
+        # Where GBIF has moved a species, the table may know it under its older name alone.
+        usages = [taxon for taxon in (info.accepted, info.taxon) if taxon is not None]
+        names = self.names.by_language(usages, (*languages, "en"), profile.names)
         return Reply(
             embed=taxon_card(profile, names),
             world_map=profile.world_map,
@@ -224,12 +228,7 @@ class Lookup:
         taxa = self._taxa.named(name)
         bare, _, higher = name.rstrip(" )").rpartition("(")
         if not taxa and bare:
-            wanted = higher.strip().casefold()
-            taxa = tuple(
-                taxon
-                for taxon in self._taxa.named(bare)
-                if wanted in (ancestor.name.casefold() for ancestor in taxon.lineage)
-            )
+            taxa = _within(self._taxa.named(bare), higher.strip().casefold())
         return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
 
     def unmistakable(self, taxon: Taxon) -> str:
@@ -254,3 +253,14 @@ class Lookup:
             if taxa := self._taxa.suggest(name[:end], limit=_MAX_SUGGESTIONS):
                 return taxa
         return ()
+
+
+def _within(taxa: Sequence[Taxon], higher: str) -> tuple[Taxon, ...]:
+    """Return those of ``taxa`` that are in ``higher``, a name in small letters.
+
+    Those right below it stand for all: a species of the genus Lynx is in the Felidae, too, but
+    "Lynx (Felidae)" is the genus.
+    """
+    lineages = [(taxon, [ancestor.name.casefold() for ancestor in taxon.lineage]) for taxon in taxa]
+    below = tuple(taxon for taxon, lineage in lineages if lineage[-1:] == [higher])
+    return below or tuple(taxon for taxon, lineage in lineages if higher in lineage)

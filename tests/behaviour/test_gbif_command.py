@@ -192,6 +192,15 @@ SPARROW: dict[str, Any] = {
 }
 
 
+def moved_to(key: str, accepted: str, synonym: str) -> Prepared:
+    """Answer as a GBIF that takes one species' name for a synonym of another's."""
+    usage = SPARROW["usage"] | {"authorship": ""}
+    accepted_usage = usage | {"key": key, "name": accepted, "canonicalName": accepted}
+    usage |= {"key": "OLD", "name": synonym, "canonicalName": synonym, "status": "SYNONYM"}
+    moved = SPARROW | {"usage": usage, "acceptedUsage": accepted_usage, "synonym": True}
+    return Prepared(json.dumps(moved).encode())
+
+
 def fields(card: discord.Embed) -> dict[str | None, str | None]:
     return {field.name: field.value for field in card.fields}
 
@@ -248,6 +257,28 @@ async def test_without_gbif_names_are_in_the_servers_language_too(taxa: TaxonTab
         "French: Moineau domestique\nGerman: Haussperling\nEnglish: House Sparrow"
     )
     assert offered[0] == begun[0] == "Haussperling · Passer domesticus"
+
+
+async def test_a_species_that_gbif_has_moved_keeps_its_names(
+    taxa: TaxonTable, gbif: FakeGbif
+) -> None:
+    moved = moved_to("ASTUR", "Astur gentilis", "Accipiter gentilis")
+    gbif.route = lambda r: moved if "match" in r.path else sparrow(r)
+    client = GbifClient(taxa, deadline_s=30, base_url=gbif.url, backoff_s=0)
+    async with room_with(taxa, client, tree=GermanTree) as room:
+        card = await room.look_up("Accipiter gentilis")
+    assert taxa.named("Astur gentilis") == ()
+    assert card.title == "*Accipiter gentilis*, accepted name *Astur gentilis*"
+    assert fields(card)["Names"] == "French: Autour des palombes\nEnglish: Northern Goshawk"
+
+
+async def test_names_of_the_accepted_taxon_lead_those_of_the_synonym(
+    online: Room, gbif: FakeGbif
+) -> None:
+    moved = moved_to("4DXJW", "Passer domesticus", "Accipiter cooperii")
+    gbif.route = lambda r: moved if "match" in r.path else sparrow(r)
+    card = await online.look_up("Accipiter cooperii")
+    assert fields(card)["Names"] == "English: House Sparrow, Cooper's Hawk"
 
 
 @pytest.mark.parametrize("failing", ["rubbish", "error"])
@@ -425,6 +456,37 @@ async def test_the_menu_of_namesakes_that_gbif_alone_knows(online: Room, gbif: F
     assert "called “Passer domesticus Someone, 1999”" in card.description
 
 
+@pytest.mark.parametrize("gone", [NOTHING, Prepared(b"{}", status=404)], ids=["nothing", "404"])
+async def test_a_namesake_whose_key_is_gone_is_looked_up_by_its_name(
+    online: Room, gbif: FakeGbif, gone: Prepared, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    others = [
+        SPARROW | {"usage": SPARROW["usage"] | {"key": key, "authorship": author}}
+        for key, author in (("GONE", "(Linnaeus, 1758)"), ("OTHER", "Someone, 1999"))
+    ]
+    note = "Multiple equal matches for Xus"
+    several = {"diagnostics": {"matchType": "NONE", "note": note, "alternatives": others}}
+    label = "Passer domesticus (Linnaeus, 1758)"
+
+    def renumbered(request: web.Request) -> Prepared | None:
+        if "usageKey" in request.query:
+            return gone
+        answers = {"Xus": several, label: SPARROW}
+        if (name := request.query.get("scientificName")) in answers:
+            return Prepared(json.dumps(answers[name]).encode())
+        return sparrow(request)
+
+    gbif.route = renumbered
+    await online.look_up("Xus")
+    assert online.options[0]["label"] == label
+    await online.alice.select(online.message, ["key:GONE"])
+    (card,) = online.message.embeds
+    assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
+    assert card.url == "https://www.gbif.org/species/5231190"
+    assert "GBIF has no key GONE any more" in caplog.text
+
+
 async def test_only_who_asked_and_moderators_may_choose(online: Room, gbif: FakeGbif) -> None:
     gbif.route = sparrow
     await online.look_up("morus")
@@ -521,6 +583,22 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         card = await offline.look_up(name)
         assert card.title == "*Morus*"
         assert any("Sulidae" in (field.value or "") for field in card.fields)
+
+
+def test_a_name_that_is_to_mean_one_taxon_does(taxa: TaxonTable) -> None:
+    lookup = Lookup(taxa, None)
+    names = {taxon: lookup.unmistakable(taxon) for taxon in taxa}
+    assert {t: name for t, name in names.items() if lookup.known(name) != (t,)} == {}
+
+
+async def test_a_genus_that_lends_a_species_its_name_can_be_chosen(
+    online: Room, gbif: FakeGbif
+) -> None:
+    gbif.route = sparrow
+    await online.look_up("lynx")
+    assert [option["value"] for option in online.options] == ["Lynx (Felidae)", "Lynx canadensis"]
+    await online.alice.select(online.message, ["Lynx (Felidae)"])
+    assert online.message.embeds[0].title == "*Lynx*"
 
 
 async def test_a_misspelt_name_is_met_with_names_that_are_near(

@@ -206,6 +206,72 @@ async def test_an_unknown_species_of_a_known_genus_gives_the_genus_as_nearest(
     assert (info.asked, info.taxon.scientific_name) == ("Puma imaginaria", "Puma")
 
 
+@pytest.mark.parametrize("match_type", ["EXACT", "VARIANT", "HIGHERRANK"])
+@pytest.mark.parametrize(
+    ("found", "rank", "match"),
+    [
+        ("SPECIES", "subspecies", Match.HIGHER_RANK),
+        ("SUBFAMILY", "genus", Match.HIGHER_RANK),
+        ("SPECIES", "genus", Match.NONE),
+        ("VARIETY", "subspecies", Match.NONE),
+        ("SUBSPECIES", "species", Match.NONE),
+    ],
+)
+async def test_what_is_of_another_rank_is_not_what_was_asked_for(
+    client: GbifClient, gbif: FakeGbif, found: str, rank: str, match: Match, match_type: str
+) -> None:
+    gbif.answers = [
+        written(
+            usage=usage("ZZ", "Zzus aus", found, status="ACCEPTED"),
+            classification=lineage(kingdom="Animalia"),
+            diagnostics={"matchType": match_type},
+        )
+    ]
+    info = await client.look_up("Zzus aus", rank=rank)
+    assert info.match is match
+    assert gbif.queries[0]["taxonRank"] == rank.upper()
+
+
+async def test_a_synonym_of_another_rank_is_not_what_was_asked_for(
+    client: GbifClient, gbif: FakeGbif
+) -> None:
+    gbif.answers = [
+        written(
+            usage=usage("ZZ", "Zzus aus", "SPECIES", status="SYNONYM"),
+            acceptedUsage=usage("YY", "Yyus bus", "SPECIES"),
+            synonym=True,
+            diagnostics={"matchType": "EXACT"},
+        )
+    ]
+    info = await client.look_up("Zzus aus", rank="subspecies")
+    assert (info.match, info.taxon) == (Match.NONE, None)
+
+
+async def test_a_subspecies_is_found_as_one(client: GbifClient, gbif: FakeGbif) -> None:
+    gbif.answers = [
+        written(
+            usage=usage("ZZB", "Zzus aus bus", "SUBSPECIES", status="ACCEPTED"),
+            classification=lineage(kingdom="Animalia"),
+            diagnostics={"matchType": "EXACT"},
+        )
+    ]
+    info = await client.look_up("Zzus aus bus", rank="subspecies")
+    assert (info.match, info.taxon and info.taxon.rank) == (Match.EXACT, "subspecies")
+
+
+async def test_namesakes_of_another_rank_are_not_listed(client: GbifClient, gbif: FakeGbif) -> None:
+    exact = {"matchType": "EXACT"}
+    namesakes = [
+        {"usage": usage(key, "Zzus", rank), "diagnostics": exact}
+        for key, rank in (("Z1", "GENUS"), ("Z2", "SUBGENUS"), ("Z3", "GENUS"))
+    ]
+    note = "Multiple equal matches for Zzus"
+    several = {"matchType": "NONE", "note": note, "alternatives": namesakes}
+    gbif.answers = [written(diagnostics=several)] * 2
+    info = await client.look_up("Zzus", rank="genus")
+    assert [a.taxon and a.taxon.col_key for a in info.alternatives] == ["Z1", "Z3"]
+
+
 @pytest.mark.parametrize(
     "recording",
     [
