@@ -217,7 +217,7 @@ class EngineTimeout(EngineError):
 
 
 class EngineFailed(EngineError):
-    """The worker on this request died, and died again when it was tried once more."""
+    """No worker could answer: two died on this request, or none can be started; see ``str``."""
 
 
 class NetworkLost(EngineError):
