@@ -19,7 +19,7 @@ from bot.gbif_transport import GbifTransport
 T = TypeVar("T")
 
 _SHARE = 0.75
-_SHARE_IF_KEPT = 0.35
+_SHARE_IF_KEPT = 0.3
 """Of a look-up's time, how much one question may take."""
 
 
@@ -43,21 +43,26 @@ class GbifSource:
         shape: TypeAdapter[T],
         *,
         worth_keeping: Callable[[T], bool] = lambda _: True,
+        dispensable: bool = False,
     ) -> Dated[T]:
         """Return the answer in its ``shape``.
+
+        It is ``dispensable`` where other answers are kept that will do in its place.
 
         Raises:
             GbifUnavailable: no usable answer came in time, or was kept.
         """
         read = partial(_read, shape)
         return await self._answer(
-            question, lambda raw: json.dumps(raw).encode(), read, worth_keeping
+            question, lambda raw: json.dumps(raw).encode(), read, worth_keeping, dispensable
         )
 
-    async def fresh(self, question: Question, shape: TypeAdapter[T]) -> T | None:
-        """Return an answer that is kept and need not be asked for again, or None."""
+    async def kept(self, question: Question, shape: TypeAdapter[T]) -> Dated[T] | None:
+        """Return an answer that is kept, with its age where it is to be asked for again."""
         kept = await self._kept(question, partial(_read, shape))
-        return kept[0] if kept is not None and kept[1].age_s < question.fresh_s else None
+        if kept is None:
+            return None
+        return Dated(kept[0], None if kept[1].age_s < question.fresh_s else kept[1].age_s)
 
     async def keep(self, question: Question, body: bytes) -> None:
         """Keep an answer that came with another's."""
@@ -78,11 +83,13 @@ class GbifSource:
         write: Callable[[Any], bytes],
         read: Callable[[bytes], T],
         worth_keeping: Callable[[T], bool],
+        dispensable: bool = False,
     ) -> Dated[T]:
         kept = await self._kept(question, read)
         if kept is not None and kept[1].age_s < question.fresh_s:
             return Dated(kept[0])
-        within_s = self._deadline_s * (_SHARE if kept is None else _SHARE_IF_KEPT)
+        waits = kept is None and not dispensable
+        within_s = self._deadline_s * (_SHARE if waits else _SHARE_IF_KEPT)
         try:
             raw = await self._transport.ask(question.service, question.call, within_s=within_s)
             body = write(raw)

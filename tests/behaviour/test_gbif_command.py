@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import socket
 import threading
@@ -714,6 +715,40 @@ async def test_an_identification_needs_no_gbif(
     (card,) = answer.embeds
     assert card.url == "https://www.gbif.org/species/2492462"
     assert "](https://www.gbif.org/species/2492462)" in (card.description or "")
+    await env.shutdown()
+    simcord.assert_no_errors(env)
+    await bot.close()
+
+
+@pytest.mark.parametrize("state", ["down", "silent", "rubbish"])
+async def test_an_identification_by_place_needs_no_gbif(
+    settings: Settings,
+    engine: CannedEngine,
+    taxa: TaxonTable,
+    gbif: FakeGbif,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+) -> None:
+    gbif.route = {
+        "down": lambda _: Prepared(b"", status=503),
+        "silent": None,
+        "rubbish": lambda _: Prepared(b"<html>"),
+    }[state]
+    # Which the client does at its first question, and on a busy machine it takes long.
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    importlib.import_module("pygbif")
+    client = GbifClient(taxa, deadline_s=0.5, base_url=gbif.url, backoff_s=0)
+    bot = FieldmarkBot(settings, engine, taxa, gbif=client, shard_count=1)
+    env = simcord.Env(bot)
+    await env.start()
+    room = Room(env)
+    result = await room.alice.slash(room.channel, "identify", photo=("IMG.jpg", JPEG), place="AT")
+    assert result.response is not None
+    (card,) = result.response.embeds
+    assert gbif.queries
+    assert card.url == "https://www.gbif.org/species/2492462"
+    assert "](https://www.gbif.org/species/2492462)" in (card.description or "")
+    assert "GBIF could not be reached" in (card.footer.text or "")
     await env.shutdown()
     simcord.assert_no_errors(env)
     await bot.close()

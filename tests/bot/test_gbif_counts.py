@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -191,6 +192,41 @@ async def test_a_count_that_does_not_come_is_an_error(client: GbifClient, gbif: 
     gbif.route = lambda r: down if "9705453" in r.query.getall("taxonKey", []) else world(r)
     with pytest.raises(GbifUnavailable):
         await client.recorded_in([ROBIN, TIT], "NO")
+
+
+async def test_old_counts_are_served_in_time_when_gbif_is_silent(
+    gbif: FakeGbif, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COUNTS, (BACKBONE, "2492462", "SE"), 7)
+    genus = Taxon(scientific_name="Erithacus", rank="genus", gbif_key=2492460)
+    monkeypatch.setitem(COUNTS, (BACKBONE, "2492460", "SE"), 8)
+    today = 1_700_000_000.0
+    cache = GbifCache(tmp_path / "old.sqlite", now=lambda: today)
+    client = GbifClient(TaxonTable.load(), deadline_s=3, base_url=gbif.url, cache=cache)
+    taxa = [ROBIN, SYNONYM, genus]
+    fresh = await client.recorded_in(taxa, "SE")
+    today += 100 * 86400
+    gbif.route = None
+    try:
+        # Who weighs by place waits that much of the client's own time.
+        async with asyncio.timeout(3 * 0.75):
+            old = await client.recorded_in(taxa, "SE")
+    finally:
+        client.close()
+        await cache.close()
+    assert old == fresh == {ROBIN: 7, SYNONYM: 0, genus: 8}
+
+
+async def test_a_taxon_whose_name_of_today_does_not_come_is_left_out(
+    client: GbifClient, gbif: FakeGbif, caplog: pytest.LogCaptureFixture
+) -> None:
+    busy = Prepared(b"", status=503)
+    gbif.route = lambda r: busy if r.query.get("scientificName") == "Parus major" else world(r)
+    counts = await client.recorded_in([ROBIN, TIT, SYNONYM], "NO")
+    assert counts == {ROBIN: 1_000_000, SYNONYM: 500}
+    assert "Parus major is left out of a place's taxa" in caplog.text
+    with pytest.raises(GbifUnavailable):
+        await client.recorded_in([TIT], "NO")
 
 
 async def test_nobody_asked_for_is_nobody(client: GbifClient, gbif: FakeGbif) -> None:
