@@ -15,14 +15,12 @@ from bot.named_codes import ENGLISH, NamedCodes, fold, spoken_in
 # Those of Discord's own menus, and those in which the taxon table has 25 names or more.
 _IN_ITSELF = {
     "af": "Afrikaans",
-    "ar": "العربية",
     "bg": "български",
     "ca": "català",
     "ceb": "Cebuano",
     "cs": "čeština",
     "da": "dansk",
     "de": "Deutsch",
-    "dv": "ދިވެހިބަސް",
     "el": "Ελληνικά",
     "en": "English",
     "es": "español",

@@ -7,6 +7,7 @@ read only by who asks for such a name.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,11 +27,55 @@ DEFAULT_VERNACULAR_PATH = Path(__file__).with_name("data") / "vernacular.tsv.gz"
 # Norway's two written languages; what is said to be one of them is also called Norwegian.
 _SAME_LANGUAGE = {"nb": "no", "nn": "no"}
 
+# What Unicode calls the letters of languages that are written in one script other than Latin, or,
+# as Japanese is, in some together. Serbian and its like, written in either of two, take any name.
+_LETTERS = {
+    **dict.fromkeys(("ar", "fa", "ps", "ur"), ("ARABIC LETTER",)),
+    **dict.fromkeys(("be", "bg", "ky", "mk", "ru", "tg", "uk"), ("CYRILLIC",)),
+    **dict.fromkeys(("hi", "mr", "ne"), ("DEVANAGARI LETTER",)),
+    **dict.fromkeys(("as", "bn"), ("BENGALI LETTER",)),
+    **dict.fromkeys(("am", "ti"), ("ETHIOPIC SYLLABLE",)),
+    **dict.fromkeys(("he", "yi"), ("HEBREW LETTER",)),
+    **dict.fromkeys(("yue", "zh"), ("CJK",)),
+    "dv": ("THAANA LETTER",),
+    "el": ("GREEK",),
+    "gu": ("GUJARATI LETTER",),
+    "hy": ("ARMENIAN",),
+    "ja": ("CJK", "HIRAGANA", "KATAKANA"),
+    "ka": ("GEORGIAN LETTER",),
+    "km": ("KHMER LETTER",),
+    "kn": ("KANNADA LETTER",),
+    "ko": ("HANGUL",),
+    "lo": ("LAO LETTER",),
+    "ml": ("MALAYALAM LETTER",),
+    "my": ("MYANMAR LETTER",),
+    "or": ("ORIYA LETTER",),
+    "si": ("SINHALA LETTER",),
+    "ta": ("TAMIL LETTER",),
+    "te": ("TELUGU LETTER",),
+    "th": ("THAI CHARACTER",),
+}
+# "FINAL FORM" and its like are Arabic letters as a printer sets them, mostly in reverse order.
+_SET_FOR_PRINT = " FORM"
+
 
 def language_of(locale: str) -> str:
     """Return the language of a locale as the file spells it: ``pt`` for ``pt-BR``."""
     language = locale.replace("_", "-").partition("-")[0].casefold()
     return _SAME_LANGUAGE.get(language, language)
+
+
+def is_written(name: str, language: str) -> bool:
+    """Tell whether ``name`` has a letter of the script of ``language``.
+
+    What has none is a transcription, or a name of another language. A language that is
+    written in Latin letters, or in several scripts, takes any name.
+    """
+    letters = _LETTERS.get(language)
+    if letters is None:
+        return True
+    called = (unicodedata.name(letter, "") for letter in name if letter.isalpha())
+    return any(c.startswith(letters) and not c.endswith(_SET_FOR_PRINT) for c in called)
 
 
 class VernacularNames:
@@ -57,14 +102,18 @@ class VernacularNames:
         return cls(names)
 
     def spoken(self, scientific_name: str, language: str) -> tuple[str, ...]:
-        """Return what the species is called in ``language``, if the file says; the first leads."""
-        return self._names.get(scientific_name, {}).get(language, ())
+        """Return what the species is called in ``language``, if the file says; the first leads.
+
+        Names that are not written as the language is are left out: see ``is_written``.
+        """
+        called = self._names.get(scientific_name, {}).get(language, ())
+        return tuple(name for name in called if is_written(name, language))
 
     def count(self, language: str) -> int:
-        """Return how many species have a name in ``language``."""
-        return sum(language in called for called in self._names.values())
+        """Return how many species have a name in ``language``, as ``spoken`` tells it."""
+        return sum(bool(self.spoken(species, language)) for species in self._names)
 
     def of(self, scientific_name: str) -> Iterator[tuple[str, str]]:
-        """Yield every language and name of the species."""
+        """Yield every language and name of the species, transcriptions too: people search them."""
         for language, called in self._names.get(scientific_name, {}).items():
             yield from ((language, name) for name in called)

@@ -12,6 +12,8 @@ What the facts need before they fit, each counted in the summary that ``build`` 
   set serves the others. Where the sets disagree, the order birds, insects, plants,
   inat2021 decides on lineage and English name (other English names are kept for
   searching), and of a key no value is kept.
+- An English name that is a subspecies' or another species' gives way to the species' own,
+  as ``tools/english_leads.py`` tells, and is kept for searching.
 - A genus that needed telling apart is written ``Sulidae/Morus`` in the facts; here it is
   ``Morus``, and its lineage tells it apart.
 - A class placed in two phyla goes to the one with more labels; this retires the old
@@ -29,7 +31,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +40,7 @@ import typer
 from rich.console import Console
 
 from engine.taxa import DEFAULT_PATH, LABEL_SETS, fold
+from tools.english_leads import ENGLISH_LEADS, EnglishLeads
 from tools.higher_taxa import read_higher_taxa
 from tools.key_coverage import Coverage, coverage, coverage_table
 from tools.label_facts import (
@@ -83,12 +86,17 @@ class _Node:
         return self.path[-1]
 
 
-def build(labels: Path, out: Path, keys: Collection[ResolvedKey] = ()) -> Summary:
+def build(
+    labels: Path,
+    out: Path,
+    keys: Collection[ResolvedKey] = (),
+    by_hand: Path = ENGLISH_LEADS,
+) -> Summary:
     """Write the taxon table of the facts in the folder ``labels`` to the file ``out``.
 
-    ``keys`` were found by name, and are laid over the facts. The same facts and keys
-    always give the same bytes. An older file at ``out`` is replaced only
-    by a table that was read back whole.
+    ``keys`` were found by name, and are laid over the facts; ``by_hand`` has English names
+    that should lead. The same facts, keys and names always give the same bytes. An older
+    file at ``out`` is replaced only by a table that was read back whole.
 
     Raises:
         LabelsError: A file of ``labels`` is missing or does not hold what it should.
@@ -98,7 +106,7 @@ def build(labels: Path, out: Path, keys: Collection[ResolvedKey] = ()) -> Summar
     widths = check_indexes(facts)
     facts = [row for row in facts if row["scientific_name"]]
     _settle_phyla(facts, changes)
-    nodes = _merge(facts, changes)
+    nodes = _merge(facts, EnglishLeads.read(labels, by_hand), changes)
     gbif_names = read_gbif_names(labels, {node.gbif_key for node in nodes} - {""})
     _drop_foreign_keys(nodes, gbif_names, changes)
     _drop_shared_keys(nodes, "gbif_key", changes)
@@ -130,7 +138,9 @@ def _settle_phyla(facts: list[dict[str, str]], changes: Counter[str]) -> None:
             row["phylum"] = phylum
 
 
-def _merge(facts: Iterable[Mapping[str, str]], changes: Counter[str]) -> list[_Node]:
+def _merge(
+    facts: Iterable[Mapping[str, str]], english: EnglishLeads, changes: Counter[str]
+) -> list[_Node]:
     """Make one node of the rows that are one taxon: same name in the same kingdom."""
     rows_of: defaultdict[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
     for row in facts:
@@ -143,13 +153,12 @@ def _merge(facts: Iterable[Mapping[str, str]], changes: Counter[str]) -> list[_N
             len({r["rank"] for r in rows}) > 1
         )
         path = (*lineages[0], name)
-        names = list({fold(n): n for n in [r["common_name_en"] for r in rows][::-1] if n}.values())
-        changes["English names differed; the classifier's leads"] += len(names) > 1
+        names = _english_names(name, rows, english, changes)
         node = _Node(
             path=path,
             rank=rank_of(path[-1], path[0]),
-            vernacular_name=names[-1] if names else "",
-            other_names=tuple(names[-2::-1]),
+            vernacular_name=names[0] if names else "",
+            other_names=tuple(names[1:]),
             gbif_key=_agreed(rows, "gbif_key", changes),
             col_key=_agreed(rows, "col_key", changes),
             inat_taxon_id=_agreed(rows, "inat_taxon_id", changes),
@@ -160,6 +169,23 @@ def _merge(facts: Iterable[Mapping[str, str]], changes: Counter[str]) -> list[_N
         changes["label rows merged into another set's taxon"] += len(rows) - 1
         nodes.append(node)
     return nodes
+
+
+def _english_names(
+    name: str,
+    rows: Sequence[Mapping[str, str]],
+    english: EnglishLeads,
+    changes: Counter[str],
+) -> list[str]:
+    """Return what the rows of one taxon call it in English, the name that should lead first."""
+    last_first = [row["common_name_en"] for row in rows if row["common_name_en"]][::-1]
+    names = list({fold(called): called for called in last_first}.values())[::-1]
+    changes["English names differed; the classifier's leads"] += len(names) > 1
+    if not names:
+        return []
+    lead = english.lead(name, rows[0]["class"], names[0])
+    changes["English name of another taxon gave way to its own"] += lead != names[0]
+    return [lead, *(called for called in names if fold(called) != fold(lead))]
 
 
 def _agreed(rows: Iterable[Mapping[str, str]], column: str, changes: Counter[str]) -> str:

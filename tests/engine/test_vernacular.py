@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.fact_file import FactFileError
-from engine.vernacular import VERNACULAR_FILE, VernacularNames, language_of
+from engine.vernacular import VERNACULAR_FILE, VernacularNames, is_written, language_of
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,51 @@ def test_the_first_name_of_a_language_leads(tmp_path: Path) -> None:
         ("de", "Spiegelmeise"),
         ("fr", "Mésange"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "written"),
+    [
+        ("Лиса", "ru", True),
+        ("Lisa", "ru", False),
+        ("Lisa", "sr", True),
+        ("Füchsin", "de", True),
+        ("Лиса", "de", True),
+        ("カラス", "ja", True),
+        ("すずめ", "ja", True),
+        ("雀", "ja", True),
+        ("Suzume", "ja", False),
+        ("DNA 鳥", "zh", True),
+        ("참새", "ko", True),
+        ("นก", "th", True),
+        ("ثعلب", "ar", True),
+        ("\N{ARABIC LETTER BEH FINAL FORM}\N{ARABIC LETTER ALEF ISOLATED FORM}", "ar", False),
+        ("روباه", "fa", True),
+        ("Αλεπού", "el", True),
+        ("Alepou", "el", False),
+        ("12", "el", False),
+    ],
+)
+def test_a_name_is_written_in_the_script_of_its_language(
+    name: str, language: str, *, written: bool
+) -> None:
+    assert is_written(name, language) is written
+
+
+def test_transcriptions_are_searched_but_not_spoken(tmp_path: Path) -> None:
+    path = tmp_path / "names.gz"
+    rows = [
+        ("Vulpes vulpes", "ru", "Lisitsa|Лисица|Лиса"),
+        ("Vulpes lagopus", "ru", "Pesets"),
+        ("Vulpes vulpes", "sr", "Lisica"),
+    ]
+    path.write_bytes(VERNACULAR_FILE.pack(rows, {}))
+    names = VernacularNames.load(path)
+    assert names.spoken("Vulpes vulpes", "ru") == ("Лисица", "Лиса")
+    assert names.spoken("Vulpes lagopus", "ru") == ()
+    assert names.spoken("Vulpes vulpes", "sr") == ("Lisica",)
+    assert (names.count("ru"), names.count("sr"), names.count("de")) == (1, 1, 0)
+    assert ("ru", "Pesets") in list(names.of("Vulpes lagopus"))
 
 
 def test_a_damaged_list_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -34,6 +34,14 @@ MOTH = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Noctuidae", "Noctua
 PLANT = ("Plantae", "Tracheophyta", "Magnoliopsida", "Rosales", "Rosaceae", "Malus")
 OLD_PLANT = ("Plantae", "Magnoliophyta", "Magnoliopsida", "Rosales", "Rosaceae", "Rubus")
 NOTHING = ("",) * 6
+NAMES = [
+    ("Giraffa camelopardalis", "eng", "giraffe"),
+    ("Giraffa camelopardalis", "eng", "Northern Giraffe (Nubian giraffe)"),
+    ("Giraffa camelopardalis", "afr", "Nubian Giraffe"),
+    ("Bison bison", "eng", "bison"),
+    ("Bison bison", "eng", "American bison"),
+    ("Passer domesticus", "eng", "Sparrow"),
+]
 
 
 def fact(
@@ -72,6 +80,8 @@ def write_facts(folder: Path, facts: list[tuple[str, ...]]) -> Path:
         csv.writer(file).writerows([COLUMNS, *facts])
     with gzip.open(folder / "gbif_names.csv.gz", "wt", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("scientific_name", "gbif_key"), *GBIF_NAMES])
+    with gzip.open(folder / "vernacular.csv.gz", "wt", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("scientificName", "language", "vernacularName"), *NAMES])
     return folder
 
 
