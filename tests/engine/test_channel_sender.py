@@ -49,22 +49,25 @@ async def test_messages_sent_at_once_arrive_whole_and_in_turn() -> None:
 
 
 async def test_a_large_message_leaves_the_event_loop_to_others() -> None:
-    turns = 0
+    backlogs: list[int] = []
+    ours, theirs = socket.socketpair()
+    _, writer = await asyncio.open_unix_connection(sock=ours)
 
-    async def count() -> None:
-        nonlocal turns
+    async def look() -> None:
         while True:
             await asyncio.sleep(0)
-            turns += 1
+            backlogs.append(writer.transport.get_write_buffer_size())
 
     message = Message({}, (bytes(16 * MIB),))
-    async with channel() as (sender, stream):
+    with theirs, cast(BinaryIO, theirs.makefile("rb")) as stream:
         reading = asyncio.create_task(asyncio.to_thread(read_message, stream))
-        counting = asyncio.create_task(count())
-        await sender.send(message)
-        counting.cancel()
+        looking = asyncio.create_task(look())
+        await Sender(writer).send(message)
+        looking.cancel()
         assert await reading == message
-    assert turns >= 16 * MIB // (256 * 1024) - 1
+        writer.close()
+    assert len(backlogs) >= 32
+    assert max(backlogs) < MIB // 2, "what waits in the transport was copied in one go"
 
 
 async def test_a_message_whose_sender_gives_up_is_no_end_of_the_channel() -> None:
