@@ -130,7 +130,7 @@ class Answerer:
             notes = photos.notes
             by_gps = where == FROM_PHOTO
             if by_gps:
-                where, said = await self._country_of(photos.data)
+                where, said = await self._country_of(photos.data, requester)
                 notes = (*notes, *said)
             if where != ANYWHERE:
                 identification, place = await self._places.weigh(
@@ -148,11 +148,13 @@ class Answerer:
             names=names,
         )
 
-    async def _country_of(self, photos: Sequence[bytes]) -> tuple[str, tuple[str, ...]]:
+    async def _country_of(
+        self, photos: Sequence[bytes], requester: Requester
+    ) -> tuple[str, tuple[str, ...]]:
         """Return the country that the photos' GPS says, or ``ANYWHERE`` and what to say of that."""
         try:
             for photo in photos:
-                country = await self._identifier.country_of(photo)
+                country = await self._identifier.country_of(photo, requester=requester)
                 if country is not None:
                     return country, ()
         except EngineError as error:

@@ -55,10 +55,10 @@ class Identifier(Protocol):
     ) -> Learnt:
         """Add a labelled photo to the index under its identity, or raise EngineError."""
 
-    async def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
         """Take the photo of this identity out again; tell if it was there, or raise EngineError."""
 
-    async def country_of(self, photo: bytes) -> str | None:
+    async def country_of(self, photo: bytes, *, requester: Requester | None = None) -> str | None:
         """Return the code of the country that a photo's GPS lies in, or raise EngineError."""
 
     def models(self) -> tuple[ModelInfo, ...]:
@@ -68,7 +68,13 @@ class Identifier(Protocol):
 class Cartographer(Protocol):
     """What makes one picture of a map's tiles."""
 
-    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+    async def world_map(
+        self,
+        basemap: Sequence[bytes],
+        density: Sequence[bytes],
+        *,
+        requester: Requester | None = None,
+    ) -> bytes:
         """Make a PNG of the world from its west and its east, or raise EngineError."""
 
 
@@ -155,32 +161,38 @@ class StartingIdentifier:
             ticket=ticket,
         )
 
-    async def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
         """Wait for the engine if need be, then have it forget a photo.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
         await self._started()
-        return await self._engine.forget(identity)
+        return await self._engine.forget(identity, requester=requester)
 
-    async def country_of(self, photo: bytes) -> str | None:
+    async def country_of(self, photo: bytes, *, requester: Requester | None = None) -> str | None:
         """Wait for the engine if need be, then have it say where a photo's GPS lies.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
         await self._started()
-        return await self._engine.country_of(photo)
+        return await self._engine.country_of(photo, requester=requester)
 
-    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+    async def world_map(
+        self,
+        basemap: Sequence[bytes],
+        density: Sequence[bytes],
+        *,
+        requester: Requester | None = None,
+    ) -> bytes:
         """Wait for the engine if need be, then have it make a map.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
         await self._started()
-        return await self._engine.world_map(basemap, density)
+        return await self._engine.world_map(basemap, density, requester=requester)
 
     async def _started(self) -> None:
         if self._closing or self._start is None:

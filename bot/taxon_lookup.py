@@ -26,7 +26,7 @@ from bot.taxon_card import (
     unknown_card,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
-from engine import NameMatch, Taxon, TaxonTable
+from engine import NameMatch, Requester, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +94,17 @@ class Lookup:
         await self.names.prepare()
 
     async def by_name(
-        self, name: str, *, rank: str | None = None, languages: Sequence[str] = ("en",)
+        self,
+        name: str,
+        *,
+        rank: str | None = None,
+        languages: Sequence[str] = ("en",),
+        requester: Requester | None = None,
     ) -> Reply:
-        """Answer ``name``, whatever it is and whether or not GBIF answers."""
+        """Answer ``name``, whatever it is and whether or not GBIF answers.
+
+        ``requester`` is on whose behalf the engine makes a map.
+        """
         await self.prepare()
         known = self.known(name, rank)
         if len(known) > 1:
@@ -106,10 +114,10 @@ class Lookup:
         if info is not None and info.taxon is None and len(info.alternatives) == 1:
             (info,) = info.alternatives
         if info is not None and info.taxon is not None:
-            return await self._card(info, ends, languages)
+            return await self._card(info, ends, languages, requester)
         if known:
             return await self._card(
-                TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages
+                TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
         if info is not None and info.alternatives:
             return self._choice(name, info.alternatives, source=CREDIT)
@@ -121,14 +129,18 @@ class Lookup:
         )
 
     async def by_choice(
-        self, option: discord.SelectOption, *, languages: Sequence[str] = ("en",)
+        self,
+        option: discord.SelectOption,
+        *,
+        languages: Sequence[str] = ("en",),
+        requester: Requester | None = None,
     ) -> Reply:
-        """Answer what was chosen below an earlier reply."""
+        """Answer what was chosen below an earlier reply; ``requester`` is as for ``by_name``."""
         await self.prepare()
         value = option.value
         key = value.removeprefix(_KEY)
         if key == value or self._gbif is None:
-            return await self.by_name(value, languages=languages)
+            return await self.by_name(value, languages=languages, requester=requester)
         ends = asyncio.get_running_loop().time() + self._within_s
         try:
             info = await self._gbif.look_up_key(key)
@@ -140,8 +152,8 @@ class Lookup:
         if info.taxon is None:
             # The Catalogue of Life renumbers its taxa, and a menu may be old.
             log.info("A chosen taxon is looked up by its name: GBIF has no key %s any more.", key)
-            return await self.by_name(option.label, languages=languages)
-        return await self._card(info, ends, languages)
+            return await self.by_name(option.label, languages=languages, requester=requester)
+        return await self._card(info, ends, languages, requester)
 
     async def suggest(
         self, typed: str, ranks: Collection[str] = (), *, locale: str = "en"
@@ -187,12 +199,14 @@ class Lookup:
             log.warning("Answered from the local table: %s", error)
             return None, _UNREACHABLE
 
-    async def _card(self, info: TaxonInfo, ends: float, languages: Sequence[str]) -> Reply:
+    async def _card(
+        self, info: TaxonInfo, ends: float, languages: Sequence[str], requester: Requester | None
+    ) -> Reply:
         profile = TaxonProfile(info=info, iucn=info.iucn)
         if self._profiler is not None:
             # Even after the time is over, what is kept here may still be shown.
             left = max(_AT_LEAST * self._within_s, ends - asyncio.get_running_loop().time())
-            profile = await self._profiler.profile(info, within_s=left)
+            profile = await self._profiler.profile(info, within_s=left, requester=requester)
         # Where GBIF has moved a species, the table may know it under its older name alone.
         usages = [taxon for taxon in (info.accepted, info.taxon) if taxon is not None]
         names = self.names.by_language(usages, (*languages, "en"), profile.names)

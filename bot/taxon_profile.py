@@ -13,7 +13,7 @@ from bot.gbif import GbifClient, GbifUnavailable
 from bot.gbif_answer import TaxonInfo
 from bot.gbif_facts import Dated, Occurrences, VernacularNames
 from bot.identifier import Cartographer
-from engine import EngineError, Taxon
+from engine import EngineError, Requester, Taxon
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +55,20 @@ class Profiler:
         self._gbif = gbif
         self._cartographer = cartographer
 
-    async def profile(self, info: TaxonInfo, *, within_s: float) -> TaxonProfile:
-        """Return what can be had of the taxon of ``info`` within ``within_s`` seconds."""
+    async def profile(
+        self, info: TaxonInfo, *, within_s: float, requester: Requester | None = None
+    ) -> TaxonProfile:
+        """Return what can be had of the taxon of ``info`` within ``within_s`` seconds.
+
+        ``requester`` is on whose behalf the map is made.
+        """
         taxon = info.accepted or info.taxon
         if taxon is None:
             return TaxonProfile(info=info)
         gathering = _Gathering()
         occurrences = gathering.begin(Part.OCCURRENCES, self._gbif.occurrences(taxon))
         names = gathering.begin(Part.NAMES, self._gbif.vernacular_names(taxon))
-        world_map = gathering.begin(Part.MAP, self._map(taxon))
+        world_map = gathering.begin(Part.MAP, self._map(taxon, requester))
         iucn = gathering.begin(Part.IUCN, self._iucn(info, taxon))
         await gathering.wait(within_s)
         ages = [*gathering.ages(), *([info.stale_s] if info.stale_s is not None else [])]
@@ -83,13 +88,15 @@ class Profiler:
             return Dated(info.iucn)
         return await self._gbif.iucn(taxon) if taxon.rank in _ASSESSED else None
 
-    async def _map(self, taxon: Taxon) -> Dated[bytes] | None:
+    async def _map(self, taxon: Taxon, requester: Requester | None) -> Dated[bytes] | None:
         if self._cartographer is None:
             return None
         tiles = await self._gbif.world_tiles(taxon)
         if tiles is None or not any(tiles.value.density):
             return None
-        picture = await self._cartographer.world_map(tiles.value.basemap, tiles.value.density)
+        picture = await self._cartographer.world_map(
+            tiles.value.basemap, tiles.value.density, requester=requester
+        )
         return Dated(picture, tiles.stale_s)
 
 

@@ -124,10 +124,10 @@ class Teacher:
             notes=(*species.notes, *photos.notes),
         )
 
-    async def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
         """Have the photo of this ``identity`` forgotten; tell whether it was there.
 
         Raises:
             EngineError: as the engine's ``forget``.
         """
-        return await self._identifier.forget(identity)
+        return await self._identifier.forget(identity, requester=requester)

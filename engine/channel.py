@@ -73,19 +73,6 @@ async def receive(reader: asyncio.StreamReader) -> Message:
     return Message(body, tuple(blobs))
 
 
-async def send(writer: asyncio.StreamWriter, message: Message) -> None:
-    """Write one message without blocking the event loop.
-
-    Raises:
-        ChannelClosed: the other side is gone.
-    """
-    try:
-        writer.writelines(message.parts())
-        await writer.drain()
-    except OSError as error:
-        raise ChannelClosed from error
-
-
 def _length(data: bytes) -> int:
     (length,) = _LENGTH.unpack(data)
     if length > _LARGEST:

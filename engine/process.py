@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from engine.backend import Seat, WorkerStartFailed
-from engine.channel import ChannelClosed, Message, receive, send
+from engine.channel import ChannelClosed, Message, receive
+from engine.sender import Sender
 
 _SECRETS_BEGIN_WITH = "FIELDMARK_"
 _GRACE_S = 2.0
@@ -88,6 +89,7 @@ class WorkerProcess:
         self._process = process
         self._reader = reader
         self._writer = writer
+        self._sender = Sender(writer)
 
     @classmethod
     async def spawn(
@@ -188,12 +190,11 @@ class WorkerProcess:
         Raises:
             ChannelClosed: the process died.
         """
-        await send(self._writer, message)
+        await self._sender.send(message)
 
     def post(self, message: Message) -> None:
         """Send a small message without waiting until it is on its way."""
-        if not self._writer.is_closing():
-            self._writer.writelines(message.parts())
+        self._sender.post(message)
 
     async def receive(self) -> Message:
         """Wait for a message.

@@ -152,44 +152,54 @@ class Engine:
         answer, _ = await self._pool.submit(lesson, requester, ticket)
         return decode_learnt(answer)
 
-    async def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
         """Take the photo that was learnt under ``identity`` out of the index again.
 
         Every worker knows so from its next photo on. Returns False where there was none.
+        ``requester`` is as for ``identify``.
 
         Raises:
             ModelUnavailable: there is no index on this machine.
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: not done before the deadline.
             EngineFailed: the photo was merged into too large a segment, the index cannot be
                 written, or the workers fail.
         """
-        answer, _ = await self._pool.submit(encode_forgetting(identity))
+        answer, _ = await self._pool.submit(encode_forgetting(identity), requester)
         return decode_forgotten(answer)
 
-    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+    async def world_map(
+        self,
+        basemap: Sequence[bytes],
+        density: Sequence[bytes],
+        *,
+        requester: Requester | None = None,
+    ) -> bytes:
         """Make one PNG of the world from its west and its east, each a PNG tile or empty.
 
+        ``requester`` is as for ``identify``.
+
         Raises:
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: no answer before the deadline.
             EngineFailed: a tile cannot be read, or the workers fail.
         """
-        answer, _ = await self._pool.submit(encode_tiles(basemap, density))
+        answer, _ = await self._pool.submit(encode_tiles(basemap, density), requester)
         return decode_world_map(answer)
 
-    async def country_of(self, photo: bytes) -> str | None:
+    async def country_of(self, photo: bytes, *, requester: Requester | None = None) -> str | None:
         """Return the ISO 3166-1 alpha-2 code of the country that a photo's GPS lies in.
 
         None where the photo carries no coordinates, or such as lie far out at sea. They are
-        looked up on this machine, and neither stored nor logged.
+        looked up on this machine, and neither stored nor logged. ``requester`` is as for
+        ``identify``.
 
         Raises:
-            EngineBusy: too many requests are waiting.
+            EngineBusy: too many requests are waiting, or too many of the requester's.
             EngineTimeout: no answer before the deadline.
             EngineFailed: the country cannot be looked up, or the workers fail.
         """
-        answer, _ = await self._pool.submit(encode_gps_question(photo))
+        answer, _ = await self._pool.submit(encode_gps_question(photo), requester)
         coordinates = decode_coordinates(answer)
         return None if coordinates is None else await self._atlas.country_at(coordinates)
 

@@ -223,7 +223,9 @@ class Lessons:
                 )
             async with self._deciding(interaction, button.custom_id) as message:
                 said = f"Taken out of the index again by {interaction.user.mention}."
-                if not await self._teacher.forget(button.identity):
+                if not await self._teacher.forget(
+                    button.identity, requester=_requester(interaction)
+                ):
                     said = "It was not in the index any more."
                 card = forgotten(message, said)
                 await interaction.edit_original_response(**card, view=_removable(button.member_id))
@@ -240,7 +242,8 @@ class Lessons:
         try:
             await interaction.edit_original_response(**card.to_edit())
         except discord.HTTPException as error:
-            # Without the card nobody could undo it, or know of it.
+            # Without the card nobody could undo it, or know of it. On nobody's behalf, so that
+            # what else the member has waiting does not keep it from being taken back.
             if taught.new:
                 await self._teacher.forget(undo.identity)
             if isinstance(error, discord.NotFound):

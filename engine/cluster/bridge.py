@@ -32,9 +32,10 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from engine.channel import ChannelClosed, Message, read_message, receive, send, write_message
+from engine.channel import ChannelClosed, Message, read_message, receive, write_message
 from engine.cluster.actor import SeatedWorker
 from engine.cluster.ray_shards import first_line
+from engine.sender import Sender
 
 if TYPE_CHECKING:
     from engine.cluster.shard_keeper import ShardKeeper
@@ -136,7 +137,7 @@ class Bridge:
     ) -> None:
         self._hello = hello
         self._reader = reader
-        self._writer = writer
+        self._sender = Sender(writer)
         self._actors: dict[int, Any] = {}
         self._tasks = asyncio.TaskGroup()
         self._shards = _shard_keeper(hello.body["shards"], self._tasks.create_task)
@@ -170,7 +171,7 @@ class Bridge:
             answer = Message({"died": first_line(error)})
         else:
             answer = Message({"reply": answer.body}, answer.blobs)
-        await send(self._writer, Message({"id": order.body["id"], **answer.body}, answer.blobs))
+        await self._sender.send(Message({"id": order.body["id"], **answer.body}, answer.blobs))
 
     async def _open(self, number: int, seat: str) -> Message:
         node, _, _ = seat.partition("/")
@@ -202,7 +203,7 @@ class Bridge:
         except RayError as error:
             # It may only be out of reach, and would then go on working for nobody.
             self._kill(number)
-            await send(self._writer, Message({"ended": number, "how": first_line(error)}))
+            await self._sender.send(Message({"ended": number, "how": first_line(error)}))
 
     def _kill(self, number: int) -> None:
         actor = self._actors.pop(number, None)
@@ -214,7 +215,7 @@ class Bridge:
         while True:
             seats = await asyncio.to_thread(_seats, self._hello)
             if seats != said:
-                await send(self._writer, Message({"seats": seats}))
+                await self._sender.send(Message({"seats": seats}))
                 said = seats
             if self._shards is not None:
                 self._shards.settle(sorted({seat.partition("/")[0] for seat in seats}))

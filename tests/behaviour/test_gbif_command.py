@@ -28,7 +28,7 @@ from bot.gbif_cache import GbifCache
 from bot.naming import Naming
 from bot.store import Store
 from bot.taxon_lookup import Lookup
-from engine import EngineFailed, NameMatch, TaxonTable
+from engine import EngineFailed, NameMatch, Requester, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
@@ -36,7 +36,17 @@ from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 class Draughtsman:
     """Makes a map that can be recognised; None of its tiles may be rubbish."""
 
-    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+    def __init__(self) -> None:
+        self.requesters: list[Requester | None] = []
+
+    async def world_map(
+        self,
+        basemap: Sequence[bytes],
+        density: Sequence[bytes],
+        *,
+        requester: Requester | None = None,
+    ) -> bytes:
+        self.requesters.append(requester)
         if b"rubbish" in (*basemap, *density):
             raise EngineFailed("The map's tiles cannot be read.")
         return b"|".join([*basemap, *density])
@@ -57,8 +67,9 @@ NOTHING = Prepared(b'{"diagnostics": {"matchType": "NONE"}, "synonym": false}')
 class Room:
     """A server with one member, alice, and the bot in it."""
 
-    def __init__(self, env: simcord.Env) -> None:
+    def __init__(self, env: simcord.Env, mapped_for: Sequence[Requester | None] = ()) -> None:
         self.env = env
+        self.mapped_for = mapped_for
         self.guild = env.create_guild()
         self.channel = self.guild.create_text_channel("garden")
         self.alice = self.guild.add_member(env.create_user("alice"))
@@ -111,7 +122,8 @@ async def room_with(
         commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
     store = await Store.open(Path(":memory:"))
-    lookup = Lookup(taxa, client, Draughtsman(), within_s=within_s)
+    draughtsman = Draughtsman()
+    lookup = Lookup(taxa, client, draughtsman, within_s=within_s)
     offered = feature(lookup, Naming(lookup.names, store))
     for command in offered.commands:
         bot.tree.add_command(command)
@@ -120,7 +132,7 @@ async def room_with(
     await env.start()
     try:
         await bot.tree.sync()
-        yield Room(env)
+        yield Room(env, draughtsman.requesters)
     finally:
         await env.shutdown()
         await store.close()
@@ -227,6 +239,12 @@ async def test_the_map_is_one_picture_with_words_for_who_does_not_see_it(
     assert await attached.read() == b"base0|base1|dots0|dots1"
     assert attached.description is not None
     assert attached.description.startswith("A map of the world")
+
+
+async def test_a_map_waits_in_the_name_of_who_asked(online: Room, gbif: FakeGbif) -> None:
+    gbif.route = sparrow
+    await online.look_up("house sparrow")
+    assert online.mapped_for == [Requester(member=online.alice.id, server=online.guild.id)]
 
 
 async def test_names_are_in_the_servers_language_and_in_the_askers(
@@ -348,7 +366,13 @@ async def test_an_error_nobody_foresaw_in_an_extra_part_does_not_sink_the_card(
     taxa: TaxonTable, gbif: FakeGbif, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Clumsy(Draughtsman):
-        async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+        async def world_map(
+            self,
+            basemap: Sequence[bytes],
+            density: Sequence[bytes],
+            *,
+            requester: Requester | None = None,
+        ) -> bytes:
             raise ZeroDivisionError
 
     gbif.route = sparrow
@@ -449,6 +473,7 @@ async def test_the_menu_of_namesakes_that_gbif_alone_knows(online: Room, gbif: F
     assert card.title == "“Xus” is the name of 2 taxa"
     assert [option["value"] for option in online.options] == ["key:4DXJW", "key:OTHER"]
     await online.alice.select(online.message, ["key:4DXJW"])
+    assert online.mapped_for == [Requester(member=online.alice.id, server=online.guild.id)]
     (card,) = online.message.embeds
     assert card.title == "House Sparrow · *Passer domesticus* (Linnaeus, 1758)"
     await online.alice.select(online.message, ["key:OTHER"])

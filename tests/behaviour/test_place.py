@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.gbif import GbifClient
-from engine import Candidate, EngineFailed, TaxonTable, Verdict
+from engine import Candidate, EngineFailed, Requester, TaxonTable, Verdict
 from tests.behaviour.world import ANSWER, JPEG, CannedEngine, CannedFetcher, World
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
@@ -139,6 +139,8 @@ async def test_the_photos_gps_is_used_where_the_member_says_so(world: World) -> 
     world.engine.country = "AT"
     embed = await identify(world, place="gps")
     assert world.engine.located == [JPEG]
+    alice = Requester(member=world.alice.id, server=world.guild.id)
+    assert world.engine.requesters == [alice, alice], "for the photo, and for its GPS"
     assert "House Sparrow" in lines(embed)[0]
     assert lines(embed)[2].endswith("not recorded in Austria")
     assert "Taken to be from Austria (by the photo's GPS)." in (embed.footer.text or "")

@@ -13,7 +13,15 @@ from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.lesson_card import learnt_card
 from bot.teacher import Taught
-from engine import EngineBusy, EngineFailed, Group, ModelUnavailable, Taxon, TaxonTable
+from engine import (
+    EngineBusy,
+    EngineFailed,
+    Group,
+    ModelUnavailable,
+    Requester,
+    Taxon,
+    TaxonTable,
+)
 from tests.behaviour.world import JPEG, PNG, PREVIEW, CannedEngine, World, build
 
 PHOTO = ("IMG_1.jpg", JPEG)
@@ -192,6 +200,15 @@ async def test_undo_has_exactly_that_photo_forgotten(
     assert embed.image.url == "attachment://photo.jpg"
     assert [file.filename for file in first.attachments] == ["photo.jpg"]
     assert labels(first) == ["Remove"]
+
+
+async def test_undo_waits_in_the_name_of_who_undoes(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world)
+    another = moderator(world, "another")
+    await another.click(message, label="Undo")
+    assert world.engine.requesters == [
+        Requester(member=who.id, server=world.guild.id) for who in (mod, another)
+    ]
 
 
 async def test_what_is_not_there_any_more_is_said(world: World, mod: simcord.MemberActor) -> None:

@@ -153,18 +153,27 @@ class CannedEngine:
         photos = sum(known == taxon for _, known in self.learnt.values())
         return Learnt(new=new, photos=photos, preview=PREVIEW if preview else None)
 
-    async def forget(self, identity: str) -> bool:
+    async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
+        self.requesters.append(requester)
         if self.error is not None:
             raise self.error
         return self.learnt.pop(identity, None) is not None
 
-    async def country_of(self, photo: bytes) -> str | None:
+    async def country_of(self, photo: bytes, *, requester: Requester | None = None) -> str | None:
         self.located.append(photo)
+        self.requesters.append(requester)
         if self.gps_error is not None:
             raise self.gps_error
         return self.country
 
-    async def world_map(self, basemap: Sequence[bytes], density: Sequence[bytes]) -> bytes:
+    async def world_map(
+        self,
+        basemap: Sequence[bytes],
+        density: Sequence[bytes],
+        *,
+        requester: Requester | None = None,
+    ) -> bytes:
+        self.requesters.append(requester)
         return b"".join([*basemap, *density])
 
     def models(self) -> tuple[ModelInfo, ...]:
