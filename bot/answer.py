@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +95,7 @@ class Answerer:
 
     async def answer(
         self,
-        reading: Awaitable[Photos],
+        reading: Coroutine[Any, Any, Photos],
         group: Group,
         *,
         requester: Requester,
@@ -106,6 +106,7 @@ class Answerer:
     ) -> Answer:
         """Await the photos and identify them; turn any failure into its sentence.
 
+        Where too many wait already, that is said at once, and nothing is downloaded.
         Taxa are named in the language of ``readers``, or the one their server has chosen.
         ``where`` goes before the place that it has chosen: the code of one, ``FROM_PHOTO`` for
         where the photos' own GPS says, ``ANYWHERE`` for no place.
@@ -117,6 +118,11 @@ class Answerer:
             certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
             if where != ANYWHERE:
                 self._places.prepare()
+            try:
+                self._identifier.check_room(requester)
+            except EngineError:
+                reading.close()
+                raise
             photos = await reading
             identification = await self._identifier.identify(
                 photos.data,

@@ -29,6 +29,9 @@ _CLOSING = "I'm shutting down. Please try again in a minute."
 class Identifier(Protocol):
     """What the features need of an engine."""
 
+    def check_room(self, requester: Requester | None) -> None:
+        """Raise EngineError where a request would be refused now, whatever it is."""
+
     async def identify(
         self,
         photos: Sequence[bytes],
@@ -106,6 +109,16 @@ class StartingIdentifier:
         if self._start is None:
             self._start = asyncio.create_task(self._engine.start(), name="engine start")
             self._start.add_done_callback(self._log_start)
+
+    def check_room(self, requester: Requester | None) -> None:
+        """Refuse what the engine would refuse now; while it starts, nothing.
+
+        Raises:
+            EngineError: as the engine does.
+        """
+        if self._start is not None and self._start.done() and not self._start.cancelled():
+            self._start.result()
+            self._engine.check_room(requester)
 
     async def identify(
         self,

@@ -89,6 +89,20 @@ class WorkerPool:
             self._staffing = asyncio.create_task(self._staff())
         return await asyncio.shield(self._ready)
 
+    def check_room(self, requester: Requester | None) -> None:
+        """Refuse what would be refused now, before anything is done for it.
+
+        Raises:
+            EngineBusy: too many requests are waiting, in all or of the requester's.
+            EngineFailed: no worker can be started at present, or the pool has stopped.
+        """
+        if self._stopped:
+            raise EngineFailed(self._stopped)
+        if self._out_of_workers():
+            raise EngineFailed(_RESTARTING)
+        if refusal := self._queue.refusal(requester):
+            raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
+
     async def submit(
         self,
         request: Message,
@@ -106,12 +120,7 @@ class WorkerPool:
             EngineFailed: two workers died on this request, no worker can be started at present,
                 or the pool has stopped.
         """
-        if self._stopped:
-            raise EngineFailed(self._stopped)
-        if self._out_of_workers():
-            raise EngineFailed(_RESTARTING)
-        if refusal := self._queue.refusal(requester):
-            raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
+        self.check_room(requester)
         job = _Job(request, asyncio.get_running_loop().create_future())
         self._queue.push(job, requester)
         wait_s = self._expected_s(self._queue.ahead(job) + self.running)

@@ -86,6 +86,15 @@ class Engine:
         """Return the process ids of the workers alive now, for monitoring."""
         return frozenset(self._pool.pids)
 
+    def check_room(self, requester: Requester | None) -> None:
+        """Refuse what would be refused now, before photos are fetched for it.
+
+        Raises:
+            EngineBusy: too many requests are waiting, or too many of the requester's.
+            EngineFailed: no worker can be started.
+        """
+        self._pool.check_room(requester)
+
     async def identify(
         self,
         photos: Sequence[bytes],

@@ -55,6 +55,13 @@ async def test_a_bad_link_is_said(world: World, page: bytes | None, said: str) -
     assert world.engine.asked == []
 
 
+async def test_where_too_many_wait_that_is_said_before_anything_is_fetched(world: World) -> None:
+    world.engine.no_room = EngineBusy(7)
+    result = await world.alice.slash(world.channel, "identify", url="https://nowhere.example/")
+    assert result.response is not None
+    assert "try again in 7 s" in result.response.content
+
+
 async def test_neither_or_both_is_refused_for_the_asker_alone(world: World) -> None:
     neither = await world.alice.slash(world.channel, "identify")
     both = await world.alice.slash(

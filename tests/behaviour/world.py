@@ -79,6 +79,7 @@ class CannedEngine:
 
     answer: Identification = ANSWER
     error: Exception | None = None
+    no_room: EngineError | None = None
     start_error: EngineError | None = None
     asked: list[tuple[tuple[bytes, ...], Group]] = field(default_factory=list)
     certainties: list[float] = field(default_factory=list)
@@ -106,6 +107,10 @@ class CannedEngine:
             await self.starting_in.external_wait(self.started.wait(), reason="the engine starts")
         if self.start_error is not None:
             raise self.start_error
+
+    def check_room(self, requester: Requester | None) -> None:
+        if self.no_room is not None:
+            raise self.no_room
 
     async def identify(
         self,
