@@ -16,7 +16,7 @@ from bot.features.remove import RemoveButton
 from bot.headline import MAX_CANDIDATES, Names
 from bot.identifier import Identifier
 from bot.intake import Photos
-from bot.naming import Naming
+from bot.local_names import LocalNames
 from bot.place import CANDIDATES, Place, Places
 from bot.place_option import ANYWHERE, FROM_PHOTO
 from bot.readers import Readers
@@ -46,7 +46,6 @@ class Answer:
 
     identification: Identification | None = None
     sentence: str = ""
-    photos: int = 1
     notes: tuple[str, ...] = ()
     spoiler: bool = False
     place: Place | None = None
@@ -86,12 +85,12 @@ class Answerer:
     """Identifies photos as the server wants it in which they were posted."""
 
     def __init__(
-        self, identifier: Identifier, store: Store, places: Places, naming: Naming
+        self, identifier: Identifier, store: Store, places: Places, names: LocalNames
     ) -> None:
         self._identifier = identifier
         self._store = store
         self._places = places
-        self._naming = naming
+        self._names = names
 
     async def answer(
         self,
@@ -142,12 +141,13 @@ class Answerer:
                 identification, place = await self._places.weigh(
                     identification, where, certainty=certainty, by_gps=by_gps
                 )
-            names = await self._naming.called(_taxa_of(identification), readers, requester.server)
+            names = await self._names.leading(
+                _taxa_of(identification), readers.language(chosen.language)
+            )
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             return Answer(sentence=sentence(error))
         return Answer(
             identification=identification,
-            photos=identification.photos,
             notes=notes,
             spoiler=photos.spoiler,
             place=place,
@@ -191,7 +191,6 @@ def render(
         note = "I may not embed links here, so this is the plain form of the card."
         text = identification_text(
             identification,
-            photos=answer.photos,
             notes=(*answer.notes, note),
             spoiler=answer.spoiler,
             place=answer.place,
@@ -203,7 +202,6 @@ def render(
         notes = (*notes, "I may not attach files here, so the photo is not shown.")
     embed = identification_card(
         identification,
-        photos=answer.photos,
         notes=notes,
         spoiler=answer.spoiler,
         source_url=source_url,

@@ -133,7 +133,7 @@ class FieldmarkBot(commands.AutoShardedBot):
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
         naming = Naming(lookup.names, store)
-        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa), naming)
+        answerer = Answerer(self._identifier, store, Places(self._gbif, self._taxa), lookup.names)
         teacher = Teacher(self._identifier, SpeciesFinder(lookup, self._gbif))
         return (
             identify.feature(self, answerer, self._intake, store, message_content=message_content),

@@ -51,7 +51,6 @@ class Card:
 def identification_card(
     identification: Identification,
     *,
-    photos: int = 1,
     notes: Sequence[str] = (),
     spoiler: bool = False,
     source_url: str | None = None,
@@ -62,16 +61,13 @@ def identification_card(
 
     Args:
         identification: what the engine answered.
-        photos: how many photos were taken together as views of one individual.
         notes: sentences about the photos, shown after the engine's own.
         spoiler: hide everything that gives the species away.
         source_url: a link to the message that holds the photo, where the card is no reply.
         place: what came of the place that the photos are said to be from.
         names: what taxa are called in the readers' language, where that is not their own name.
     """
-    card = compose(
-        identification, photos=photos, notes=notes, place=place, names=names, spoiler=spoiler
-    )
+    card = compose(identification, notes=notes, place=place, names=names, spoiler=spoiler)
     lines = [card.headline.lead, *_spaced(card.candidates)]
     if spoiler:
         lines = [_hidden(line) for line in (f"**{escape(card.headline.title)}**", *lines)]
@@ -91,16 +87,13 @@ def identification_card(
 def identification_text(
     identification: Identification,
     *,
-    photos: int = 1,
     notes: Sequence[str] = (),
     spoiler: bool = False,
     place: Place | None = None,
     names: Names = OWN_NAMES,
 ) -> str:
     """Set an identification as a message's text, for channels without embeds."""
-    card = compose(
-        identification, photos=photos, notes=notes, place=place, names=names, spoiler=spoiler
-    )
+    card = compose(identification, notes=notes, place=place, names=names, spoiler=spoiler)
     lines = [f"**{escape(card.headline.title)}**", card.headline.lead, *card.candidates]
     if spoiler:
         lines = [_hidden(line) for line in lines]
@@ -112,7 +105,6 @@ def identification_text(
 def compose(
     identification: Identification,
     *,
-    photos: int = 1,
     notes: Sequence[str] = (),
     place: Place | None = None,
     names: Names = OWN_NAMES,
@@ -124,7 +116,7 @@ def compose(
         headline=headline(identification, place, names),
         candidates=tuple(_candidate_line(candidate, place, names) for candidate in shown),
         references=_references(shown[0].references) if shown else "",
-        footer=_footer(identification, photos, notes, place, spoiler=spoiler),
+        footer=_footer(identification, notes, place, spoiler=spoiler),
     )
 
 
@@ -162,7 +154,6 @@ def _credit(photo: ReferencePhoto) -> str:
 
 def _footer(
     identification: Identification,
-    photos: int,
     notes: Sequence[str],
     place: Place | None,
     *,
@@ -176,8 +167,8 @@ def _footer(
     if total is not None:
         parts.append(f"{total / 1000:.1f} s" if total >= 1000 else f"{total:.0f} ms")
     lines = [" · ".join(parts)] if parts else []
-    if photos > 1:
-        lines.append(f"{photos} photos, taken as views of one individual.")
+    if identification.photos > 1:
+        lines.append(f"{identification.photos} photos, taken as views of one individual.")
     if place is not None:
         lines.append(_place_note(place))
     lines += [*identification.notes, *notes]

@@ -24,20 +24,17 @@ class LocalNames:
             self._preparing = asyncio.create_task(asyncio.to_thread(self._taxa.prepare_search))
         await asyncio.shield(self._preparing)
 
-    async def leading(self, taxa: Iterable[Taxon], languages: Sequence[str]) -> Mapping[Taxon, str]:
-        """Return what taxa are called in the first of ``languages`` in which they have a name.
+    async def leading(self, taxa: Iterable[Taxon], language: str | None) -> Mapping[Taxon, str]:
+        """Return what taxa are called in ``language``; those without a name in it are left out.
 
-        Those that have none are left out. The English name is each taxon's own.
+        Those, and all where there is no language, are called by their own name, which is English: a
+        third language on a card would be one that hardly anybody there reads.
         """
-        if set(languages) <= {"en"}:
+        if language in (None, "en"):
             return {}
         await self.prepare()
-        named = {}
-        for taxon in taxa:
-            spoken = (self._taxa.vernacular_names(taxon, language) for language in languages)
-            if names := next(filter(None, spoken), ()):
-                named[taxon] = names[0]
-        return named
+        named = ((taxon, self._taxa.vernacular_names(taxon, language)) for taxon in taxa)
+        return {taxon: names[0] for taxon, names in named if names}
 
     def by_language(
         self,

@@ -25,10 +25,6 @@ class Naming:
     async def called(
         self, taxa: Iterable[Taxon], readers: Readers, server: int | None
     ) -> Mapping[Taxon, str]:
-        """Return what taxa are called in the language of most readers.
-
-        Those without a name in it are left out, and called by their own, which is English: a
-        third language on a card would be one that hardly anybody there reads.
-        """
-        first = (await self.languages(readers, server))[:1]
-        return await self._names.leading(taxa, first)
+        """Return what taxa are called in the language of most readers; see ``LocalNames``."""
+        chosen = await self._store.settings_of(server)
+        return await self._names.leading(taxa, readers.language(chosen.language))

@@ -41,3 +41,7 @@ class Readers:
         """
         server = self.server and (chosen or self.server)
         return tuple(dict.fromkeys(language(one) for one in (server, self.member) if one))
+
+    def language(self, chosen: str | None) -> str | None:
+        """Return the language of most of them, if Discord tells any; see ``languages``."""
+        return next(iter(self.languages(chosen)), None)

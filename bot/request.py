@@ -15,7 +15,7 @@ import discord
 from bot.groups import group_in
 from bot.intake import Intake, Selection, describe_leftovers
 from bot.store import Reply, Store
-from engine import Group
+from engine import Group, Requester
 
 _HOW_TO = (
     "Post a photo and mention me, or mention me in a reply to a photo, and I'll name the species;"
@@ -49,6 +49,11 @@ def fingerprint(group: Group, selection: Selection) -> str:
     It is kept for a day, so nothing can be read from it: a link may be nobody else's business.
     """
     return hashlib.sha256(f"{group}:{selection.fingerprint}".encode()).hexdigest()
+
+
+def requester_of(interaction: discord.Interaction[Any]) -> Requester:
+    """Return on whose behalf a command or a button is answered."""
+    return Requester(member=interaction.user.id, server=interaction.guild_id)
 
 
 class Asking:

@@ -16,12 +16,11 @@ The name that led stays as a further one, since people may look for it.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from engine.taxa import fold
-from tools.label_facts import LabelsError, headline, read_vernacular
+from tools.label_facts import LabelsError, headline, read_by_hand, read_vernacular
 
 ENGLISH_LEADS = Path(__file__).with_name("data") / "english_leads.tsv"
 """What the facts call a species in English, and what it should be called instead."""
@@ -70,14 +69,8 @@ def read_english_leads(path: Path = ENGLISH_LEADS) -> dict[tuple[str, str], str]
     Raises:
         LabelsError: The file cannot be read, or has a line without a name.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            leads = {
-                (row["scientific_name"], row["written"]): row["english_name"]
-                for row in csv.DictReader(file, delimiter="\t", strict=True)
-            }
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
-        raise LabelsError(f"Cannot read the English names in {path}: {error}.") from error
+    rows = read_by_hand(path, "scientific_name", "written", "english_name")
+    leads = {(scientific_name, written): name for scientific_name, written, name in rows}
     if not all(name and all(question) for question, name in leads.items()):
         raise LabelsError(f"{path} has a line without a name.")
     return leads

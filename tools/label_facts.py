@@ -140,6 +140,20 @@ def read_vernacular(folder: Path) -> Iterator[tuple[str, ...]]:
     yield from read_columns(folder / VERNACULAR, "scientificName", "language", "vernacularName")
 
 
+def read_by_hand(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of some columns of a tab-separated file that was written by hand.
+
+    Raises:
+        LabelsError: The file cannot be read, or has no such columns.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t", strict=True):
+                yield tuple(row[column] for column in columns)
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        raise LabelsError(f"Cannot read {path}: {error}.") from error
+
+
 def read_columns(path: Path, *columns: str) -> Iterator[tuple[str, ...]]:
     """Yield the cells of some columns of a gzipped CSV file.
 

@@ -14,8 +14,8 @@ from bot.feature import Feature
 from bot.features.remove import RemoveButton
 from bot.naming import Naming
 from bot.readers import Readers
+from bot.request import requester_of
 from bot.taxon_lookup import MAX_NAME, Lookup, Reply
-from engine import Requester
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
 _MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"
@@ -85,7 +85,7 @@ def taxon_menu(lookup: Lookup, naming: Naming) -> type[TaxonMenu]:
             readers = Readers.of_interaction(interaction, private=private)
             languages = await naming.languages(readers, interaction.guild_id)
             return await lookup.by_choice(
-                option, languages=languages, requester=_requester(interaction)
+                option, languages=languages, requester=requester_of(interaction)
             )
 
     return Menu
@@ -116,7 +116,7 @@ def feature(lookup: Lookup, naming: Naming) -> Feature:
         readers = Readers.of_interaction(interaction, private=private)
         languages = await naming.languages(readers, interaction.guild_id)
         reply = await lookup.by_name(
-            name, rank=rank, languages=languages, requester=_requester(interaction)
+            name, rank=rank, languages=languages, requester=requester_of(interaction)
         )
         below = menu(interaction.user.id, reply.options) if reply.options else None
         await _show(interaction, reply, below, private=private)
@@ -131,10 +131,6 @@ def feature(lookup: Lookup, naming: Naming) -> Feature:
         return [app_commands.Choice(name=text, value=name) for text, name in offered]
 
     return Feature(commands=(gbif_command,), dynamic_items=(menu,))
-
-
-def _requester(interaction: discord.Interaction[Any]) -> Requester:
-    return Requester(member=interaction.user.id, server=interaction.guild_id)
 
 
 async def _show(

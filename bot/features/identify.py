@@ -16,10 +16,10 @@ from bot.groups import CHOICES
 from bot.intake import NO_PHOTO, ONE_PHOTO, Intake
 from bot.place_option import PlaceOfPhoto
 from bot.readers import Readers
-from bot.request import fingerprint, photographed
+from bot.request import fingerprint, photographed, requester_of
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
-from engine import Group, Requester
+from engine import Group
 
 
 def feature(
@@ -58,7 +58,7 @@ def feature(
             answer = await answerer.answer(
                 intake.read_one(photo, url),
                 Group(group),
-                requester=Requester(member=interaction.user.id, server=interaction.guild_id),
+                requester=requester_of(interaction),
                 readers=Readers.of_interaction(interaction, private=private),
                 where=place,
                 preview=True,
@@ -80,7 +80,7 @@ def feature(
             answer = await answerer.answer(
                 intake.read(selection),
                 Group.AUTO,
-                requester=Requester(member=asker_id, server=interaction.guild_id),
+                requester=requester_of(interaction),
                 readers=Readers.of_interaction(interaction, private=False),
                 ticket=ticket,
             )

@@ -27,11 +27,10 @@ from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
 from bot.naming import Naming
 from bot.readers import Readers
-from bot.request import photographed
+from bot.request import photographed, requester_of
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
-from engine import Requester
 
 _NOT_HERE = (
     "This server may not teach me species: whoever runs me can allow it by adding its id, {id}, to"
@@ -148,7 +147,7 @@ class Lessons:
                 read(),
                 undo.identity,
                 preview=posted is None,
-                requester=_requester(interaction),
+                requester=requester_of(interaction),
                 ticket=ticket,
             )
         place = "" if posted is None else f" from [this message]({posted.link})"
@@ -167,7 +166,7 @@ class Lessons:
             suggested = await self._teacher.look_over(
                 species,
                 read(),
-                requester=_requester(interaction),
+                requester=requester_of(interaction),
                 ticket=ticket,
             )
         member = interaction.user
@@ -191,7 +190,7 @@ class Lessons:
                     species,
                     self._photo_of(message),
                     button.identity,
-                    requester=_requester(interaction),
+                    requester=requester_of(interaction),
                 )
                 by = f"Suggested by <@{button.member_id}>, accepted by {interaction.user.mention}."
                 undo = self.undo_button(button.member_id, button.identity)
@@ -224,7 +223,7 @@ class Lessons:
             async with self._deciding(interaction, button.custom_id) as message:
                 said = f"Taken out of the index again by {interaction.user.mention}."
                 if not await self._teacher.forget(
-                    button.identity, requester=_requester(interaction)
+                    button.identity, requester=requester_of(interaction)
                 ):
                     said = "It was not in the index any more."
                 card = forgotten(message, said)
@@ -292,10 +291,6 @@ async def failure_told(interaction: discord.Interaction[Any]) -> AsyncIterator[N
 def moderates(interaction: discord.Interaction[Any]) -> bool:
     """Tell whether a member may manage messages where they are."""
     return interaction.permissions.manage_messages
-
-
-def _requester(interaction: discord.Interaction[Any]) -> Requester:
-    return Requester(member=interaction.user.id, server=interaction.guild_id)
 
 
 def _removable(member_id: int) -> discord.ui.View:

@@ -141,6 +141,14 @@ async def room_with(
         client.close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def pygbif_imported() -> None:
+    """Import it as the client does at its first question, for which tests would have to wait."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MPLBACKEND", "Agg")
+        importlib.import_module("pygbif")
+
+
 @pytest.fixture(scope="module")
 def taxa() -> TaxonTable:
     return TaxonTable.load()
@@ -759,9 +767,6 @@ async def test_an_identification_by_place_needs_no_gbif(
         "silent": None,
         "rubbish": lambda _: Prepared(b"<html>"),
     }[state]
-    # Which the client does at its first question, and on a busy machine it takes long.
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    importlib.import_module("pygbif")
     client = GbifClient(taxa, deadline_s=0.5, base_url=gbif.url, backoff_s=0)
     bot = FieldmarkBot(settings, engine, taxa, gbif=client, shard_count=1)
     env = simcord.Env(bot)

@@ -385,7 +385,7 @@ def test_a_spoiler_hides_every_name() -> None:
 
 
 def test_several_photos_and_notes_are_said() -> None:
-    embed = identification_card(identification(), photos=3, notes=("Videos are left out.",))
+    embed = identification_card(identification(photos=3), notes=("Videos are left out.",))
     assert "3 photos, taken as views of one individual." in (embed.footer.text or "")
     assert "Videos are left out." in (embed.footer.text or "")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine.taxa import fold
-from tools.label_facts import headline
+from tools.label_facts import headline, read_by_hand
 from tools.sources.names import scientific_name_of
 
 CORRECTIONS = Path(__file__).parents[1] / "data" / "english_names.tsv"
@@ -34,8 +33,5 @@ def english_names(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _read_corrections() -> dict[tuple[str, str], str]:
-    with CORRECTIONS.open(encoding="utf-8", newline="") as file:
-        return {
-            (row["scientific_name"], headline(row["written"])): row["english_name"]
-            for row in csv.DictReader(file, delimiter="\t", strict=True)
-        }
+    rows = read_by_hand(CORRECTIONS, "scientific_name", "written", "english_name")
+    return {(species, headline(written)): name for species, written, name in rows}
