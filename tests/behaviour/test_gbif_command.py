@@ -759,7 +759,6 @@ async def test_an_identification_by_place_needs_no_gbif(
     engine: CannedEngine,
     taxa: TaxonTable,
     gbif: FakeGbif,
-    monkeypatch: pytest.MonkeyPatch,
     state: str,
 ) -> None:
     gbif.route = {
