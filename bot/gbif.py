@@ -169,13 +169,17 @@ class GbifClient:
         async with deadline(self._deadline_s):
             return await self._records.recorded_in(taxa, place.upper())
 
-    async def occurrences(self, taxon: Taxon) -> Dated[Occurrences] | None:
+    async def occurrences(
+        self, taxon: Taxon, *, matched: bool = False
+    ) -> Dated[Occurrences] | None:
         """Return how many occurrences GBIF holds and where most are; None without a key.
+
+        ``matched`` says that ``taxon`` is from GBIF's own answer, not from the taxon table.
 
         Raises:
             GbifUnavailable: No usable answer came before the deadline, or was kept.
         """
-        key = TaxonKey.of(taxon)
+        key = TaxonKey.of(taxon, matched=matched)
         if key is None:
             return None
         answer = await self._source.json(questions.occurrences(key), OCCURRENCES)
@@ -208,13 +212,15 @@ class GbifClient:
             return None
         return Dated(answer.value.code, answer.stale_s)
 
-    async def world_tiles(self, taxon: Taxon) -> Dated[WorldTiles] | None:
+    async def world_tiles(self, taxon: Taxon, *, matched: bool = False) -> Dated[WorldTiles] | None:
         """Return the tiles of a map of the taxon's occurrences; None without a key.
+
+        ``matched`` is as for ``occurrences``.
 
         Raises:
             GbifUnavailable: A tile could not be had before the deadline, nor was kept.
         """
-        key = TaxonKey.of(taxon)
+        key = TaxonKey.of(taxon, matched=matched)
         if key is None:
             return None
         asked = [

@@ -46,13 +46,18 @@ class TaxonKey:
     checklist: str
 
     @classmethod
-    def of(cls, taxon: Taxon) -> TaxonKey | None:
-        """Return the integer key with the backbone, else a Catalogue of Life key with that."""
-        if taxon.gbif_key is not None:
-            return cls(str(taxon.gbif_key), BACKBONE)
-        if taxon.col_key is not None:
-            return cls(taxon.col_key, BACKBONE if taxon.col_key.isdigit() else COL_XR)
-        return None
+    def of(cls, taxon: Taxon, *, matched: bool = False) -> TaxonKey | None:
+        """Return the key to count ``taxon`` by; None where it has none.
+
+        That is the integer key, with the backbone, else a Catalogue of Life key. Of a taxon that
+        GBIF just ``matched`` it is the latter: the integer one, which comes from the taxon table,
+        may be that of a synonym, under which little is filed. The table's own Catalogue of Life
+        keys may be outdated.
+        """
+        backbone = None if taxon.gbif_key is None else cls(str(taxon.gbif_key), BACKBONE)
+        if taxon.col_key is None or (backbone is not None and not matched):
+            return backbone
+        return cls(taxon.col_key, BACKBONE if taxon.col_key.isdigit() else COL_XR)
 
     @property
     def parameters(self) -> dict[str, str]:

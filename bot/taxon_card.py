@@ -153,7 +153,7 @@ def _wide_fields(
         yield "Accepted name", f"{_linked(info.accepted)} {author}"
     if taxon.lineage:
         yield "Lineage", _lineage(taxon)
-    if spoken := _by_language(info, names):
+    if spoken := _by_language(names):
         yield "Names", spoken
     if profile.occurrences is not None:
         yield "Occurrences at GBIF", _occurrences(profile.occurrences)
@@ -162,21 +162,21 @@ def _wide_fields(
 def _title(info: TaxonInfo, taxon: Taxon, names: Mapping[str, Sequence[str]]) -> str:
     name = " ".join(filter(None, (_scientific(taxon), literal(info.authorship or ""))))
     if info.accepted is not None:
-        return f"{name}, accepted name {_scientific(info.accepted)}"
+        name = f"{name}, accepted name {_scientific(info.accepted)}"
     vernacular = next((spoken[0] for spoken in names.values() if spoken), None)
     if not vernacular:
         return name
     return f"{literal(vernacular[:1].upper() + vernacular[1:])} · {name}"
 
 
-def _by_language(info: TaxonInfo, names: Mapping[str, Sequence[str]]) -> str:
+def _by_language(names: Mapping[str, Sequence[str]]) -> str:
     lines = [
         f"{_ENGLISH.languages.get(language, language)}: {', '.join(map(literal, spoken))}"
         for language, spoken in names.items()
         if spoken
     ]
     # A single name stands in the title already.
-    alone = len(lines) == 1 and ", " not in lines[0] and info.accepted is None
+    alone = len(lines) == 1 and ", " not in lines[0]
     return "" if alone else "\n".join(lines)
 
 

@@ -66,9 +66,12 @@ class Profiler:
         if taxon is None:
             return TaxonProfile(info=info)
         gathering = _Gathering()
-        occurrences = gathering.begin(Part.OCCURRENCES, self._gbif.occurrences(taxon))
+        matched = info.source == "gbif"
+        occurrences = gathering.begin(
+            Part.OCCURRENCES, self._gbif.occurrences(taxon, matched=matched)
+        )
         names = gathering.begin(Part.NAMES, self._gbif.vernacular_names(taxon))
-        world_map = gathering.begin(Part.MAP, self._map(taxon, requester))
+        world_map = gathering.begin(Part.MAP, self._map(taxon, requester, matched=matched))
         iucn = gathering.begin(Part.IUCN, self._iucn(info, taxon))
         await gathering.wait(within_s)
         ages = [*gathering.ages(), *([info.stale_s] if info.stale_s is not None else [])]
@@ -88,10 +91,12 @@ class Profiler:
             return Dated(info.iucn)
         return await self._gbif.iucn(taxon) if taxon.rank in _ASSESSED else None
 
-    async def _map(self, taxon: Taxon, requester: Requester | None) -> Dated[bytes] | None:
+    async def _map(
+        self, taxon: Taxon, requester: Requester | None, *, matched: bool
+    ) -> Dated[bytes] | None:
         if self._cartographer is None:
             return None
-        tiles = await self._gbif.world_tiles(taxon)
+        tiles = await self._gbif.world_tiles(taxon, matched=matched)
         if tiles is None or not any(tiles.value.density):
             return None
         picture = await self._cartographer.world_map(

@@ -23,7 +23,7 @@ from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.features.gbif import feature
 from bot.features.remove import RemoveButton
-from bot.gbif import GbifClient
+from bot.gbif import COL_XR, GbifClient
 from bot.gbif_cache import GbifCache
 from bot.naming import Naming
 from bot.store import Store
@@ -238,6 +238,16 @@ async def test_gbif_answers_with_its_card(online: Room, gbif: FakeGbif) -> None:
     assert "Not there" not in card.footer.text
 
 
+async def test_occurrences_are_those_of_the_key_that_gbif_gave(
+    online: Room, gbif: FakeGbif
+) -> None:
+    gbif.route = sparrow
+    await online.look_up("house sparrow")
+    counted = [query for query in gbif.queries if "taxonKey" in query]
+    assert len(counted) == 3
+    assert {(asked["taxonKey"], asked["checklistKey"]) for asked in counted} == {("4DXJW", COL_XR)}
+
+
 async def test_the_map_is_one_picture_with_words_for_who_does_not_see_it(
     online: Room, gbif: FakeGbif
 ) -> None:
@@ -295,7 +305,9 @@ async def test_a_species_that_gbif_has_moved_keeps_its_names(
     async with room_with(taxa, client, tree=GermanTree) as room:
         card = await room.look_up("Accipiter gentilis")
     assert taxa.named("Astur gentilis") == ()
-    assert card.title == "*Accipiter gentilis*, accepted name *Astur gentilis*"
+    assert card.title == (
+        "Autour des palombes · *Accipiter gentilis*, accepted name *Astur gentilis*"
+    )
     assert fields(card)["Names"] == "French: Autour des palombes\nEnglish: Northern Goshawk"
 
 
