@@ -51,6 +51,7 @@ _ROWS_OF_TABLE = {
     "throughput, photos/s": "throughput_per_s",
     "p99 of 64 at once over ideal": "p99_over_ideal",
     "loop blocked, ms": "longest_block_ms",
+    "loop blocked, phone photos, ms": "phone_longest_block_ms",
     "memory of a worker, MiB": "worker_mb",
     "memory in all, MiB": "all_mb",
     "cold start, s": "cold_start_s",

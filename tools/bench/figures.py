@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tools.bench.race import AT_ONCE, MOST_AT_ONCE, Turn
+from tools.bench.race import AT_ONCE, MOST_AT_ONCE, Load, Turn
 
 Ratios = dict[str, float]
 
@@ -31,7 +31,8 @@ class WayFigures:
     4,000 pixels, four at once for the throughput. ``core_ms_per_photo`` is how long a photo keeps a
     core busy. ``throughput_per_s`` is the best of the loads. ``p99_over_ideal`` is the p99 with 64
     requests at once over 64 times the median latency by cores. ``longest_block_ms`` is the longest
-    that the event loop stood still with 64 at once: in the median turn, and in the worst. Memory is
+    that the event loop stood still with 64 at once, in the median turn and in the worst;
+    ``phone_longest_block_ms`` the longest in any turn with four phone photos at once. Memory is
     PSS: of a process that holds a network, and of all the contestant's processes. ``cold_start_s``
     is from the start of the process to the first answer, of an installation that ran before: ours
     compiles its network in the first turn, and finds it on disk in the others.
@@ -51,6 +52,7 @@ class WayFigures:
     p99_over_ideal: float
     longest_block_ms: float
     longest_block_worst_ms: float
+    phone_longest_block_ms: float
     worker_mb: float
     all_mb: float
     cold_start_s: float
@@ -63,8 +65,7 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
     alone = [s for turn in turns for s in turn.alone_s]
     loads = {str(at_once): _load(turns, at_once) for at_once in AT_ONCE}
     p50_ms = 1000 * statistics.median(alone)
-    watched = (turn.loads[MOST_AT_ONCE].longest_block_s for turn in turns)
-    blocks = [1000 * seconds for seconds in watched if seconds is not None]
+    blocks = _blocks_ms(turn.loads[MOST_AT_ONCE] for turn in turns)
     return WayFigures(
         runtime=turns[0].runtime,
         turns=len(turns),
@@ -82,12 +83,18 @@ def summarise(turns: Sequence[Turn], original: Sequence[Turn] | None, cores: int
         p99_over_ideal=round(loads[str(MOST_AT_ONCE)].p99_ms / (MOST_AT_ONCE * p50_ms / cores), 2),
         longest_block_ms=round(statistics.median(blocks), 1),
         longest_block_worst_ms=round(max(blocks), 1),
+        phone_longest_block_ms=round(max(_blocks_ms(turn.phone_watched for turn in turns)), 1),
         worker_mb=round(statistics.median(turn.worker_mb for turn in turns), 1),
         all_mb=round(statistics.median(turn.all_mb for turn in turns), 1),
         cold_start_s=round(statistics.median(turn.cold_start_s for turn in turns), 2),
         same_answer_as_original=None if original is None else _same(turns[0], original[0]),
         problems=sorted(
-            {p for turn in turns for load in turn.loads.values() for p in load.problems}
+            {
+                problem
+                for turn in turns
+                for load in (*turn.loads.values(), turn.phone_load, turn.phone_watched)
+                for problem in load.problems
+            }
         ),
     )
 
@@ -119,6 +126,11 @@ def _load(turns: Sequence[Turn], at_once: int) -> LoadFigures:
         answered=sum(len(load.seconds) for load in loads),
         lost=sum(load.lost for load in loads),
     )
+
+
+def _blocks_ms(loads: Iterable[Load]) -> list[float]:
+    watched = (load.longest_block_s for load in loads)
+    return [1000 * seconds for seconds in watched if seconds is not None]
 
 
 def _same(turn: Turn, original: Turn) -> float:

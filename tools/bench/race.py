@@ -64,7 +64,7 @@ class Turn:
     """What one turn measured. ``names`` are the answers to the photos asked about alone.
 
     ``cpu_s`` is how long each of those kept a core busy. ``phone_s`` and ``phone_load`` are of
-    photos as phones take them.
+    photos as phones take them, ``phone_watched`` too: a load for the sake of the event loop.
     """
 
     runtime: str
@@ -77,6 +77,7 @@ class Turn:
     names: tuple[str, ...]
     loads: dict[int, Load]
     phone_load: Load
+    phone_watched: Load
 
 
 def race(
@@ -107,12 +108,22 @@ def _take_turn(running: _Running, small: int, phone: int, plan: Plan) -> Turn:
     alone = running.order(do="alone", photos=around[: plan.alone])
     cpu_s = (cpu_seconds(everyone) - before) / len(alone["seconds"])
     loads = {
-        at_once: _take_load(running, range(small), at_once, max(plan.together, 2 * at_once))
+        at_once: _take_load(
+            running,
+            range(small),
+            at_once,
+            max(plan.together, 2 * at_once),
+            # Under the greatest load alone, because to watch an event loop slows it down.
+            watched=at_once == MOST_AT_ONCE,
+        )
         for at_once in AT_ONCE
     }
     many = max(phone, min(plan.together, _PHONE_PHOTOS))
     phone_alone = running.order(do="alone", photos=[phones[n % phone] for n in range(many)])
-    phone_load = _take_load(running, phones, _PHONE_PHOTOS_AT_ONCE, 2 * many)
+    phone_load, phone_watched = (
+        _take_load(running, phones, _PHONE_PHOTOS_AT_ONCE, 2 * many, watched=watched)
+        for watched in (False, True)
+    )
     return Turn(
         runtime=said["runtime"],
         cold_start_s=running.cold_start_s,
@@ -124,17 +135,19 @@ def _take_turn(running: _Running, small: int, phone: int, plan: Plan) -> Turn:
         names=tuple(alone["names"]),
         loads=loads,
         phone_load=phone_load,
+        phone_watched=phone_watched,
     )
 
 
-def _take_load(running: _Running, photos: Sequence[int], at_once: int, requests: int) -> Load:
+def _take_load(
+    running: _Running, photos: Sequence[int], at_once: int, requests: int, *, watched: bool
+) -> Load:
     done = running.order(
         do="together",
         photos=list(photos),
         at_once=at_once,
         requests=requests,
-        # Under the greatest load alone, because to watch an event loop slows it down.
-        watched=at_once == MOST_AT_ONCE,
+        watched=watched,
     )
     return Load(
         wall_s=done["wall_s"],
