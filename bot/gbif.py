@@ -145,6 +145,19 @@ class GbifClient:
             because = "GBIF has no entry under exactly this name"
         return TaxonInfo.local(taxon, because)
 
+    async def namesakes(self, name: str, *, rank: str | None = None) -> tuple[TaxonInfo, ...]:
+        """Return the accepted taxa that share exactly ``name``; none where it is one taxon's.
+
+        Those at ``rank`` alone, where one is given.
+
+        Raises:
+            GbifUnavailable: No usable answer came before the deadline, or was kept.
+        """
+        async with deadline(self._deadline_s):
+            answer = await self._match(scientificName=name, verbose="true")
+        sharing = answer.value.info(name, rank, None, self._taxa).alternatives
+        return tuple(info for info in sharing if info.status == "ACCEPTED")
+
     async def look_up_key(self, col_key: str) -> TaxonInfo:
         """Return what GBIF knows under a Catalogue of Life key.
 

@@ -109,6 +109,14 @@ def choice_card(asked: str, taxa: Sequence[TaxonInfo], *, source: str = OWN_TABL
     return embed.set_footer(text=f"{source}. Choose one of them below.")
 
 
+def with_namesakes(embed: discord.Embed, others: Sequence[TaxonInfo]) -> discord.Embed:
+    """Return the card of a taxon with a list of the ``others`` that bear its name."""
+    lines = _whole_lines([_choice_line(info) for info in others[:_MAX_LISTED]], _MAX_FIELD)
+    return embed.copy().add_field(
+        name="Also the name of", value="\n".join(lines) or "Choose below.", inline=False
+    )
+
+
 def unknown_card(
     asked: str, suggestions: Sequence[Taxon], *, ambiguous: bool = False, reason: str | None = None
 ) -> discord.Embed:

@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import discord
@@ -24,6 +24,7 @@ from bot.taxon_card import (
     map_description,
     taxon_card,
     unknown_card,
+    with_namesakes,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
 from engine import NameMatch, Requester, Taxon, TaxonTable
@@ -114,7 +115,11 @@ class Lookup:
         if info is not None and info.taxon is None and len(info.alternatives) == 1:
             (info,) = info.alternatives
         if info is not None and info.taxon is not None:
-            return await self._card(info, ends, languages, requester)
+            reply, others = await asyncio.gather(
+                self._card(info, ends, languages, requester),
+                self._namesakes(name, rank, known, ends),
+            )
+            return self._beside(reply, info, others)
         if known:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
@@ -214,6 +219,35 @@ class Lookup:
             embed=taxon_card(profile, names),
             world_map=profile.world_map,
             map_description=map_description(profile),
+        )
+
+    async def _namesakes(
+        self, name: str, rank: str | None, known: Sequence[Taxon], ends: float
+    ) -> tuple[TaxonInfo, ...]:
+        """Return what else bears the scientific name of a taxon that the table alone chose.
+
+        Animals and plants may share the name of a genus or a family, hardly ever of a species.
+        """
+        chosen = known[0].scientific_name if known and known[0].rank != "species" else None
+        if self._gbif is None or chosen is None or chosen.casefold() != name.strip().casefold():
+            return ()
+        try:
+            async with asyncio.timeout_at(ends):
+                return await self._gbif.namesakes(chosen, rank=rank)
+        except (GbifUnavailable, TimeoutError) as error:
+            log.info("Whether %s is another taxon's name, too, is not known: %s", chosen, error)
+            return ()
+
+    def _beside(self, reply: Reply, info: TaxonInfo, namesakes: Sequence[TaxonInfo]) -> Reply:
+        """Add to a taxon's card what else is called so, to be chosen below it."""
+        shown = info.taxon and info.taxon.col_key
+        others = [other for other in namesakes if other.taxon and other.taxon.col_key != shown]
+        if not others:
+            return reply
+        return replace(
+            reply,
+            embed=with_namesakes(reply.embed, others),
+            options=self._options([info, *others]),
         )
 
     def _choice(self, name: str, infos: Sequence[TaxonInfo], *, source: str = OWN_TABLE) -> Reply:

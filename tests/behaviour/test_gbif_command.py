@@ -533,6 +533,62 @@ async def test_a_namesake_whose_key_is_gone_is_looked_up_by_its_name(
     assert "GBIF has no key GONE any more" in caplog.text
 
 
+def two_pieris(request: web.Request) -> Prepared | None:
+    """Answer as a GBIF that knows a butterfly, a shrub and a synonym of the name Pieris."""
+
+    def match(key: str, author: str, kingdom: str, status: str = "ACCEPTED") -> dict[str, Any]:
+        return {
+            "usage": {
+                "key": key,
+                "name": f"Pieris {author}",
+                "canonicalName": "Pieris",
+                "authorship": author,
+                "rank": "GENUS",
+                "status": status,
+            },
+            "classification": [{"key": kingdom[0], "name": kingdom, "rank": "KINGDOM"}],
+            "diagnostics": {"matchType": "EXACT"},
+        }
+
+    if "match" not in request.path:
+        return sparrow(request)
+    butterfly = match("BUTTER", "Schrank, 1801", "Animalia")
+    shrub, old = match("SHRUB", "D.Don", "Plantae"), match("OLD", "Gray", "Plantae", "SYNONYM")
+    if request.query.get("kingdom") == "Animalia":
+        return Prepared(json.dumps(butterfly).encode())
+    if request.query.get("usageKey") == "SHRUB":
+        return Prepared(json.dumps(shrub).encode())
+    diagnostics = {
+        "matchType": "NONE",
+        "note": "Multiple equal matches for Pieris",
+        "alternatives": [butterfly, shrub, old],
+    }
+    return Prepared(json.dumps({"diagnostics": diagnostics}).encode())
+
+
+async def test_what_else_bears_a_genus_name_can_be_chosen_below_its_card(
+    online: Room, gbif: FakeGbif
+) -> None:
+    gbif.route = two_pieris
+    card = await online.look_up("pieris")
+    assert card.title == "*Pieris* Schrank, 1801"
+    assert fields(card)["Also the name of"] == (
+        "- [*Pieris*](https://www.gbif.org/taxon/SHRUB) D.Don: genus in Plantae"
+    )
+    assert [option["value"] for option in online.options] == ["key:BUTTER", "key:SHRUB"]
+    await online.alice.select(online.message, ["key:SHRUB"])
+    (card,) = online.message.embeds
+    assert card.title == "*Pieris* D.Don"
+
+
+async def test_a_genus_card_comes_where_its_namesakes_do_not(online: Room, gbif: FakeGbif) -> None:
+    refused = Prepared(b"no", status=400, content_type="text/plain")
+    gbif.route = lambda r: refused if r.query.get("verbose") else two_pieris(r)
+    card = await online.look_up("Pieris")
+    assert card.title == "*Pieris* Schrank, 1801"
+    assert "Also the name of" not in fields(card)
+
+
 async def test_only_who_asked_and_moderators_may_choose(online: Room, gbif: FakeGbif) -> None:
     gbif.route = sparrow
     await online.look_up("morus")
