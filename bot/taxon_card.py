@@ -118,7 +118,11 @@ def with_namesakes(embed: discord.Embed, others: Sequence[TaxonInfo]) -> discord
 
 
 def unknown_card(
-    asked: str, suggestions: Sequence[Taxon], *, ambiguous: bool = False, reason: str | None = None
+    asked: str,
+    suggestions: Sequence[TaxonInfo],
+    *,
+    ambiguous: bool = False,
+    reason: str | None = None,
 ) -> discord.Embed:
     """Say that no taxon was found under ``asked``, and offer names that are near.
 
@@ -134,7 +138,8 @@ def unknown_card(
         text = f"Neither I nor GBIF know a taxon called “{name}”."
     if suggestions:
         text += "\n\nDid you mean:"
-        text += "".join(f"\n- {_linked(taxon)}{_vernacular(taxon)}" for taxon in suggestions)
+        near = (info.taxon for info in suggestions if info.taxon is not None)
+        text += "".join(f"\n- {_linked(taxon)}{_vernacular(taxon)}" for taxon in near)
     elif not ambiguous:
         text += " Check the spelling, or try the scientific name."
     embed = discord.Embed(title="No such taxon found", description=text, colour=_UNKNOWN)

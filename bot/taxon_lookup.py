@@ -109,7 +109,7 @@ class Lookup:
         await self.prepare()
         known = self.known(name, rank)
         if len(known) > 1:
-            return self._choice(name, [TaxonInfo.local(taxon, OWN_TABLE) for taxon in known])
+            return self._choice(name, await self._locally(known, languages))
         ends = asyncio.get_running_loop().time() + self._within_s
         info, reason = await self._ask(name, rank, known)
         if info is not None and info.taxon is None and len(info.alternatives) == 1:
@@ -119,18 +119,19 @@ class Lookup:
                 self._card(info, ends, languages, requester),
                 self._namesakes(name, rank, known, ends),
             )
-            return self._beside(reply, info, others)
+            return self._beside(reply, info, await self._called(others, languages))
         if known:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
         if info is not None and info.alternatives:
-            return self._choice(name, info.alternatives, source=CREDIT)
-        near = self._near(name)
+            alternatives = await self._called(info.alternatives, languages)
+            return self._choice(name, alternatives, source=CREDIT)
+        near = await self._locally(self._near(name), languages)
         ambiguous = info is not None and info.match is Match.AMBIGUOUS
         return Reply(
             embed=unknown_card(name, near, ambiguous=ambiguous, reason=reason),
-            options=self._options([TaxonInfo.local(taxon, OWN_TABLE) for taxon in near]),
+            options=self._options(near),
         )
 
     async def by_choice(
@@ -248,6 +249,24 @@ class Lookup:
             reply,
             embed=with_namesakes(reply.embed, others),
             options=self._options([info, *others]),
+        )
+
+    async def _locally(
+        self, taxa: Sequence[Taxon], languages: Sequence[str]
+    ) -> tuple[TaxonInfo, ...]:
+        return await self._called([TaxonInfo.local(taxon, OWN_TABLE) for taxon in taxa], languages)
+
+    async def _called(
+        self, infos: Sequence[TaxonInfo], languages: Sequence[str]
+    ) -> tuple[TaxonInfo, ...]:
+        """Return ``infos`` with the names of their taxa in the language of most readers."""
+        taxa = [info.taxon for info in infos if info.taxon is not None]
+        names = await self.names.leading(taxa, next(iter(languages), None))
+        return tuple(
+            info
+            if info.taxon is None or info.taxon not in names
+            else replace(info, taxon=replace(info.taxon, vernacular_name=names[info.taxon]))
+            for info in infos
         )
 
     def _choice(self, name: str, infos: Sequence[TaxonInfo], *, source: str = OWN_TABLE) -> Reply:

@@ -614,6 +614,17 @@ async def test_a_private_list_is_chosen_from_in_private(online: Room, gbif: Fake
     assert [c["type"] for c in online.below] == [discord.ComponentType.select.value]
 
 
+async def test_what_is_offered_is_named_in_the_servers_language(taxa: TaxonTable) -> None:
+    async with room_with(taxa, None, tree=GermanTree) as room:
+        near = await room.look_up("Parus majr")
+        offered = [option["label"] for option in room.options]
+    assert near.description is not None
+    assert "[*Parus major*](https://www.gbif.org/species/9705453) (Mésange charbonnière)" in (
+        near.description
+    )
+    assert "Mésange charbonnière · Parus major" in offered
+
+
 async def test_names_that_are_near_can_be_chosen(online: Room, gbif: FakeGbif) -> None:
     gbif.route = sparrow
     await online.look_up("Passer domesticuz")

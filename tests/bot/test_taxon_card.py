@@ -244,7 +244,7 @@ def test_a_card_can_be_set_as_text() -> None:
 
 
 def test_an_unknown_name_gets_a_sentence_and_what_may_have_been_meant() -> None:
-    card = unknown_card("Parus majr", [TIT])
+    card = unknown_card("Parus majr", [local(TIT)])
     assert card.description is not None
     assert card.description.startswith("Neither I nor GBIF know a taxon called “Parus majr”.")
     assert "Did you mean:\n- [*Parus major*]" in card.description
@@ -278,7 +278,7 @@ def test_no_text_of_others_becomes_markdown_a_link_or_a_mention(text: str) -> No
     assert len(as_text(taxon_card(profile, names), "A note.")) <= 2000
     assert len(map_description(profile)) <= 1024
     cards = (taxon_card(profile, names), taxon_card(TaxonProfile(info=info), {}))
-    for card in (*cards, choice_card(text, [info]), unknown_card(text, [TIT])):
+    for card in (*cards, choice_card(text, [info]), unknown_card(text, [local(TIT)])):
         assert len(card) <= 6000
         assert len(card.title or "") <= 256
         assert all(len(field.value or "") <= 1024 for field in card.fields)
