@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import discord
 
@@ -17,9 +15,7 @@ from bot.identifier import Cartographer
 from bot.local_names import LocalNames
 from bot.taxon_card import (
     CREDIT,
-    MAP_FILE,
     OWN_TABLE,
-    as_text,
     choice_card,
     map_description,
     taxon_card,
@@ -27,6 +23,7 @@ from bot.taxon_card import (
     with_namesakes,
 )
 from bot.taxon_profile import Profiler, TaxonProfile
+from bot.taxon_reply import Reply
 from engine import NameMatch, Requester, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
@@ -41,32 +38,6 @@ _MAX_SUGGESTIONS = 5
 _KEY = "key:"
 _UNREACHABLE = "GBIF could not be reached"
 _SWITCHED_OFF = "looking names up at GBIF is switched off here"
-_NO_EMBEDS = "I may not embed links here, so this is the plain form of the card."
-_NO_FILES = "I may not attach files here, so the map is not shown."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """An answer: its card, the map that belongs to it, and what can be chosen below it."""
-
-    embed: discord.Embed
-    world_map: bytes | None = field(default=None, repr=False)
-    map_description: str = ""
-    options: tuple[discord.SelectOption, ...] = ()
-
-    def to_edit(self, permissions: discord.Permissions) -> dict[str, Any]:
-        """Return the arguments of an ``edit`` that shows as much as ``permissions`` allow."""
-        if not permissions.embed_links:
-            text = as_text(self.embed, _NO_EMBEDS)
-            return {"content": text, "embeds": [], "attachments": []}
-        files = []
-        embed = self.embed.copy()
-        if self.world_map is not None and permissions.attach_files:
-            picture = io.BytesIO(self.world_map)
-            files = [discord.File(picture, MAP_FILE, description=self.map_description)]
-        elif self.world_map is not None:
-            embed.set_image(url=None).set_footer(text=f"{embed.footer.text}\n{_NO_FILES}")
-        return {"content": None, "embeds": [embed], "attachments": files}
 
 
 class Lookup:

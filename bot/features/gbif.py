@@ -15,7 +15,8 @@ from bot.features.remove import RemoveButton
 from bot.naming import Naming
 from bot.readers import Readers
 from bot.request import requester_of
-from bot.taxon_lookup import MAX_NAME, Lookup, Reply
+from bot.taxon_lookup import MAX_NAME, Lookup
+from bot.taxon_reply import Reply
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
 _MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"
