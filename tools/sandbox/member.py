@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tools.sandbox.compose import write
+from tools.sandbox.form import is_blank
 from tools.sandbox.interactions import Callback, Interaction, NoResponse
 from tools.sandbox.invoke import SUBCOMMAND, Invoker, NotPossible
 from tools.sandbox.limits import MAX_CONTENT
@@ -211,7 +212,7 @@ class Member:
             raise NotPossible(f"{self.user.username} may not write in #{channel.name}")
         if not isinstance(payload.get("content"), str | None):
             raise NotPossible("a message is text")
-        if not payload.get("content") and not files:
+        if is_blank(payload.get("content")) and not files:
             raise NotPossible("an empty message cannot be sent: write something or add a file")
         if len(payload.get("content") or "") > MAX_CONTENT:
             raise NotPossible(f"a message has at most {MAX_CONTENT} characters")

@@ -77,11 +77,9 @@ class ChannelRoutes:
         """Say something."""
         payload = call.body
         channel = self._channel(call, Permission.SEND_MESSAGES)
-        check_message(payload, uploads=set(call.files))
+        check_message(payload, uploads=call.files)
         self._check_content_permissions(channel, call)
-        check_not_empty(
-            payload.get("content"), payload.get("embeds"), payload.get("components"), call.files
-        )
+        check_not_empty(payload, uploads=call.files)
         flags = (payload.get("flags") or 0) & _SILENT
         message = self._world.blank(channel, self._world.bot, flags=flags)
         message.nonce, message.tts = payload.get("nonce"), bool(payload.get("tts"))
@@ -98,10 +96,10 @@ class ChannelRoutes:
         message = self._world.message(channel, call.number("message"))
         if message.author is not self._world.bot:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
-        check_message(payload, uploads=set(call.files))
+        check_message(payload, uploads=call.files)
         self._check_content_permissions(channel, call)
+        check_not_empty(payload, uploads=call.files, before=message)
         write(message, payload, call.files, self._world)
-        check_not_empty(message.content, message.embeds, message.components, message.files)
         self._world.change(message)
         return Reply(body=self._seen(message))
 
