@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import discord
@@ -266,6 +267,44 @@ async def test_answers_can_be_replaced_by_failures(sandbox: Sandbox) -> None:
             await text_channel(bot, sandbox).send("lost")
         await text_channel(bot, sandbox).send("found")
     assert [message["content"] for message in sandbox.said()] == ["found"]
+
+
+async def test_an_answer_can_be_lost_after_the_request_was_served(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        sandbox.faults.fail("POST", "/channels/*/messages", status=403, served=True)
+        with pytest.raises(discord.Forbidden):
+            await text_channel(bot, sandbox).send("said all the same")
+    assert [message["content"] for message in sandbox.said()] == ["said all the same"]
+
+
+async def test_a_nonce_that_is_enforced_makes_one_message(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        first = await channel.send("first", nonce=7)
+        again = await channel.send("again", nonce="7")
+        assert (again.id, again.content) == (first.id, "first")
+        await channel.send("another", nonce="8")
+        await first.delete()
+        await channel.send("after its deletion", nonce="7")
+        path = f"/channels/{channel.id}/messages"
+        for _ in range(2):
+            unforced = discord.http.Route("POST", path)
+            await bot.http.request(unforced, json={"content": "not enforced", "nonce": "9"})
+    assert [message["content"] for message in sandbox.said()] == [
+        "another",
+        "after its deletion",
+        "not enforced",
+        "not enforced",
+    ]
+
+
+async def test_a_nonce_is_forgotten_after_some_minutes(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        first = await channel.send("first", nonce="7")
+        sandbox.channel.messages[first.id].timestamp -= timedelta(minutes=6)
+        await channel.send("later", nonce="7")
+    assert [message["content"] for message in sandbox.said()] == ["first", "later"]
 
 
 async def test_waiting_for_a_message_that_never_comes_says_what_was_said(sandbox: Sandbox) -> None:
