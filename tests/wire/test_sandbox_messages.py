@@ -307,6 +307,42 @@ async def test_a_nonce_is_forgotten_after_some_minutes(sandbox: Sandbox) -> None
     assert [message["content"] for message in sandbox.said()] == ["first", "later"]
 
 
+async def test_a_forward_is_a_snapshot_of_what_was_said(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        said = await sandbox.member.post(sandbox.channel, "a robin", [("a.png", picture())])
+        heard = bot.wait_for("message", check=lambda m: m.flags.forwarded, timeout=5)
+        forward = await sandbox.member.forward(said, sandbox.channels["birds"])
+        await sandbox.member.edit(said, "a wren")
+        channel = bot.get_partial_messageable(sandbox.channels["birds"].id)
+        read = await channel.fetch_message(int(forward["id"]))
+        for message in (read, await heard):
+            (snapshot,) = message.message_snapshots
+            assert (message.content, message.attachments) == ("", [])
+            assert (snapshot.content, snapshot.attachments[0].filename) == ("a robin", "a.png")
+            assert message.flags.forwarded
+            assert message.reference is not None
+            assert message.reference.type is discord.MessageReferenceType.forward
+            assert message.reference.message_id == int(said["id"])
+
+
+async def test_a_forward_hides_its_content_without_the_intent(sandbox: Sandbox) -> None:
+    async with running(sandbox, message_content=False) as bot:
+        said = await sandbox.member.post(sandbox.channel, "a robin", [("a.png", b"1")])
+        await sandbox.member.forward(said, sandbox.channel)
+        await sandbox.member.forward(said, sandbox.member.dm)
+        await sandbox.member.post(sandbox.channel, f"{sandbox.mention} and now?")
+        await sandbox.wait_for(lambda m: m["content"] == "sizes []")
+        seen = [m.message_snapshots[0] for m in bot.heard if m.message_snapshots]
+    assert [(s.content, len(s.attachments)) for s in seen] == [("", 0), ("a robin", 1)]
+
+
+async def test_what_one_person_sees_cannot_be_forwarded(sandbox: Sandbox) -> None:
+    async with running(sandbox):
+        private = await (await sandbox.member.run_command("look", {"name": "x"})).answer()
+        with pytest.raises(NotPossible, match="forwarded"):
+            await sandbox.member.forward(private, sandbox.channel)
+
+
 async def test_waiting_for_a_message_that_never_comes_says_what_was_said(sandbox: Sandbox) -> None:
     await sandbox.member.post(sandbox.channel, "something else")
     with pytest.raises(TimeoutError, match="something else"):
