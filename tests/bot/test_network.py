@@ -22,9 +22,11 @@ from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
 from bot.intake import Intake
 from bot.network import Address, Rule, guarded_connector, is_public, public_web
+from engine import Requester
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(2000)
 LIMIT = 10_000
+ALICE = Requester(member=1)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -317,12 +319,12 @@ async def test_a_closed_port_is_said(unused_tcp_port: int) -> None:
 async def test_what_is_no_photo_is_named(server: Server, path: str, reason: str) -> None:
     intake = Intake(IntakeSection(max_bytes=LIMIT), fetcher(loopback))
     with pytest.raises(Refusal, match=reason):
-        await intake.link(server.url(path))
+        await intake.link(server.url(path), ALICE)
 
 
 async def test_a_photo_is_read(server: Server) -> None:
     intake = Intake(IntakeSection(max_bytes=LIMIT), fetcher(loopback))
-    assert await intake.link(server.url()) == JPEG
+    assert await intake.link(server.url(), ALICE) == JPEG
 
 
 async def test_the_guard_is_in_the_connector_itself(server: Server) -> None:
