@@ -132,7 +132,12 @@ def _checked(link: str, *, base: URL | None = None) -> URL:
 
 
 def _unreachable(error: aiohttp.ClientError) -> Refusal:
-    log.info("A link could not be fetched: %r", error)
+    # Not the error's own text: it may hold the address, and so what nobody else is to read.
+    log.info(
+        "A link could not be fetched: %s, errno %s.",
+        type(error).__name__,
+        getattr(error, "errno", None),
+    )
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, AddressRefused
     ):

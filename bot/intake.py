@@ -163,7 +163,12 @@ class Intake:
         except discord.NotFound:
             raise Refusal(f"`{name}` is gone from Discord. Please upload it again.") from None
         except (discord.HTTPException, aiohttp.ClientError) as error:
-            log.warning("An attachment could not be read: %r", error)
+            # Not the error's own text: it may hold the address, with the file's name.
+            log.warning(
+                "An attachment could not be read: %s, status %s.",
+                type(error).__name__,
+                getattr(error, "status", None),
+            )
             raise Refusal(
                 f"Discord did not hand me `{name}`. Please try again in a moment."
             ) from error

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
+import aiohttp
+import discord
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from bot.config import IntakeSection
 from bot.errors import Refusal
@@ -80,3 +86,34 @@ async def test_a_link_that_waits_too_long_for_others_is_refused(members: int) ->
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class BrokenCdn:
+    """Answers every request for a file with what is no HTTP, as aiohttp reports it."""
+
+    async def get_from_cdn(self, url: str) -> bytes:
+        asked = aiohttp.RequestInfo(URL(url), "GET", CIMultiDictProxy(CIMultiDict()), URL(url))
+        raise aiohttp.ClientResponseError(asked, (), status=400, message="no HTTP")
+
+
+async def test_a_file_that_discord_does_not_hand_over_is_logged_without_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    state: Any = type("State", (), {"http": BrokenCdn()})
+    attachment = discord.Attachment(
+        data={
+            "id": 1,
+            "filename": "at_home.jpg",
+            "size": 100,
+            "url": "https://cdn.discordapp.com/attachments/1/1/at_home.jpg?hm=5ecret",
+            "proxy_url": "https://media.discordapp.net/attachments/1/1/at_home.jpg?hm=5ecret",
+        },
+        state=state,
+    )
+    intake = Intake(IntakeSection(), CountingFetcher(enough=1))
+    with pytest.raises(Refusal, match=r"did not hand me `at_home\.jpg`"):
+        await intake.attachment(attachment)
+    assert "ClientResponseError, status 400" in caplog.text
+    assert "at_home" not in caplog.text
+    assert "5ecret" not in caplog.text
