@@ -356,6 +356,7 @@ class NoName(FixedResolver):
         "/announced.jpg?token=s3cret",
         "/nothing?token=s3cret",
         "/away?to=http://127.1/?token=s3cret",
+        "/away?to=http://a..b/?token=s3cret",
         "/away?to=ftp://example.org/?token=s3cret",
         "/away?to=http://s3cret.example/",
         "http://127.0.0.1:{unused}/?token=s3cret",
@@ -381,6 +382,13 @@ async def test_what_kind_of_failure_it_was_is_logged(
     with pytest.raises(Refusal):
         await fetcher(loopback).fetch(f"http://127.0.0.1:{unused_tcp_port}/")
     assert f"ClientConnectorError, errno {errno.ECONNREFUSED}" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["a..b", "...", "a" * 70 + ".example"])
+async def test_a_host_that_no_resolver_takes_is_said(server: Server, host: str) -> None:
+    for link in (f"http://{host}/photo.jpg", server.url(f"/away?to=http://{host}/photo.jpg")):
+        with pytest.raises(Refusal, match="could not reach"):
+            await fetcher(loopback).fetch(link)
 
 
 async def test_a_closed_port_is_said(unused_tcp_port: int) -> None:
