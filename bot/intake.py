@@ -77,7 +77,7 @@ class Intake:
     def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
-        # However many post at once, no more lies in memory. Slow links hold up no attachments.
+        # However many post at once, no more are read at a time. Slow links hold up no attachments.
         self._attachments = asyncio.Semaphore(_MOST_AT_ONCE)
         self._links = asyncio.Semaphore(_MOST_AT_ONCE)
         # A share is there while somebody fetches or waits in it.
