@@ -101,12 +101,13 @@ class Conversation:
 
     async def _answer(self, request: Request) -> None:
         message = request.message
+        requester = _requester(message)
         with self._work(message.id, request.fingerprint, also=request.photo_id) as work:
             async with _typing(message.channel):
                 answer = await self._answerer.answer(
-                    self._intake.read(request.selection),
+                    self._intake.read(request.selection, requester),
                     request.group,
-                    requester=_requester(message),
+                    requester=requester,
                     readers=Readers.of_message(message),
                 )
             work.sending = True
@@ -166,11 +167,12 @@ class Conversation:
         now = fingerprint(group, selection)
         if now == reply.fingerprint:
             return
+        requester = _requester(message)
         with self._work(message.id, now) as work:
             answer = await self._answerer.answer(
-                self._intake.read(selection),
+                self._intake.read(selection, requester),
                 group,
-                requester=_requester(message),
+                requester=requester,
                 readers=Readers.of_message(message),
             )
             work.sending = True

@@ -13,7 +13,8 @@ from engine import EngineError
 
 log = logging.getLogger(__name__)
 
-_UNDELIVERED = "An answer could not be delivered (%s): %s"
+# Without the answer: it may repeat what a member typed, or the name of their file.
+_UNDELIVERED = "An answer could not be delivered: %s"
 _CALLED_OTHERWISE = {
     "manage_guild": "Manage Server",
     "send_messages_in_threads": "Send Messages in Threads",
@@ -69,7 +70,7 @@ async def tell(
         else:
             await interaction.followup.send(text, ephemeral=True)
     except discord.HTTPException as error:
-        log.warning(_UNDELIVERED, error, text)
+        log.warning(_UNDELIVERED, error)
 
 
 async def say_instead(
@@ -79,7 +80,7 @@ async def say_instead(
     try:
         await interaction.edit_original_response(content=text, embeds=[], view=view)
     except discord.HTTPException as error:
-        log.warning(_UNDELIVERED, error, text)
+        log.warning(_UNDELIVERED, error)
 
 
 class Tree(app_commands.CommandTree[Any]):

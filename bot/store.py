@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from bot.private_file import create_private
 from engine import Group
 
 _APPLICATION_ID = 0x464D524B  # "FMRK": tells our databases from any other
@@ -264,7 +265,7 @@ def _touch(path: Path) -> None:
     When aiosqlite itself fails to connect, its thread outlives the failure and complains if
     the event loop has gone meanwhile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_private(path)
     sqlite3.connect(path).close()
 
 

@@ -54,11 +54,12 @@ def feature(
             await tell(interaction, ONE_PHOTO)
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
+        requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read_one(photo, url),
+                intake.read_one(photo, url, requester),
                 Group(group),
-                requester=requester_of(interaction),
+                requester=requester,
                 readers=Readers.of_interaction(interaction, private=private),
                 where=place,
                 preview=True,
@@ -76,11 +77,12 @@ def feature(
             return
         await interaction.response.defer(thinking=True)
         asker_id = interaction.user.id
+        requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read(selection),
+                intake.read(selection, requester),
                 Group.AUTO,
-                requester=requester_of(interaction),
+                requester=requester,
                 readers=Readers.of_interaction(interaction, private=False),
                 ticket=ticket,
             )

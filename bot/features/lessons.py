@@ -31,6 +31,7 @@ from bot.request import photographed, requester_of
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
+from engine import Requester
 
 _NOT_HERE = (
     "This server may not teach me species: whoever runs me can allow it by adding its id, {id}, to"
@@ -96,7 +97,7 @@ class Lessons:
         message, selection = await photographed(self._intake, message)
         if not selection:
             raise Refusal(NO_PHOTO)
-        read = partial(self._intake.read, _first_of(selection))
+        read = partial(self._intake.read, _first_of(selection), requester_of(interaction))
         posted = Posted(link=message.jump_url, author_id=_poster_id(message))
         await interaction.response.send_modal(SpeciesModal(partial(self._answered, read, posted)))
 
@@ -188,7 +189,7 @@ class Lessons:
                 species = await self._teacher.finder.find(button.name)
                 taught = await self._teacher.teach(
                     species,
-                    self._photo_of(message),
+                    self._photo_of(message, requester_of(interaction)),
                     button.identity,
                     requester=requester_of(interaction),
                 )
@@ -253,11 +254,11 @@ class Lessons:
         readers = Readers.of_interaction(interaction, private=False)
         return await self._naming.called([taught.taxon], readers, interaction.guild_id)
 
-    async def _photo_of(self, message: discord.Message) -> Photos:
+    async def _photo_of(self, message: discord.Message, requester: Requester) -> Photos:
         """Read the photo of a suggestion from its message."""
         if not message.attachments:
             raise Refusal("The photo of this suggestion is gone: ask for it to be made again.")
-        return await self._intake.read_one(message.attachments[0], None)
+        return await self._intake.read_one(message.attachments[0], None, requester)
 
     @asynccontextmanager
     async def _deciding(

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import discord
@@ -121,7 +122,8 @@ async def room_with(
     bot = commands.AutoShardedBot(
         commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
-    store = await Store.open(Path(":memory:"))
+    folder = TemporaryDirectory()
+    store = await Store.open(Path(folder.name, "bot.sqlite"))
     draughtsman = Draughtsman()
     lookup = Lookup(taxa, client, draughtsman, within_s=within_s)
     offered = feature(lookup, Naming(lookup.names, store))
@@ -136,6 +138,7 @@ async def room_with(
     finally:
         await env.shutdown()
         await store.close()
+        folder.cleanup()
     simcord.assert_no_errors(env)
     if client is not None:
         client.close()
