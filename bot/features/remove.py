@@ -44,11 +44,16 @@ class RemoveButton(
                 interaction, "Only the person who asked, or a moderator, can remove this card."
             )
             return
-        try:
-            await interaction.response.defer()
-            # Through the interaction, which works where the bot itself is not a member too.
-            await interaction.delete_original_response()
-        except discord.NotFound:
-            return
-        except discord.HTTPException as error:
-            await tell(interaction, sentence(error))
+        await remove_message(interaction)
+
+
+async def remove_message(interaction: discord.Interaction[Any]) -> None:
+    """Delete the message in which a button was pressed."""
+    try:
+        await interaction.response.defer()
+        # Through the interaction, which works where the bot itself is not a member too.
+        await interaction.delete_original_response()
+    except discord.NotFound:
+        return
+    except discord.HTTPException as error:
+        await tell(interaction, sentence(error))

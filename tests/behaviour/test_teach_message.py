@@ -116,6 +116,30 @@ async def test_who_chooses_too_late_is_told_so(world: World, mod: simcord.Member
     assert message.components == []
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_the_end_of_the_menu_leaves_other_cards_their_remove_button(
+    world: World, mod: simcord.MemberActor, chosen: bool
+) -> None:
+    await world.alice.send(world.channel, world.mention, attachments=PHOTOS[:1])
+    (older,) = world.answers
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    if chosen:
+        await mod.select(message, ["Vanessa cardui"])
+    else:
+        await world.env.advance_time(14 * 60 + 1)
+    await world.alice.click(older, label="Remove")
+    assert older.id not in [answer.id for answer in world.answers]
+
+
+async def test_the_menu_can_be_removed_instead(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    refused = await world.alice.click(message, label="Remove")
+    assert refused.response is not None
+    assert refused.response.ephemeral
+    await mod.click(message, label="Remove")
+    assert world.answers == []
+
+
 async def test_what_goes_wrong_after_the_choice_is_said_in_the_place_of_the_menu(
     world: World, mod: simcord.MemberActor
 ) -> None:
