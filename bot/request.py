@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -16,6 +17,9 @@ from bot.groups import group_in
 from bot.intake import Intake, Selection, describe_leftovers
 from bot.store import Reply, Store
 from engine import Group, Requester
+
+_SECOND_THOUGHTS = timedelta(minutes=15)
+"""For how long a message that was not answered may be edited into one that is."""
 
 _HOW_TO = (
     "Post a photo and mention me, or mention me in a reply to a photo, and I'll name the species;"
@@ -107,6 +111,12 @@ class Asking:
         if message.guild is None or me is None:
             return message.guild is None
         return f"<@{me.id}>" in message.content or f"<@!{me.id}>" in message.content
+
+    def asks_late(self, message: discord.Message) -> bool:
+        """Tell whether ``message`` may ask only since an edit, soon after it was posted."""
+        edited = message.edited_at is not None
+        recent = discord.utils.utcnow() - message.created_at < _SECOND_THOUGHTS
+        return edited and recent and self._addressed(message)
 
     def can_read(self, message: discord.Message) -> bool:
         """Tell whether Discord shows the bot the content of ``message``."""

@@ -21,7 +21,7 @@ from bot.features.lesson_buttons import (
     message_with,
 )
 from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
-from bot.features.remove import RemoveButton
+from bot.features.remove import removable
 from bot.headline import Names
 from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
@@ -128,7 +128,7 @@ class Lessons:
             await self._learn(interaction, species, read, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             # In the place of the menu, which works no more.
-            view = _removable(interaction.user.id)
+            view = removable(interaction.user.id)
             await say_instead(interaction, sentence(error), view)
 
     async def _learn(
@@ -210,7 +210,7 @@ class Lessons:
                     await interaction.delete_original_response()
                     return
                 card = declined(message, f"Declined by {interaction.user.mention}.")
-                await interaction.edit_original_response(**card, view=_removable(button.member_id))
+                await interaction.edit_original_response(**card, view=removable(button.member_id))
 
     async def undo(self, interaction: discord.Interaction[Any], button: UndoButton) -> None:
         """Have a photo forgotten, for who gave it and for who may manage messages."""
@@ -227,13 +227,13 @@ class Lessons:
                 ):
                     said = "It was not in the index any more."
                 card = forgotten(message, said)
-                await interaction.edit_original_response(**card, view=_removable(button.member_id))
+                await interaction.edit_original_response(**card, view=removable(button.member_id))
 
     async def _show_learnt(
         self, interaction: discord.Interaction[Any], taught: Taught, by: str, undo: UndoButton
     ) -> None:
         """Put the card in the place of "thinking...", or of the suggestion."""
-        view = _removable(undo.member_id)
+        view = removable(undo.member_id)
         if taught.new:
             view = discord.ui.View(timeout=None).add_item(undo)
         names = await self._names(interaction, taught)
@@ -285,16 +285,12 @@ async def failure_told(interaction: discord.Interaction[Any]) -> AsyncIterator[N
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-        await tell(interaction, sentence(error), _removable(interaction.user.id))
+        await tell(interaction, sentence(error), removable(interaction.user.id))
 
 
 def moderates(interaction: discord.Interaction[Any]) -> bool:
     """Tell whether a member may manage messages where they are."""
     return interaction.permissions.manage_messages
-
-
-def _removable(member_id: int) -> discord.ui.View:
-    return discord.ui.View(timeout=None).add_item(RemoveButton(member_id))
 
 
 def _poster_id(message: discord.Message) -> int:

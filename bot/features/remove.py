@@ -47,6 +47,11 @@ class RemoveButton(
         await remove_message(interaction)
 
 
+def removable(asker_id: int) -> discord.ui.View:
+    """Make a view of nothing but the button."""
+    return discord.ui.View(timeout=None).add_item(RemoveButton(asker_id))
+
+
 async def remove_message(interaction: discord.Interaction[Any]) -> None:
     """Delete the message in which a button was pressed."""
     try:

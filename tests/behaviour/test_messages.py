@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -221,11 +222,38 @@ async def test_where_the_bot_may_not_write_it_stays_quiet(world: World) -> None:
     channel = world.channel_where(send_messages=False)
     await world.alice.send(channel, world.mention, attachments=PHOTO)
     assert world.answers_in(channel) == []
+    assert world.engine.asked == []
     assert world.env.errors == []
+
+
+async def test_a_message_that_discord_tells_of_twice_is_answered_once(world: World) -> None:
+    backend = world.env.backend
+    world.engine.hold(world.env)
+    photo = await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    stored = backend.messages[photo.channel.id][photo.id]
+    backend.announce_message_create(stored)
+    await world.env.settle()
+    world.engine.answering.set()
+    await world.env.settle()
+    backend.announce_message_create(stored)
+    await world.env.settle()
+    assert len(world.answers) == 1
+    assert len(world.engine.asked) == 1
 
 
 async def test_a_failure_of_the_typing_indicator_costs_no_answer(world: World) -> None:
     world.env.inject_error("POST", "/channels/*/typing", status=500)
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    assert len(world.answers) == 1
+
+
+async def test_a_typing_indicator_that_hangs_delays_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(channel_id: int) -> None:
+        await world.env.external_wait(asyncio.Event().wait(), reason="Discord is slow")
+
+    monkeypatch.setattr(world.bot.http, "send_typing", hang)
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
     assert len(world.answers) == 1
 
