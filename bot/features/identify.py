@@ -17,7 +17,7 @@ from bot.groups import CHOICES
 from bot.intake import NO_PHOTO, ONE_PHOTO, Intake, Selection
 from bot.place_option import PlaceOfPhoto
 from bot.readers import Readers
-from bot.request import fingerprint, photographed, requester_of
+from bot.request import fingerprint, is_answer, photographed, requester_of
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
 from bot.work import Work
@@ -72,7 +72,7 @@ def feature(
     async def identify_message(
         interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
-        if not intake.select(message, embeds=True) and message.reference is None:
+        if not intake.select(message, embeds=True) and not is_answer(message):
             await tell(interaction, NO_PHOTO)
             return
         # First of all: to find the photo that a message answers may take Discord a while.

@@ -27,7 +27,8 @@ _Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandTh
 _INTENT_OFF = (
     "This bot runs without the Message Content intent, so Discord does not show it the photos"
     " of a channel: whoever runs it can turn the intent on in the developer portal and set"
-    " `message_content = true`. Mentions, `/identify` and Apps > Identify work without it."
+    " `message_content = true`. Photos with a mention, `/identify` and"
+    " Apps > Identify work without it."
 )
 _CERTAINTY_MEANS = (
     "Where I am less sure of the species I name the genus, the family or a higher taxon"
