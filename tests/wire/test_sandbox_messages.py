@@ -268,6 +268,16 @@ async def test_answers_can_be_replaced_by_failures(sandbox: Sandbox) -> None:
     assert [message["content"] for message in sandbox.said()] == ["found"]
 
 
+async def test_a_message_that_is_sent_again_under_its_nonce_is_the_same(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        first = await channel.send("once", nonce=7)
+        again = await channel.send("once", nonce=7)
+        other = await channel.send("once", nonce=8)
+    assert again.id == first.id
+    assert [message["id"] for message in sandbox.said()] == [str(first.id), str(other.id)]
+
+
 async def test_waiting_for_a_message_that_never_comes_says_what_was_said(sandbox: Sandbox) -> None:
     await sandbox.member.post(sandbox.channel, "something else")
     with pytest.raises(TimeoutError, match="something else"):

@@ -82,6 +82,8 @@ class ChannelRoutes:
         check_not_empty(
             payload.get("content"), payload.get("embeds"), payload.get("components"), call.files
         )
+        if payload.get("enforce_nonce") and (said := self._said_as(channel, payload.get("nonce"))):
+            return Reply(body=self._seen(said))
         flags = (payload.get("flags") or 0) & _SILENT
         message = self._world.blank(channel, self._world.bot, flags=flags)
         message.nonce, message.tts = payload.get("nonce"), bool(payload.get("tts"))
@@ -148,6 +150,13 @@ class ChannelRoutes:
         if needed not in granted:
             raise missing_permissions()
         return channel
+
+    def _said_as(self, channel: Channel, nonce: str | int | None) -> Message | None:
+        """Return what the bot has said under a nonce already, if it has."""
+        if nonce is None:
+            return None
+        own = (m for m in channel.messages.values() if m.author is self._world.bot)
+        return next((m for m in own if m.nonce == nonce), None)
 
     def _check_content_permissions(self, channel: Channel, call: Call) -> None:
         granted = channel.permissions(self._world.bot)
