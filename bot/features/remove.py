@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.errors import sentence, tell
+from bot.errors import answer_is_gone, sentence, tell
 
 
 class RemoveButton(
@@ -58,7 +58,6 @@ async def remove_message(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
         # Through the interaction, which works where the bot itself is not a member too.
         await interaction.delete_original_response()
-    except discord.NotFound:
-        return
     except discord.HTTPException as error:
-        await tell(interaction, sentence(error))
+        if not answer_is_gone(error):
+            await tell(interaction, sentence(error))
