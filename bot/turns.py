@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 
@@ -18,3 +20,25 @@ class Turns:
         if lock is None:
             lock = self._locks[message_id] = asyncio.Lock()
         return lock
+
+
+class Choices:
+    """What was chosen below which message, where the last choice counts, however long each takes.
+
+    ``turns`` are for showing what came of them.
+    """
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self._last: dict[int, object] = {}
+
+    @contextmanager
+    def made(self, message_id: int) -> Iterator[Callable[[], bool]]:
+        """Note a choice; what is given tells whether it still is the last."""
+        choice = object()
+        self._last[message_id] = choice
+        try:
+            yield lambda: self._last.get(message_id) is choice
+        finally:
+            if self._last.get(message_id) is choice:
+                del self._last[message_id]
