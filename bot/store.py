@@ -166,6 +166,11 @@ class Store:
         )
         return cursor.rowcount > 0
 
+    async def forget_guild(self, guild_id: int) -> None:
+        """Drop what a server chose and which of its channels are watched."""
+        for table in ("watched_channel", "guild_setting"):
+            await self._database.execute(f"DELETE FROM {table} WHERE guild_id = ?", (guild_id,))  # noqa: S608 - a name of this module's own
+
     async def watched(self, channel_ids: Sequence[int]) -> WatchedChannel | None:
         """Return the first of ``channel_ids`` (a thread, then its parent) that is watched."""
         for channel_id in channel_ids:
