@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import discord
 import pytest
 
 from bot.config import Settings
+from bot.store import Reply, Store
 from engine import Group, TaxonTable
 from tests.behaviour.world import ANSWER, JPEG, LARUS_VERDICT, PNG, CannedEngine, World, build
 
@@ -127,6 +129,29 @@ async def test_a_photo_deleted_while_its_menu_is_answered_gets_no_card(world: Wo
     await world.env.settle()
     assert world.answers == []
     assert world.env.errors == []
+
+
+@pytest.mark.parametrize("by_menu", [True, False])
+async def test_a_photo_deleted_while_its_card_is_shown_takes_it_along(
+    world: World, monkeypatch: pytest.MonkeyPatch, by_menu: bool
+) -> None:
+    remember, go_on = Store.remember, asyncio.Event()
+
+    async def slowly(self: Store, reply: Reply) -> None:
+        await world.env.external_wait(go_on.wait(), reason="the disk is slow")
+        await remember(self, reply)
+
+    monkeypatch.setattr(Store, "remember", slowly)
+    if by_menu:
+        photo = await world.alice.send(world.channel, attachments=PHOTO)
+        await world.alice.context_menu(world.channel, "Identify", photo)
+    else:
+        photo = await ask(world)
+    assert len(world.answers) == 1
+    await world.alice.delete(photo)
+    go_on.set()
+    await world.env.settle()
+    assert world.answers == []
 
 
 async def test_of_two_edits_the_last_one_wins(world: World) -> None:
