@@ -34,6 +34,12 @@ _NO_INTENT = (
     " message_content = false and go without watched channels."
 )
 
+_UNREACHABLE = "Discord cannot be reached ({}): check the network, then try again."
+_REFUSED = (
+    "Discord does not let me in ({}): that is no fault of the network. Wait some minutes before you"
+    " try again, and see the status of Discord's API at https://discordstatus.com."
+)
+
 
 def main() -> int:
     """Run until stopped; return the exit status: 0 stopped, 1 failed, 2 badly set up."""
@@ -53,9 +59,22 @@ def main() -> int:
         return _fail(_NO_INTENT, 1)
     except StoreError as error:
         return _fail(str(error), 1)
-    except (discord.HTTPException, discord.ConnectionClosed, aiohttp.ClientError) as error:
-        return _fail(f"Discord cannot be reached ({error}): check the network, then try again.", 1)
+    except (
+        discord.HTTPException,
+        discord.GatewayNotFound,
+        discord.ConnectionClosed,
+        aiohttp.ClientError,
+        TimeoutError,
+    ) as error:
+        return _fail((_REFUSED if _is_refusal(error) else _UNREACHABLE).format(error), 1)
     return 0
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether Discord was there and said no, rather than the network or Discord being away."""
+    if isinstance(error, discord.HTTPException):
+        return error.status < 500
+    return isinstance(error, discord.ConnectionClosed)
 
 
 async def _run(settings: Settings, token: str) -> None:

@@ -21,14 +21,17 @@ _CALLED_OTHERWISE = {
 }
 
 
+# Unknown message, webhook or interaction, and an expired token.
+_OUT_OF_REACH = {10008, 10015, 10062, 50027}
+
+
 class Refusal(Exception):
     """A request that cannot be served. ``str(refusal)`` is one sentence that people may see."""
 
 
 def sentence(error: BaseException) -> str:
     """Say in one sentence what went wrong; log what nobody expected, under an id."""
-    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
-        error = error.__cause__ or error
+    error = _cause(error)
     if isinstance(error, Refusal | EngineError):
         return str(error)
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
@@ -48,6 +51,24 @@ def sentence(error: BaseException) -> str:
         "Something went wrong on my side. Please try again; if it happens again, tell whoever"
         f" runs me that it was error {identifier}."
     )
+
+
+def _cause(error: BaseException) -> BaseException:
+    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
+        return error.__cause__ or error
+    return error
+
+
+def answer_is_gone(error: BaseException) -> bool:
+    """Tell, and log, whether nobody can be answered any more.
+
+    So it is where a moderator deleted the answer, or where it comes too late for Discord.
+    """
+    error = _cause(error)
+    gone = isinstance(error, discord.HTTPException) and error.code in _OUT_OF_REACH
+    if gone:
+        log.info("An answer is not wanted any more, or comes too late: %s", error)
+    return gone
 
 
 def permission_name(flag: str) -> str:
@@ -90,4 +111,5 @@ class Tree(app_commands.CommandTree[Any]):
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
         """Answer the member with what went wrong."""
-        await tell(interaction, sentence(error))
+        if not answer_is_gone(error):
+            await tell(interaction, sentence(error))

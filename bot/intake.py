@@ -33,6 +33,7 @@ ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
 
 _MOST_AT_ONCE = 16
 _LINKS_PER_MEMBER = 2
+_CODE_SPAN = re.compile(r"`([^`]*)`")
 _BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 
 NO_PHOTO = "I see no photo in that message: choose one that has a photo."
@@ -88,8 +89,7 @@ class Intake:
 
         ``embeds`` also takes the picture of a link's preview where nothing was attached.
         """
-        forwarded = (a for snapshot in message.message_snapshots for a in snapshot.attachments)
-        attachments = [*message.attachments, *forwarded]
+        attachments = attachments_of(message)
         likely = [attachment for attachment in attachments if _may_be_photo(attachment)]
         taken = tuple(likely[: self._settings.max_photos])
         if not taken and embeds:
@@ -120,7 +120,7 @@ class Intake:
                 raise failure
         if not data:
             raise failures[0]
-        notes = [*selection.notes, *(f"Left out: {failure}" for failure in failures)]
+        notes = [*selection.notes, *(f"Left out: {_plain(failure)}" for failure in failures)]
         return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
 
     async def read_one(
@@ -210,9 +210,20 @@ class Intake:
         return data
 
 
+def attachments_of(message: discord.Message) -> list[discord.Attachment]:
+    """Return the files of a message: its own, then those of what it forwards."""
+    forwarded = (a for snapshot in message.message_snapshots for a in snapshot.attachments)
+    return [*message.attachments, *forwarded]
+
+
 def _name(attachment: discord.Attachment) -> str:
     """Shorten a file's name and take out what would end the code span it is shown in."""
     return attachment.filename.replace("`", "'")[:60]
+
+
+def _plain(failure: BaseException) -> str:
+    """Say why for a card's footer, which knows no Markdown."""
+    return _CODE_SPAN.sub(r"“\1”", str(failure))
 
 
 def _may_be_photo(attachment: discord.Attachment) -> bool:
@@ -235,11 +246,16 @@ def describe_leftovers(attachments: Sequence[discord.Attachment]) -> str:
 
 
 def _previewed(message: discord.Message) -> Selection:
-    """Take the first picture that the message's embeds show, by Discord's own copy of it."""
-    hidden = _BEHIND_SPOILER.findall(message.content)
-    for embed in message.embeds:
-        for picture in (embed.image, embed.thumbnail):
-            if picture.url is not None:
-                spoiler = any((embed.url or picture.url) in text for text in hidden)
-                return Selection(links=(picture.proxy_url or picture.url,), spoiler=spoiler)
+    """Take the first picture that the message's embeds show, by Discord's own copy of it.
+
+    Those of what it forwards come after its own.
+    """
+    sources: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
+    for source in sources:
+        hidden = _BEHIND_SPOILER.findall(source.content)
+        for embed in source.embeds:
+            for picture in (embed.image, embed.thumbnail):
+                if picture.url is not None:
+                    spoiler = any((embed.url or picture.url) in text for text in hidden)
+                    return Selection(links=(picture.proxy_url or picture.url,), spoiler=spoiler)
     return Selection()

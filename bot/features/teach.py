@@ -14,7 +14,8 @@ from discord import app_commands
 from bot.config import TeachSection
 from bot.errors import Refusal
 from bot.feature import Feature
-from bot.features.lessons import Lessons, failure_told, moderates
+from bot.features.failure import failure_told
+from bot.features.lessons import Lessons, moderates
 from bot.intake import ONE_PHOTO, Intake
 from bot.naming import Naming
 from bot.request import requester_of

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import aiohttp
 import discord
@@ -56,6 +58,11 @@ def test_with_a_bad_setting(
     assert "engine.workers" in said
 
 
+def refusal(status: int) -> discord.HTTPException:
+    answer = cast(aiohttp.ClientResponse, SimpleNamespace(status=status, reason="No"))
+    return discord.HTTPException(answer, "no")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -63,6 +70,9 @@ def test_with_a_bad_setting(
         (discord.PrivilegedIntentsRequired(0), "Message Content Intent"),
         (StoreError("The database is damaged."), "The database is damaged."),
         (aiohttp.ClientConnectionError("no route"), "Discord cannot be reached (no route)"),
+        (TimeoutError("timed out"), "Discord cannot be reached (timed out)"),
+        (refusal(503), "Discord cannot be reached (503"),
+        (refusal(429), "Discord does not let me in (429"),
     ],
 )
 def test_when_discord_or_the_store_refuses(
