@@ -27,6 +27,7 @@ from tools.index_unlabelled import UnlabelledOption
 from tools.known_fit import IndexSays, fit_known
 from tools.known_tables import Judged, areas, errors, rates, verdicts
 from tools.study_material import StudyMaterial, without_label
+from tools.usable_photos import PhotoFile
 
 
 def study_known(
@@ -46,7 +47,7 @@ def study_known(
     """Compare what index and classifiers know, alone and together, of species left out."""
     material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
     strangers = sorted(others.glob("*.jpg")) if others else []
-    features, answers = material.ask([path.read_bytes() for path in strangers])
+    features, answers = material.ask([PhotoFile(path=path) for path in strangers])
     shown = [photo.taxon for photo in material.photos]
     judged = judge_folds(
         shown, features, answers, ProjectionChoice(unlabelled=material.embed(unlabelled))
