@@ -1,4 +1,6 @@
-"""The countries and continents of the world as people type them, in their language or English.
+"""The countries and continents of the world as people type them.
+
+In their own language, in English, or in the country's.
 
 The codes of countries are ISO 3166-1 alpha-2 and ``XK`` for Kosovo: the 250 that GBIF's own list
 of countries has. Those of continents are GBIF's too; they are longer, so that one code says which
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 
 from babel.core import get_global
 
+from bot.endonyms import ENDONYMS
 from bot.named_codes import NamedCodes, fold, spoken_in
 
 # What CLDR has of two letters and ISO 3166-1 has not: unions, outposts, placeholders.
@@ -29,23 +32,61 @@ _CONTINENTS = {
     "150": "EUROPE",
 }
 
-# Common English names of which CLDR's are no near spelling.
+# Common English names of which CLDR's are no near spelling, and what people say they are in who
+# are in a part of a country, mostly one that lies apart.
 _ALSO_CALLED = {
+    "alaska": "US",
     "america": "US",
+    "azores": "PT",
+    "balearic islands": "ES",
+    "bali": "ID",
+    "britain": "GB",
     "burma": "MM",
+    "california": "US",
+    "canaries": "ES",
+    "canary islands": "ES",
+    "caribbean": "NORTH_AMERICA",
+    "central america": "NORTH_AMERICA",
+    "ceylon": "LK",
+    "corsica": "FR",
+    "crete": "GR",
     "czech republic": "CZ",
+    "dr congo": "CD",
+    "drc": "CD",
     "east timor": "TL",
     "england": "GB",
+    "florida": "US",
+    "galapagos": "EC",
+    "galapagos islands": "EC",
     "great britain": "GB",
+    "hawaii": "US",
     "holland": "NL",
     "ivory coast": "CI",
+    "java": "ID",
+    "macau": "MO",
+    "madeira": "PT",
+    "mallorca": "ES",
     "northern ireland": "GB",
+    "palestine": "PS",
+    "persia": "IR",
+    "sardinia": "IT",
     "scotland": "GB",
+    "siberia": "RU",
+    "sicily": "IT",
+    "sumatra": "ID",
     "swaziland": "SZ",
+    "tahiti": "PF",
+    "tasmania": "AU",
+    "texas": "US",
+    "tibet": "CN",
     "turkey": "TR",
+    "u.s.": "US",
+    "u.s.a.": "US",
+    "uae": "AE",
     "uk": "GB",
     "usa": "US",
     "wales": "GB",
+    "zanzibar": "TZ",
 }
 _WITH_ARTICLE = frozenset(
     ["AE", "BQ", "BS", "CF", "DO", "GB", "GM", "IM", "IO", "KM", "MV", "NL", "PH", "TF", "UM", "US"]
@@ -84,5 +125,5 @@ def _unasked(locale: str) -> list[str]:
     return sorted(names, key=lambda code: (code != home, not is_continent(code), fold(names[code])))
 
 
-PLACES = NamedCodes(_names, also=_ALSO_CALLED, unasked=_unasked)
+PLACES = NamedCodes(_names, also=ENDONYMS | _ALSO_CALLED, unasked=_unasked)
 """All of them. Where nothing is typed the country of the language leads, before the continents."""

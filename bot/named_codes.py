@@ -8,14 +8,20 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from typing import TypeAlias
 
 from babel import Locale, UnknownLocaleError
-from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA, Indel
 
 ENGLISH = "en-US"
 
-_CLOSE_ENOUGH = 70
-_FEWEST_LETTERS = 3
+# Of at least so many letters so many may be wrong, never the first. What is half typed, too, must
+# have seven: "Vienna" is a typo from "Vietna", "Paris" from "Pakis".
+_TYPOS = ((7, 2), (4, 1))
+_HALF_TYPED = 7
+_STROKES = str.maketrans("øłđ\N{LATIN SMALL LETTER DOTLESS I}", "oldi")
+
+_Distance: TypeAlias = tuple[int, int]
 
 
 class NamedCodes:
@@ -53,18 +59,26 @@ class NamedCodes:
     def suggest(self, text: str, locale: str = ENGLISH, limit: int = 25) -> list[str]:
         """Return up to ``limit`` codes for a name that is still being typed.
 
-        What it begins comes first, then what a later word begins with it, then what it nearly is.
+        What is called so comes first, then what it begins, then what a later word begins with
+        it; where there is none of these, what it is but for a typo or two.
         """
         typed = fold(text)
         if not typed:
             return self._unasked(locale)[:limit]
-        best: dict[str, float] = {}
-        for key, code in self._keys(locale):
-            score = _score(typed, key)
-            if score >= _CLOSE_ENOUGH:
-                best[code] = max(score, best.get(code, 0.0))
+        best = self._best(typed, locale, _fit) or self._best(typed, locale, _typos)
         names = self._names(locale)
-        return sorted(best, key=lambda code: (-best[code], names[code]))[:limit]
+        return sorted(best, key=lambda code: (best[code], names[code]))[:limit]
+
+    def _best(
+        self, typed: str, locale: str, measure: Callable[[str, str], _Distance | None]
+    ) -> dict[str, _Distance]:
+        """Return how far the nearest name of each code is from what was typed, if any is near."""
+        best: dict[str, _Distance] = {}
+        for key, code in self._keys(locale):
+            distance = measure(typed, key)
+            if distance is not None:
+                best[code] = min(distance, best.get(code, distance))
+        return best
 
     def _keys_in(self, locale: str) -> tuple[tuple[str, str], ...]:
         """Return every folded name that a code goes by here, with the code."""
@@ -90,10 +104,11 @@ def spoken_in(locale: str) -> Locale:
 
 
 def fold(text: str) -> str:
-    """Take out what people leave out: case, accents, punctuation, and "and" for "&"."""
+    """Take out what people leave out: case, accents, strokes, punctuation; "&" becomes "and"."""
     decomposed = unicodedata.normalize("NFKD", text.replace("&", " and "))
-    letters = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
-    return " ".join("".join(c if _spells(c) else " " for c in letters).split())
+    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    plain = letters.casefold().translate(_STROKES)
+    return " ".join("".join(c if _spells(c) else " " for c in plain).split())
 
 
 def _spells(character: str) -> bool:
@@ -101,14 +116,27 @@ def _spells(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
-def _score(typed: str, key: str) -> float:
-    """Say how well ``typed`` fits a name: 300 is the name itself, 100 at most is a guess."""
+def _fit(typed: str, key: str) -> _Distance | None:
+    """Tell, nearest first, whether ``typed`` is a name, begins one, or begins a later word."""
     if key == typed:
-        return 300.0
+        return 0, 0
     if key.startswith(typed):
-        return 200.0
-    if f" {typed}" in key:
-        return 150.0
-    if len(typed) < _FEWEST_LETTERS:
-        return 0.0
-    return max(fuzz.ratio(typed, key), fuzz.ratio(typed, key[: len(typed)]))
+        return 1, 0
+    return (2, 0) if f" {typed}" in key else None
+
+
+def _typos(typed: str, key: str) -> _Distance | None:
+    """Return how many typos make ``typed`` of a name or its beginning, if few enough.
+
+    Of as many typos, a letter left out is likelier than one in place of another.
+    """
+    most = next((typos for length, typos in _TYPOS if len(typed) >= length), 0)
+    if not most or key[:1] != typed[:1]:
+        return None
+    ends = {len(key)}
+    if len(typed) >= _HALF_TYPED:
+        ends.update(range(len(typed) - most, min(len(key), len(typed) + most + 1)))
+    typos, letters = min(
+        (OSA.distance(typed, key[:end]), Indel.distance(typed, key[:end])) for end in ends
+    )
+    return (typos, letters) if typos <= most else None

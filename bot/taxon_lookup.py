@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import discord
 
+from bot.authorship import without_authorship, without_sp
 from bot.gbif import GbifClient, GbifNotFound, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
@@ -91,13 +92,16 @@ class Lookup:
                 self._namesakes(name, rank, known, ends),
             )
             return self._beside(reply, info, await self._called(others, languages))
-        if known:
+        if info is not None and info.alternatives and not known:
+            alternatives = await self._called(info.alternatives, languages)
+            return self._choice(name, alternatives, source=CREDIT)
+        if reason is not None:
+            # Only then: the author may be all that tells namesakes apart, which GBIF does.
+            known = known or self.known(without_authorship(name), rank)
+        if len(known) == 1:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
-        if info is not None and info.alternatives:
-            alternatives = await self._called(info.alternatives, languages)
-            return self._choice(name, alternatives, source=CREDIT)
         near = await self._locally(self._near(name), languages)
         ambiguous = info is not None and info.match is Match.AMBIGUOUS
         return Reply(
@@ -143,6 +147,7 @@ class Lookup:
         await self.prepare()
         if self._gbif is not None:
             self._gbif.prepare()
+        typed = self._bare(typed)
         fitting: list[NameMatch] = []
         # Most of what is found are species, and to look for all that fit takes ten times as long.
         for wanted in (4 * _MAX_OPTIONS if ranks else _MAX_OPTIONS, len(self._taxa)):
@@ -154,6 +159,14 @@ class Lookup:
             (self._described(taxon, self._offered(taxon, name, locale)), self.unmistakable(taxon))
             for taxon, name in ((match.taxon, match.name) for match in fitting[:_MAX_OPTIONS])
         ]
+
+    def _bare(self, typed: str) -> str:
+        """Return what was typed without an author or "sp.", if a name of the table is left then."""
+        if typed.endswith(".") and self._taxa.named(bare := without_sp(typed)):
+            return bare
+        bare = without_authorship(typed)
+        # "Jack in the Pulpit" is no species of an author called Pulpit.
+        return bare if self._taxa.named(bare) and not self._taxa.matches(typed, limit=1) else typed
 
     def _offered(self, taxon: Taxon, found: str, locale: str) -> str | None:
         """Return the vernacular name by which to offer a taxon: the one ``found``, if it was."""
@@ -262,11 +275,15 @@ class Lookup:
         )
 
     def known(self, name: str, rank: str | None = None) -> tuple[Taxon, ...]:
-        """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)"."""
+        """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)".
+
+        Or in a "sp.", as "Larus sp." does.
+        """
         taxa = self._taxa.named(name)
         bare, _, higher = name.rstrip(" )").rpartition("(")
         if not taxa and bare:
             taxa = _within(self._taxa.named(bare), higher.strip().casefold())
+        taxa = taxa or self._taxa.named(without_sp(name))
         return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
 
     def unmistakable(self, taxon: Taxon) -> str:

@@ -32,6 +32,9 @@ _LETTERS = str.maketrans(
     _HYPHENS + _STROKES, " " * len(_HYPHENS) + "olddi", _MARKS
 ) | str.maketrans({"æ": "ae", "œ": "oe", "þ": "th"})
 
+_MORE_TYPOS = 1
+"""How many more typos than in the nearest name there may be in one that is offered beside it."""
+
 Entry = tuple[str, int, str, str]
 """A folded name, the row of its taxon, its language and the name as written."""
 
@@ -99,9 +102,10 @@ class NameSearch:
     def suggest(self, text: str, limit: int, language: str) -> dict[int, str]:
         """Return up to ``limit`` rows, best first, each with the name that was hit.
 
-        A name that is ``text`` comes first, then names that begin with it, then names of
-        which a later word does, then names that do so but for a typo or more. Within
-        each, scientific and English names and those in ``language`` lead.
+        A name that is ``text`` comes first, then names in the reader's languages that end in it,
+        as "Barn Owl" in "owl", then names that begin with it, then names of which a later word
+        does, then names that do so but for a typo or more. Within each, scientific and English
+        names and those in ``language`` lead.
         """
         found: dict[int, str] = {}
         key = fold(text)
@@ -122,16 +126,31 @@ class NameSearch:
         that is all typed but for one typo.
         """
         begun = False
-        for index in (self._names, self._later_words):
-            hits = [(name != key, *self._standing(n, own), n) for name, n in index.starting(key)]
-            yield from (hit[-1] for hit in sorted(hits))
-            begun = begun or not all(foreign for _, foreign, _, _ in hits)
+        for hits in self._spelt_so(key, own):
+            yield from (number for _, _, number in hits)
+            begun = begun or not all(foreign for foreign, _, _ in hits)
         near = [
             (typos, goes_on, differs, *self._standing(n, own), n)
             for (typos, goes_on, differs), n in self._misspellings.near(key)
             if not begun or (typos <= 1 and not goes_on)
         ]
-        yield from (hit[-1] for hit in sorted(near))
+        fewest = min((hit[0] for hit in near), default=0)
+        yield from (hit[-1] for hit in sorted(near) if hit[0] <= fewest + _MORE_TYPOS)
+
+    def _spelt_so(self, key: str, own: frozenset[str]) -> Iterator[list[tuple[bool, int, int]]]:
+        """Yield entries that hold ``key``, the nearest kind first; in each the best lead.
+
+        People name a species by its group last: the last word of a name tells most.
+        """
+        later = self._later_words
+        yield self._in_order((n for _, n in self._names.equal(key)), own)
+        ends = (n for _, n in later.equal(key) if self._entries[n][2] in own)
+        yield self._in_order(ends, own)
+        yield self._in_order((n for _, n in self._names.starting(key)), own)
+        yield self._in_order((n for _, n in later.starting(key)), own)
+
+    def _in_order(self, numbers: Iterable[int], own: frozenset[str]) -> list[tuple[bool, int, int]]:
+        return sorted((*self._standing(n, own), n) for n in numbers)
 
     def _standing(self, number: int, own: frozenset[str]) -> tuple[bool, int]:
         _, row, language, _ = self._entries[number]

@@ -11,7 +11,8 @@ Two things mend that:
 - ``data/english_leads.tsv``, written by hand, goes before that. It says which name was written,
   so that a line is without effect once the facts have a better one.
 
-The name that led stays as a further one, since people may look for it.
+The name that led stays as a further one, since people may look for it, unless it would mislead
+them (``tools/misleading_names.py``).
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ What the facts need before they fit, each counted in the summary that ``build`` 
   inat2021 decides on lineage and English name (other English names are kept for
   searching), and of a key no value is kept.
 - An English name that is a subspecies' or another species' gives way to the species' own,
-  as ``tools/english_leads.py`` tells, and is kept for searching.
+  as ``tools/english_leads.py`` tells, and is kept for searching, unless it would mislead
+  (``tools/misleading_names.py``).
 - A genus that needed telling apart is written ``Sulidae/Morus`` in the facts; here it is
   ``Morus``, and its lineage tells it apart.
 - A class placed in two phyla goes to the one with more labels; this retires the old
@@ -53,6 +54,7 @@ from tools.label_facts import (
     read_facts,
     read_gbif_names,
 )
+from tools.misleading_names import MisleadingNames
 from tools.resolved_keys import RESOLVED_KEYS, ResolvedKey, lay_over, read_keys, write_table
 
 
@@ -107,6 +109,7 @@ def build(
     facts = [row for row in facts if row["scientific_name"]]
     _settle_phyla(facts, changes)
     nodes = _merge(facts, EnglishLeads.read(labels, by_hand), changes)
+    _drop_misleading_names(nodes, MisleadingNames.read(), changes)
     gbif_names = read_gbif_names(labels, {node.gbif_key for node in nodes} - {""})
     _drop_foreign_keys(nodes, gbif_names, changes)
     _drop_shared_keys(nodes, "gbif_key", changes)
@@ -188,6 +191,15 @@ def _english_names(
     return [lead, *(called for called in names if fold(called) != fold(lead))]
 
 
+def _drop_misleading_names(
+    nodes: Iterable[_Node], misleading: MisleadingNames, changes: Counter[str]
+) -> None:
+    for node in nodes:
+        kept = tuple(name for name in node.other_names if not misleading.has(node.name, name))
+        changes["English name that misleads dropped"] += len(node.other_names) - len(kept)
+        node.other_names = kept
+
+
 def _agreed(rows: Iterable[Mapping[str, str]], column: str, changes: Counter[str]) -> str:
     values = {row[column] for row in rows if row[column]}
     changes[f"{column} differed between label sets and was dropped"] += len(values) > 1
@@ -224,8 +236,9 @@ def _with_higher_taxa(nodes: Iterable[_Node]) -> list[_Node]:
     for node in nodes:
         for depth, rank in enumerate(RANKS, start=1):
             path = node.path[:depth]
-            called = english.get((path[-1], rank), "")
-            tree.setdefault(path, _Node(path=path, rank=rank, vernacular_name=called))
+            called, *also = english.get((path[-1], rank), ("",))
+            higher = _Node(path, rank, vernacular_name=called, other_names=tuple(also))
+            tree.setdefault(path, higher)
         if node.rank in {"subspecies", "infraspecies"}:
             species = (*node.path[:-1], " ".join(node.name.split()[:2]))
             tree.setdefault(species, _Node(path=species, rank="species"))

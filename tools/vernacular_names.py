@@ -11,6 +11,7 @@ What the names need before they fit, each counted in the summary that ``build`` 
   the names under them show, and mended.
 - A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note
   or several names, and dropped.
+- An English name that would mislead is dropped (``tools/misleading_names.py``).
 - A name begins with a capital, as on a card. Of spellings that fold alike the first stays.
 - Which name leads a source does not say. One written by hand does; else one in the
   language's own letters, not transcribed; else the name most like the other ones.
@@ -41,6 +42,7 @@ from engine.vernacular import (
     language_of,
 )
 from tools.label_facts import VERNACULAR, LabelsError, read_vernacular
+from tools.misleading_names import MisleadingNames
 
 COMMON_NAMES = Path(__file__).with_name("data") / "common_names.tsv"
 
@@ -80,13 +82,16 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
             raise LabelsError(f"{by_hand} names {scientific_name}, which the taxon table has not.")
         names[scientific_name, language][fold(name)] = name
         favoured.add((scientific_name, language))
+    misleading = MisleadingNames.read()
     for scientific_name, code, written in read_vernacular(labels):
         name = _clean(written, changes)
+        key = scientific_name, language_of(_subtag(_SLIPS.get(code, code)))
         if known[scientific_name] != 1:
             changes["name of no taxon of the table, or of several, dropped"] += 1
+        elif key[1] == "en" and misleading.has(scientific_name, name):
+            changes["English name that misleads dropped"] += 1
         elif name:
             changes["language that its code does not mean mended"] += code in _SLIPS
-            key = scientific_name, language_of(_subtag(_SLIPS.get(code, code)))
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
             names[key].setdefault(fold(name), name)
     rows = [

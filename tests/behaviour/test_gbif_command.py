@@ -702,6 +702,42 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         assert any("Sulidae" in (field.value or "") for field in card.fields)
 
 
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("Parus major Linnaeus, 1758", "Great Tit · *Parus major*"),
+        ("Amanita muscaria (L.) Lam.", "Fly Agaric · *Amanita muscaria*"),
+        ("Passer domesticus (House Sparrow)", "House Sparrow · *Passer domesticus*"),
+        ("Larus sp.", "*Larus*"),
+        ("larus spp.", "*Larus*"),
+    ],
+)
+async def test_a_name_with_its_author_or_a_sp_is_found_locally(
+    offline: Room, typed: str, title: str
+) -> None:
+    card = await offline.look_up(typed)
+    assert card.title == title
+    bare = title.rpartition("*")[0].rpartition("*")[2]
+    choices = await offline.type_name(typed)
+    assert choices[0]["value"] == bare
+
+
+@pytest.mark.parametrize("name", ["Parus major Someone, 1999", "Morus L."])
+async def test_whose_name_it_is_gbif_says_where_it_can(
+    online: Room, gbif: FakeGbif, name: str
+) -> None:
+    gbif.route = lambda _: NOTHING
+    card = await online.look_up(name)
+    assert gbif.queries[0]["scientificName"] == name
+    assert card.title == "No such taxon found"
+    assert online.options[0]["value"].split()[0] == name.split()[0]
+
+
+async def test_of_an_unknown_subspecies_the_species_is_offered(offline: Room) -> None:
+    await offline.look_up("Parus major major")
+    assert offline.options[0]["value"] == "Parus major"
+
+
 def test_a_name_that_is_to_mean_one_taxon_does(taxa: TaxonTable) -> None:
     lookup = Lookup(taxa, None)
     names = {taxon: lookup.unmistakable(taxon) for taxon in taxa}

@@ -113,7 +113,7 @@ async def test_a_country_may_be_typed_in_full(world: World, gbif: FakeGbif) -> N
 
 
 async def test_a_country_is_offered_while_it_is_typed(world: World) -> None:
-    offered = await world.alice.autocomplete(world.channel, "identify", "place", "asutri")
+    offered = await world.alice.autocomplete(world.channel, "identify", "place", "asutria")
     assert offered[0] == {"name": "Austria", "value": "AT"}
     nothing_typed = await world.alice.autocomplete(world.channel, "identify", "place", "")
     assert len(nothing_typed) == 25

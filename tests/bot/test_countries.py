@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import discord
 import pytest
+from babel.languages import get_official_languages
+from babel.localedata import exists, load
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +59,10 @@ def test_what_is_no_place_is_not_guessed(typed: str) -> None:
         ("viet nam", "en-US", "VN"),
         ("osterr", "de", "AT"),
         ("zealand", "en-US", "NZ"),
-        ("eurp", "en-US", "EUROPE"),
+        ("eurpe", "en-US", "EUROPE"),
+        ("irland", "en-US", "IE"),
+        ("phillipines", "en-US", "PH"),
+        ("swizerlan", "en-US", "CH"),
         ("ozean", "de", "OCEANIA"),
     ],
 )
@@ -65,6 +70,51 @@ def test_a_slip_or_a_beginning_is_enough_for_a_suggestion(
     typed: str, locale: str, code: str
 ) -> None:
     assert PLACES.suggest(typed, locale)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("Hawaii", "US"),
+        ("Alaska", "US"),
+        ("California", "US"),
+        ("U.S.", "US"),
+        ("u.s.a.", "US"),
+        ("UAE", "AE"),
+        ("DRC", "CD"),
+        ("Tahiti", "PF"),
+        ("Tasmania", "AU"),
+        ("Corsica", "FR"),
+        ("Siberia", "RU"),
+        ("Canary Islands", "ES"),
+        ("Azores", "PT"),
+        ("Galapagos", "EC"),
+        ("Sicily", "IT"),
+        ("Central America", "NORTH_AMERICA"),
+    ],
+)
+def test_a_part_that_people_say_they_are_in_is_its_country(typed: str, code: str) -> None:
+    assert PLACES.find(typed) == code
+    assert PLACES.suggest(typed)[0] == code
+
+
+@pytest.mark.parametrize("typed", ["Borneo", "Vienna", "Paris", "Berlin", "Goa", "Latin America"])
+def test_what_is_like_a_place_by_chance_is_not_offered(typed: str) -> None:
+    assert PLACES.suggest(typed) == []
+
+
+def test_nothing_is_guessed_beside_what_was_typed_rightly() -> None:
+    assert PLACES.suggest("Australia") == ["AU"]
+    assert PLACES.suggest("Tasmania") == ["AU"]
+    assert PLACES.suggest("USA") == ["US"]
+
+
+def test_a_country_is_found_by_its_own_name_in_any_language() -> None:
+    assert PLACES.find("Österreich", "en-US") == PLACES.find("osterreich", "ja") == "AT"
+    for code in PLACES.suggest("", limit=1000):
+        for language in get_official_languages(code, de_facto=True):
+            own = load(language).get("territories", {}).get(code) if exists(language) else None
+            assert own is None or PLACES.find(own, "en-US") == code, own
 
 
 def test_what_begins_with_it_comes_before_what_is_like_it() -> None:

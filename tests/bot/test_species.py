@@ -166,7 +166,7 @@ async def test_what_a_member_typed_is_shown_as_it_is(finder: SpeciesFinder, gbif
     assert len(sentence) < 300
 
 
-@pytest.mark.parametrize("name", ["Vanessa", "Nymphalidae", "Aves"])
+@pytest.mark.parametrize("name", ["Vanessa", "Nymphalidae", "Aves", "snake", "Vanessa sp."])
 async def test_a_higher_taxon_is_no_species(finder: SpeciesFinder, name: str) -> None:
     assert "name one species of it" in await refused(finder, name)
 

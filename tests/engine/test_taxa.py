@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,12 +201,71 @@ def test_suggestions_put_the_name_itself_first_then_beginnings_then_later_words(
     table: TaxonTable,
 ) -> None:
     assert names(table.suggest("parus"))[:2] == ["Parus", "Parus major"]
-    robins = names(table.suggest("robin"))
+    robins = names(table.suggest("robi"))
     assert robins.index("Robinia pseudoacacia") < robins.index("Erithacus rubecula")
     assert "Metrosideros fulgens" in names(table.suggest("RATĀ v"))
     assert len(table.suggest("c")) == 25
     assert len(table.suggest("c", limit=7)) == 7
     assert table.suggest("") == ()
+
+
+def test_a_name_that_ends_in_the_text_is_suggested_before_one_that_begins_with_it(
+    table: TaxonTable,
+) -> None:
+    robins = names(table.suggest("robin"))
+    assert robins.index("Erithacus rubecula") < robins.index("Robinia pseudoacacia")
+    owls = names(table.suggest("owl"))
+    assert owls[:2] == ["Strigiformes", "Tyto alba"]
+    assert "Carex stipata" not in owls[:10]
+
+
+def test_names_much_farther_off_than_the_nearest_are_left_out(table: TaxonTable) -> None:
+    near = names(table.suggest("Parus majr"))
+    assert near[0] == "Parus major"
+    assert not {"Parus minor", "Persicaria lapathifolia", "Chaetodon auriga"} & set(near)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("snake", ["Squamata"]),
+        ("frog", ["Anura"]),
+        ("butterfly", ["Lepidoptera"]),
+        ("owl", ["Strigiformes"]),
+        ("oak", ["Quercus"]),
+        ("spider", ["Araneae"]),
+        ("mushroom", ["Agaricales"]),
+        ("duck", ["Anatidae"]),
+        ("grass", ["Poaceae"]),
+        ("hedgehog", ["Erinaceidae"]),
+        ("wolf", ["Canis lupus"]),
+        ("honey bee", ["Apis mellifera"]),
+        ("sparrow", ["Passerellidae", "Passeridae"]),
+        ("pig", ["Sus scrofa"]),
+        ("hemp", ["Cannabis sativa"]),
+        ("spring", []),
+        ("jack", []),
+    ],
+)
+def test_a_word_of_every_day_finds_what_people_mean_by_it(
+    table: TaxonTable, typed: str, found: list[str]
+) -> None:
+    assert sorted(names(table.named(typed))) == found
+
+
+def test_no_species_is_found_by_the_word_for_a_group_of_another_class(table: TaxonTable) -> None:
+    groups: defaultdict[str, list[Taxon]] = defaultdict(list)
+    for taxon in table:
+        if taxon.rank == "species" and taxon.vernacular_name:
+            _, _, last = fold(taxon.vernacular_name).rpartition(" ")
+            groups[last].append(taxon)
+    for word, species in groups.items():
+        for taxon in table.named(word):
+            others = [other.ancestor("class") for other in species if other != taxon]
+            elsewhere = [class_ for class_ in others if class_ != taxon.ancestor("class")]
+            english = [fold(name) for name in table.vernacular_names(taxon, "en")]
+            if taxon.rank == "species" and word in english[1:] and len(others) >= 3:
+                assert 2 * len(elsewhere) <= len(others), (word, taxon.scientific_name)
 
 
 def test_species_a_classifier_knows_are_suggested_before_others(table: TaxonTable) -> None:

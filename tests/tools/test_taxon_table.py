@@ -11,7 +11,17 @@ from typer.testing import CliRunner
 
 from engine.taxa import DEFAULT_PATH, TaxonTable
 from tools.higher_taxa import read_higher_taxa
-from tools.label_facts import RANKS, LabelsError, headline, rank_of, spell, unescape
+from tools.label_facts import (
+    RANKS,
+    LabelsError,
+    headline,
+    rank_of,
+    read_facts,
+    read_vernacular,
+    spell,
+    unescape,
+)
+from tools.misleading_names import read_misleading_names
 from tools.resolved_keys import read_keys
 from tools.taxa import taxa_app
 from tools.taxon_table import build
@@ -233,5 +243,27 @@ def test_every_higher_taxon_named_by_hand_is_in_the_table() -> None:
     taxa = {(taxon.scientific_name, taxon.rank): taxon for taxon in TaxonTable.load()}
     by_hand = read_higher_taxa()
     assert len(by_hand) > 200
-    for taxon, name in by_hand.items():
-        assert taxa[taxon].vernacular_name == name
+    for taxon, (name, *_) in by_hand.items():
+        assert (taxa[taxon].vernacular_name or "") == name
+
+
+def test_every_word_for_a_higher_taxon_finds_it() -> None:
+    table = TaxonTable.load()
+    for (name, rank), (_, *words) in read_higher_taxa().items():
+        for word in words:
+            (found,) = (t for t in table.named(word) if (t.scientific_name, t.rank) == (name, rank))
+            assert found
+            assert word.casefold() not in {t.scientific_name.casefold() for t in table.named(word)}
+
+
+def test_no_species_is_found_by_a_name_that_misleads(shared: Path) -> None:
+    table = TaxonTable.load()
+    facts = {(r["scientific_name"], r["common_name_en"]) for r in read_facts(shared / "labels")}
+    listed = {
+        (species, name.casefold())
+        for species, language, name in read_vernacular(shared / "labels")
+        if language == "eng"
+    }
+    for species, name in read_misleading_names():
+        assert (species, name) in facts or (species, name.casefold()) in listed
+        assert species not in {taxon.scientific_name for taxon in table.named(name)}

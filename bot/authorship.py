@@ -1,0 +1,37 @@
+"""Scientific names with more to them than the taxon table knows: an author, a cultivar, a "sp."."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+_OPEN = frozenset({"sp", "spp", "cf", "aff"})
+_HYBRID_SIGNS = frozenset({"\N{MULTIPLICATION SIGN}", "x"})
+
+
+def without_authorship(name: str) -> str:
+    """Return a species' name without what follows its epithets, or nothing where none does.
+
+    >>> without_authorship("Amanita muscaria (L.) Lam.")
+    'Amanita muscaria'
+    >>> without_authorship("Malus x domestica Borkh.")
+    'Malus x domestica'
+    >>> without_authorship("Parus major"), without_authorship("Morus L.")
+    ('', '')
+    """
+    words = name.split()
+    epithets = list(takewhile(_is_epithet, words[1:]))
+    return " ".join(words[: 1 + len(epithets)]) if 0 < len(epithets) < len(words) - 1 else ""
+
+
+def without_sp(name: str) -> str:
+    """Return a name without the "sp." or "cf." that it ends in, or nothing where it has none.
+
+    >>> without_sp("Larus sp."), without_sp("Larus")
+    ('Larus', '')
+    """
+    bare, _, last = name.strip().rpartition(" ")
+    return bare if last.rstrip(".").casefold() in _OPEN else ""
+
+
+def _is_epithet(word: str) -> bool:
+    return word in _HYBRID_SIGNS or word[:1].islower()

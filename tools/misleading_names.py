@@ -1,0 +1,50 @@
+"""Further English names that would lead nobody to what they mean: ``data/misleading_names.tsv``.
+
+Written by hand. The sources call the pike "Snake" and a flathead "Frog", as somebody somewhere
+does, and whoever types such a word means what everybody else calls so. Nor is a name kept that
+insults people. One that leads gets a better one in its place in ``data/english_leads.tsv`` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.taxa import fold
+from tools.label_facts import LabelsError, read_by_hand
+
+MISLEADING_NAMES = Path(__file__).with_name("data") / "misleading_names.tsv"
+
+
+class MisleadingNames:
+    """Names by the species that should not be found by them, immutable."""
+
+    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
+        self._names = frozenset((species, fold(name)) for species, name in names)
+
+    @classmethod
+    def read(cls, path: Path = MISLEADING_NAMES) -> MisleadingNames:
+        """Read the file at ``path``.
+
+        Raises:
+            LabelsError: The file cannot be read, or has a line without a name.
+        """
+        return cls(read_misleading_names(path))
+
+    def has(self, scientific_name: str, english_name: str) -> bool:
+        """Tell whether a species should not be found by an English name."""
+        return (scientific_name, fold(english_name)) in self._names
+
+
+def read_misleading_names(path: Path = MISLEADING_NAMES) -> list[tuple[str, str]]:
+    """Return species and name of each line of the file at ``path``.
+
+    Raises:
+        LabelsError: The file cannot be read, or has a line without a name.
+    """
+    names = [
+        (species, name) for species, name in read_by_hand(path, "scientific_name", "english_name")
+    ]
+    if not all(species and name for species, name in names):
+        raise LabelsError(f"{path} has a line without a name.")
+    return names
