@@ -2,12 +2,15 @@
 
 Written by hand. The sources call the pike "Snake" and a flathead "Frog", as somebody somewhere
 does, and whoever types such a word means what everybody else calls so. Nor is a name kept that
-insults people. One that leads gets a better one in its place in ``data/english_leads.tsv`` first.
+insults people, which is not written out there: ``?`` stands for a letter. One that leads gets
+a better one in its place in ``data/english_leads.tsv`` first.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from engine.taxa import fold
@@ -20,7 +23,9 @@ class MisleadingNames:
     """Names by the species that should not be found by them, immutable."""
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
-        self._names = frozenset((species, fold(name)) for species, name in names)
+        self._names: defaultdict[str, list[str]] = defaultdict(list)
+        for species, name in names:
+            self._names[species].append(fold(name))
 
     @classmethod
     def read(cls, path: Path = MISLEADING_NAMES) -> MisleadingNames:
@@ -33,7 +38,8 @@ class MisleadingNames:
 
     def has(self, scientific_name: str, english_name: str) -> bool:
         """Tell whether a species should not be found by an English name."""
-        return (scientific_name, fold(english_name)) in self._names
+        patterns = self._names.get(scientific_name, ())
+        return any(fnmatchcase(fold(english_name), pattern) for pattern in patterns)
 
 
 def read_misleading_names(path: Path = MISLEADING_NAMES) -> list[tuple[str, str]]:
