@@ -130,6 +130,14 @@ class FieldmarkBot(commands.AutoShardedBot):
         """Return when the names that ``/gbif`` searches are in order, a second after the start."""
         await self._prepared.wait()
 
+    async def wait_until_engine_fails(self) -> None:
+        """Return never, or raise once the engine cannot be started: it will answer nothing.
+
+        Raises:
+            EngineError: why it cannot.
+        """
+        await self._identifier.wait_until_failed()
+
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content
         naming = Naming(lookup.names, store)
