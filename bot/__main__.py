@@ -10,7 +10,7 @@ import sys
 import aiohttp
 import discord
 
-from bot.app import FieldmarkBot
+from bot.app import FieldmarkBot, TooManyLogins
 from bot.collector import spare_what_stays
 from bot.config import ConfigError, Settings, load
 from bot.store import StoreError
@@ -60,7 +60,7 @@ def main() -> int:
     logging.getLogger("discord.client").setLevel(logging.WARNING)
     try:
         asyncio.run(_run(settings, settings.discord.token.get_secret_value()))
-    except (StoreError, EngineError) as error:
+    except (StoreError, EngineError, TooManyLogins) as error:
         return _fail(str(error), 1)
     except _DISCORD_ERRORS as error:
         return _fail(*_explain(error))

@@ -49,6 +49,12 @@ _PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 
+_SPARE_LOGINS = 100
+
+
+class TooManyLogins(Exception):
+    """Discord has seen the bot log in too often. ``str(error)`` is one sentence for people."""
+
 
 class FieldmarkBot(commands.AutoShardedBot):
     """Fieldmark on Discord.
@@ -125,6 +131,24 @@ class FieldmarkBot(commands.AutoShardedBot):
         self._beating = asyncio.create_task(
             keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
         )
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect, unless the logins that Discord allows in a day are all but spent.
+
+        Discord resets the token of a bot that goes beyond, as one does whose engine fails at every
+        start and which something starts again each time.
+
+        Raises:
+            TooManyLogins: they are.
+        """
+        limits = await self.fetch_session_start_limits()
+        if limits.remaining < _SPARE_LOGINS:
+            raise TooManyLogins(
+                f"Discord allows this bot only {limits.remaining} more logins within"
+                f" {limits.reset_after / 3_600_000:.0f} h and then resets its token: find in the"
+                " log why it is started over and over, and wait until then."
+            )
+        await super().connect(reconnect=reconnect)
 
     async def wait_until_prepared(self) -> None:
         """Return when the names that ``/gbif`` searches are in order, a second after the start."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import create_autospec
+from unittest.mock import AsyncMock, create_autospec
 
 import aiohttp
 import discord
@@ -127,6 +127,25 @@ def test_an_engine_that_does_not_start_ends_the_bot(
     monkeypatch.setattr(FieldmarkBot, "start", start)
     monkeypatch.setattr(Engine, "start", fail)
     assert run(capsys) == (1, "The engine could not start: no memory.")
+
+
+def test_the_token_is_not_risked_by_more_logins_than_discord_allows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {"total": 1000, "remaining": 99, "reset_after": 7_200_000, "max_concurrency": 1}
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setattr(FieldmarkBot, "login", AsyncMock())
+    monkeypatch.setattr(
+        discord.http.HTTPClient, "get_bot_gateway", AsyncMock(return_value=(1, "", left))
+    )
+    monkeypatch.setattr(
+        discord.AutoShardedClient, "connect", AsyncMock(side_effect=StoreError("connected"))
+    )
+    status, said = run(capsys)
+    assert status == 1
+    assert "only 99 more logins within 2 h" in said
+    left["remaining"] = 100
+    assert run(capsys) == (1, "connected")
 
 
 STOPPED = """
