@@ -45,6 +45,12 @@ _DISCORD_ERRORS = (
 )
 _TOKEN_REVOKED = 4004  # Discord's code for closing a connection whose token is no longer valid
 
+_UNREACHABLE = "Discord cannot be reached ({}): check the network, then try again."
+_REFUSED = (
+    "Discord does not let me in ({}): that is no fault of the network. Wait some minutes before you"
+    " try again, and see the status of Discord's API at https://discordstatus.com."
+)
+
 
 def main() -> int:
     """Run until stopped; return the exit status: 0 stopped, 1 failed, 2 badly set up."""
@@ -95,16 +101,20 @@ async def _run(settings: Settings, token: str) -> None:
 
 def _explain(error: Exception) -> tuple[str, int]:
     """Return what to say of a failure with Discord, and the exit status."""
-    closed = error.code if isinstance(error, discord.ConnectionClosed) else 0
-    status = error.status if isinstance(error, discord.HTTPException) else 0
-    if isinstance(error, discord.LoginFailure) or closed == _TOKEN_REVOKED:
+    code = error.code if isinstance(error, discord.ConnectionClosed) else None
+    if isinstance(error, discord.LoginFailure) or code == _TOKEN_REVOKED:
         return _BAD_TOKEN, 2
     if isinstance(error, discord.PrivilegedIntentsRequired):
         return _NO_INTENT, 2
     said = " ".join(str(error).split()) or type(error).__name__
-    if closed >= 4000 or 400 <= status < 500:
-        return f"Discord refused the bot ({said}): try again later, or update Fieldmark.", 1
-    return f"Discord cannot be reached ({said}): check the network, then try again.", 1
+    return (_REFUSED if _is_refusal(error) else _UNREACHABLE).format(said), 1
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether Discord was there and said no, rather than the network or Discord being away."""
+    if isinstance(error, discord.HTTPException):
+        return error.status < 500
+    return isinstance(error, discord.ConnectionClosed)
 
 
 def _fail(sentence: str, status: int) -> int:

@@ -12,7 +12,7 @@ import discord
 
 from bot.cards import identification_card, identification_text
 from bot.errors import sentence
-from bot.features.remove import RemoveButton
+from bot.features.remove import removable
 from bot.headline import MAX_CANDIDATES, Names
 from bot.identifier import Identifier
 from bot.intake import Photos
@@ -181,9 +181,7 @@ def render(
     ``asker_id`` is who may remove the message; None leaves the button away, which is right
     for messages that only the asker sees.
     """
-    view = None
-    if asker_id is not None:
-        view = discord.ui.View(timeout=None).add_item(RemoveButton(asker_id))
+    view = None if asker_id is None else removable(asker_id)
     identification = answer.identification
     if identification is None:
         return Rendered(content=answer.sentence, view=view)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import sqlite3
 import sys
 from typing import Any
 
@@ -49,7 +50,10 @@ _PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 
+_PUBLISH_AGAIN_S = 600.0
+"""How long to wait before Discord is offered the commands again: it may refuse them for a day."""
 _SPARE_LOGINS = 100
+"""How many of the logins that Discord allows in a day are left unused."""
 
 
 class TooManyLogins(Exception):
@@ -111,10 +115,13 @@ class FieldmarkBot(commands.AutoShardedBot):
         self._beating: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._preparing: asyncio.Task[None] | None = None
+        self._publishing: asyncio.Task[None] | None = None
         self._prepared = asyncio.Event()
 
     async def setup_hook(self) -> None:
         """Open the store, start the engine alongside, and publish the commands if changed.
+
+        Where Discord does not take them that is tried again later, and is no reason to be away.
 
         Raises:
             StoreError: the store cannot be used.
@@ -127,7 +134,9 @@ class FieldmarkBot(commands.AutoShardedBot):
         self._preparing.add_done_callback(lambda _: self._prepared.set())
         for feature in self._features(self._store, lookup):
             self._add(feature)
-        await self._publish_commands(self._store)
+        if not await self._published(self._store):
+            # Those that Discord has from an earlier start work meanwhile, as do messages.
+            self._publishing = asyncio.create_task(self._publish_later(self._store))
         self._beating = asyncio.create_task(
             keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
         )
@@ -181,16 +190,31 @@ class FieldmarkBot(commands.AutoShardedBot):
         for event, listener in feature.listeners.items():
             self.add_listener(listener, event)
 
-    async def _publish_commands(self, store: Store) -> None:
-        """Hand Discord the commands if they differ from those it was last given."""
+    async def _publish_later(self, store: Store) -> None:
+        while True:
+            await asyncio.sleep(_PUBLISH_AGAIN_S)
+            if await self._published(store):
+                return
+
+    async def _published(self, store: Store) -> bool:
+        """Hand Discord the commands if they differ from those it was last given; tell if it has."""
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
         canonical = json.dumps([self.application_id, payload], sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         if await store.commands_hash() == digest:
-            return
-        await self.tree.sync()
-        await store.set_commands_hash(digest)
+            return True
+        try:
+            await self.tree.sync()
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            minutes = _PUBLISH_AGAIN_S / 60
+            log.warning("Commands not published, next try in %d min: %s", minutes, error)
+            return False
         log.info("Published %d commands.", len(payload))
+        try:
+            await store.set_commands_hash(digest)
+        except sqlite3.Error as error:
+            log.warning("They will be published again at the next start: %s", error)
+        return True
 
     async def on_ready(self) -> None:
         """Log who the bot is, and the link that invites it."""
@@ -217,8 +241,9 @@ class FieldmarkBot(commands.AutoShardedBot):
         await asyncio.shield(self._stopping)
 
     async def _stop(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
+        for task in (self._beating, self._publishing):
+            if task is not None:
+                task.cancel()
         try:
             await self._identifier.close(self._settings.discord.shutdown_s)
         finally:

@@ -9,35 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 import discord
 
 from bot.answer import Answer, Answerer, render
-from bot.intake import Intake
+from bot.delivery import may_reply, permissions_at, send_reply, typing
+from bot.intake import Intake, Selection
 from bot.readers import Readers
 from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
+from bot.turns import Turns
+from bot.work import Make, Work, Works
 from engine import Group, Requester
 
 log = logging.getLogger(__name__)
-
-# "Missing permissions", and "cannot send an empty message", which is what is left of a card
-# whose embed Discord dropped. Both come as a surprise in channels that are not cached.
-_EMBED_FORBIDDEN = {50013, 50006}
-
-
-@dataclass(slots=True, eq=False)
-class _Work:
-    """A card being made. ``gone`` is set when its source is deleted or changed meanwhile."""
-
-    request_id: int
-    fingerprint: str
-    task: asyncio.Task[Any] | None = field(default_factory=asyncio.current_task)
-    sending: bool = False
-    gone: bool = False
 
 
 class Conversation:
@@ -57,38 +44,28 @@ class Conversation:
         self._intake = intake
         self._store = store
         self._asking = Asking(client, intake, store, message_content=message_content)
-        self._works: dict[int, set[_Work]] = {}
+        self._turns = Turns()
+        self._works = Works()
 
     async def on_message(self, message: discord.Message) -> None:
-        """Answer ``message`` if it asks for something."""
+        """Answer ``message`` if it asks for something, once however often Discord tells of it."""
         if message.author.bot or message.is_system():
             return
-        asked = await self._asking.asked(message)
-        if isinstance(asked, Request):
-            await self._answer(asked)
-        elif asked is not None:
-            await self._tell(message, asked)
+        async with self._turns.of(message.id):
+            asked = await self._asking.asked(message)
+            if asked is None or await self._taken_up(message.id):
+                return
+            works = self._begin(message, asked)
+        await _finished(works)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Redo or remove the cards that follow the edited message, where the edit matters."""
         message = event.message
         if message.author.bot or not self._asking.can_read(message):
             return
-        if await self._restarted(message):
-            return
-        for reply in await self._store.replies_to(message.id):
-            await self._refresh(reply, message)
-
-    async def _restarted(self, message: discord.Message) -> bool:
-        """Start over a first card that is still being made; return whether there is one."""
-        works = [work for work in self._works.get(message.id, ()) if work.request_id == message.id]
-        if not works or await self._store.replies_to(message.id):
-            return False
-        asked = await self._asking.asked(message)
-        if not isinstance(asked, Request) or works[0].fingerprint != asked.fingerprint:
-            self._cancel(message.id)
-            await self.on_message(message)
-        return True
+        async with self._turns.of(message.id):
+            works = await self._follow_edit(message)
+        await _finished(works)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         """Remove the cards that follow the deleted message."""
@@ -99,99 +76,158 @@ class Conversation:
         for message_id in event.message_ids:
             await self._deleted(message_id)
 
-    async def _answer(self, request: Request) -> None:
-        message = request.message
-        with self._work(message.id, request.fingerprint, also=request.photo_id) as work:
-            async with _typing(message.channel):
-                answer = await self._answerer.answer(
-                    self._intake.read(request.selection),
-                    request.group,
-                    requester=_requester(message),
-                    readers=Readers.of_message(message),
-                )
-            work.sending = True
-            sent = await self._send(message, answer)
-            if sent is None:
-                return
-            reply = Reply(
-                reply_id=sent.id,
-                channel_id=sent.channel.id,
-                request_id=message.id,
-                photo_id=request.photo_id,
-                asker_id=message.author.id,
-                group=request.group,
-                fingerprint=request.fingerprint,
-            )
-            await self._store.remember(reply)
-            if work.gone:
-                await self._remove(reply)
+    async def follow(self, photo: discord.Message, fingerprint: str, make: Make) -> bool:
+        """Have the answer to a command made, unless its photo's message is deleted meanwhile.
 
-    async def _tell(self, message: discord.Message, sentence: str) -> None:
-        """Answer a message that asks for nothing that can be done."""
-        sent = await self._send(message, Answer(sentence=sentence))
-        if sent is not None:
-            reply = Reply(
-                reply_id=sent.id,
-                channel_id=sent.channel.id,
-                request_id=message.id,
-                photo_id=message.id,
-                asker_id=message.author.id,
-                group=Group.AUTO,
-                fingerprint="",
-            )
-            await self._store.remember(reply)
+        Returns whether there is an answer. One that ``make`` has put into the store goes when
+        its photo goes, from the moment on that this was called.
+        """
+        work = Work(message_ids=frozenset({photo.id}), fingerprint=fingerprint)
+        return await self._works.start(work, make).finished()
 
-    async def _send(self, message: discord.Message, answer: Answer) -> discord.Message | None:
-        """Reply to ``message`` as far as the bot may in its channel."""
-        allowed = _permissions(message)
-        if not _may_send(message.channel, allowed):
+    async def _taken_up(self, message_id: int) -> bool:
+        """Tell whether a message has been answered, or is being."""
+        replies = await self._store.replies_to(message_id)
+        answered = any(reply.request_id == message_id for reply in replies)
+        return answered or self._works.answering(message_id) is not None
+
+    def _begin(self, message: discord.Message, asked: Request | str) -> list[Work]:
+        """Start to answer a message, where the bot may."""
+        if not may_reply(message):
             log.info("May not answer in channel %d.", message.channel.id)
-            return None
-        try:
-            return await _post(message, answer, allowed)
-        except discord.HTTPException as error:
-            # Most often the message was deleted meanwhile, or a permission was withdrawn.
-            log.info("No answer in channel %d: %s", message.channel.id, error)
-            return None
+            return []
+        make = partial(self._answer, message, asked)
+        photo_id = asked.photo_id if isinstance(asked, Request) else message.id
+        work = Work(
+            message_ids=frozenset({message.id, photo_id}),
+            fingerprint=_fingerprint(asked),
+            request_id=message.id,
+        )
+        return [self._works.start(work, make)]
 
-    async def _refresh(self, reply: Reply, message: discord.Message) -> None:
+    async def _answer(self, message: discord.Message, asked: Request | str, work: Work) -> None:
+        """Answer a message that asks, be it for nothing that can be done."""
+        if isinstance(asked, Request):
+            async with typing(message.channel):
+                answer = await self._identify(message, asked.selection, asked.group)
+        else:
+            answer = Answer(sentence=asked)
+        work.sending = True
+        sent = await send_reply(message, answer)
+        if sent is None:
+            return
+        await self._store.remember(
+            Reply(
+                reply_id=sent.id,
+                channel_id=sent.channel.id,
+                request_id=message.id,
+                photo_id=asked.photo_id if isinstance(asked, Request) else message.id,
+                asker_id=message.author.id,
+                group=asked.group if isinstance(asked, Request) else Group.AUTO,
+                fingerprint=work.fingerprint,
+            )
+        )
+
+    async def _identify(
+        self, message: discord.Message, selection: Selection, group: Group
+    ) -> Answer:
+        requester = _requester(message)
+        return await self._answerer.answer(
+            self._intake.read(selection, requester),
+            group,
+            requester=requester,
+            readers=Readers.of_message(message),
+        )
+
+    async def _follow_edit(self, message: discord.Message) -> list[Work]:
+        """Start what an edit asks for: a first answer, or others in the place of those given."""
+        asked = await self._asking.asked(message)
+        first = self._works.answering(message.id)
+        if first is not None:
+            if first.fingerprint == _fingerprint(asked):
+                return []
+            await self._works.stop([first])
+        replies = await self._store.replies_to(message.id)
+        own = [reply for reply in replies if reply.request_id == message.id]
+        works = []
+        if asked is not None and self._asks_anew(message, asked, own, stopped=first is not None):
+            for told in own:
+                await self._remove(told)
+            works = self._begin(message, asked)
+            replies = [reply for reply in replies if reply not in own]
+        for reply in replies:
+            works += await self._refresh(reply, message)
+        return works
+
+    def _asks_anew(
+        self, message: discord.Message, asked: Request | str, own: list[Reply], *, stopped: bool
+    ) -> bool:
+        """Tell whether an edited message is to be answered as if it had been posted just now.
+
+        So it is where it had no card, or none but the advice how to get one; a card is redone.
+        """
+        if any(reply.fingerprint for reply in own):
+            return False
+        if stopped and not own:
+            return True
+        return isinstance(asked, Request) and (bool(own) or self._asking.asks_late(message))
+
+    async def _refresh(self, reply: Reply, message: discord.Message) -> list[Work]:
         """Bring ``reply`` up to date with ``message``, its edited request or photo."""
         selection = await self._asking.photos_now(reply, message)
         if selection is None or not reply.fingerprint:
-            return
-        if not selection:
-            await self._remove(reply)
-            return
+            return []
         group = self._asking.group_now(reply, message)
         now = fingerprint(group, selection)
+        running = self._works.redoing(reply.reply_id)
+        if running is not None:
+            if running.fingerprint == now:
+                return []
+            await self._works.stop([running])
+            current = await self._store.replies_to(message.id)
+            reply = next((one for one in current if one.reply_id == reply.reply_id), reply)
+        if not selection:
+            await self._remove(reply)
+            return []
         if now == reply.fingerprint:
+            return []
+        work = Work(
+            message_ids=frozenset({message.id, reply.photo_id}),
+            fingerprint=now,
+            reply_id=reply.reply_id,
+        )
+        return [self._works.start(work, partial(self._redo, reply, message, selection, group))]
+
+    async def _redo(
+        self,
+        reply: Reply,
+        message: discord.Message,
+        selection: Selection,
+        group: Group,
+        work: Work,
+    ) -> None:
+        """Put another answer in the place of ``reply``."""
+        answer = await self._identify(message, selection, group)
+        work.sending = True
+        rendered = render(
+            answer,
+            permissions_at(message),
+            asker_id=reply.asker_id,
+            source_url=message.jump_url if reply.request_id is None else None,
+        )
+        try:
+            await self._partial(reply).edit(**rendered.to_edit())
+        except discord.HTTPException as error:
+            log.info("Reply %d could not be edited: %s", reply.reply_id, error)
             return
-        with self._work(message.id, now) as work:
-            answer = await self._answerer.answer(
-                self._intake.read(selection),
-                group,
-                requester=_requester(message),
-                readers=Readers.of_message(message),
-            )
-            work.sending = True
-            rendered = render(
-                answer,
-                _permissions(message),
-                asker_id=reply.asker_id,
-                source_url=message.jump_url if reply.request_id is None else None,
-            )
-            try:
-                await self._partial(reply).edit(**rendered.to_edit())
-            except discord.HTTPException as error:
-                log.info("Reply %d could not be edited: %s", reply.reply_id, error)
-                return
-            await self._store.remember(replace(reply, group=group, fingerprint=now))
+        await self._store.remember(replace(reply, group=group, fingerprint=work.fingerprint))
 
     async def _deleted(self, message_id: int) -> None:
-        self._cancel(message_id)
-        await self._store.forget(message_id)
-        for reply in await self._store.replies_to(message_id):
-            await self._remove(reply)
+        async with self._turns.of(message_id):
+            await self._works.stop(self._works.about(message_id))
+            await self._store.forget(message_id)
+            for reply in await self._store.replies_to(message_id):
+                await self._remove(reply)
 
     async def _remove(self, reply: Reply) -> None:
         with contextlib.suppress(discord.NotFound):
@@ -205,74 +241,15 @@ class Conversation:
         channel = self._client.get_partial_messageable(reply.channel_id)
         return channel.get_partial_message(reply.reply_id)
 
-    @contextlib.contextmanager
-    def _work(
-        self, request_id: int, fingerprint: str, *, also: int | None = None
-    ) -> Iterator[_Work]:
-        """Register the current task as working for one or two messages, so it can be stopped."""
-        work = _Work(request_id, fingerprint)
-        message_ids = {request_id, also if also is not None else request_id}
-        for message_id in message_ids:
-            self._works.setdefault(message_id, set()).add(work)
-        try:
-            yield work
-        finally:
-            for message_id in message_ids:
-                self._works[message_id].discard(work)
-                if not self._works[message_id]:
-                    del self._works[message_id]
 
-    def _cancel(self, message_id: int) -> None:
-        """Stop the work for a message that has changed or is gone."""
-        for work in self._works.get(message_id, ()):
-            work.gone = True
-            if not work.sending and work.task is not None:
-                work.task.cancel()
+async def _finished(works: list[Work]) -> None:
+    await asyncio.gather(*(work.finished() for work in works))
 
 
-@contextlib.asynccontextmanager
-async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
-    """Show the typing indicator; an answer is not given up because it cannot be shown."""
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(channel.typing())
-        except discord.HTTPException as error:
-            log.info("No typing indicator: %s", error)
-        yield
+def _fingerprint(asked: Request | str | None) -> str:
+    """Name what the answer depends on; advice depends on nothing."""
+    return asked.fingerprint if isinstance(asked, Request) else ""
 
 
 def _requester(message: discord.Message) -> Requester:
     return Requester(member=message.author.id, server=message.guild.id if message.guild else None)
-
-
-def _permissions(message: discord.Message) -> discord.Permissions:
-    """Return what the bot may do where ``message`` is; all where that cannot be known."""
-    channel, guild = message.channel, message.guild
-    known = isinstance(channel, discord.abc.GuildChannel | discord.Thread)
-    if guild is None or not known:
-        return discord.Permissions.all()
-    return channel.permissions_for(guild.me)
-
-
-async def _post(
-    message: discord.Message, answer: Answer, allowed: discord.Permissions
-) -> discord.Message:
-    """Reply to ``message``, with plain text where an embed turns out to be forbidden."""
-    rendered = render(answer, allowed, asker_id=message.author.id)
-    parts = rendered.to_send()
-    if allowed.read_message_history:
-        parts["reference"] = message
-    try:
-        return await message.channel.send(**parts)
-    except discord.HTTPException as error:
-        if rendered.embed is None or error.code not in _EMBED_FORBIDDEN:
-            raise
-    plain = discord.Permissions(allowed.value)
-    plain.embed_links = False
-    return await _post(message, answer, plain)
-
-
-def _may_send(channel: Any, allowed: discord.Permissions) -> bool:
-    if isinstance(channel, discord.Thread):
-        return allowed.view_channel and allowed.send_messages_in_threads
-    return allowed.view_channel and allowed.send_messages

@@ -13,11 +13,16 @@ from engine import EngineError
 
 log = logging.getLogger(__name__)
 
-_UNDELIVERED = "An answer could not be delivered (%s): %s"
+# Without the answer: it may repeat what a member typed, or the name of their file.
+_UNDELIVERED = "An answer could not be delivered: %s"
 _CALLED_OTHERWISE = {
     "manage_guild": "Manage Server",
     "send_messages_in_threads": "Send Messages in Threads",
 }
+
+
+# Unknown message, webhook or interaction, and an expired token.
+_OUT_OF_REACH = {10008, 10015, 10062, 50027}
 
 
 class Refusal(Exception):
@@ -26,8 +31,7 @@ class Refusal(Exception):
 
 def sentence(error: BaseException) -> str:
     """Say in one sentence what went wrong; log what nobody expected, under an id."""
-    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
-        error = error.__cause__ or error
+    error = _cause(error)
     if isinstance(error, Refusal | EngineError):
         return str(error)
     if isinstance(error, app_commands.CommandSignatureMismatch | app_commands.CommandNotFound):
@@ -47,6 +51,24 @@ def sentence(error: BaseException) -> str:
         "Something went wrong on my side. Please try again; if it happens again, tell whoever"
         f" runs me that it was error {identifier}."
     )
+
+
+def _cause(error: BaseException) -> BaseException:
+    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
+        return error.__cause__ or error
+    return error
+
+
+def answer_is_gone(error: BaseException) -> bool:
+    """Tell, and log, whether nobody can be answered any more.
+
+    So it is where a moderator deleted the answer, or where it comes too late for Discord.
+    """
+    error = _cause(error)
+    gone = isinstance(error, discord.HTTPException) and error.code in _OUT_OF_REACH
+    if gone:
+        log.info("An answer is not wanted any more, or comes too late: %s", error)
+    return gone
 
 
 def permission_name(flag: str) -> str:
@@ -69,7 +91,7 @@ async def tell(
         else:
             await interaction.followup.send(text, ephemeral=True)
     except discord.HTTPException as error:
-        log.warning(_UNDELIVERED, error, text)
+        log.warning(_UNDELIVERED, error)
 
 
 async def say_instead(
@@ -79,7 +101,7 @@ async def say_instead(
     try:
         await interaction.edit_original_response(content=text, embeds=[], view=view)
     except discord.HTTPException as error:
-        log.warning(_UNDELIVERED, error, text)
+        log.warning(_UNDELIVERED, error)
 
 
 class Tree(app_commands.CommandTree[Any]):
@@ -89,4 +111,5 @@ class Tree(app_commands.CommandTree[Any]):
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
         """Answer the member with what went wrong."""
-        await tell(interaction, sentence(error))
+        if not answer_is_gone(error):
+            await tell(interaction, sentence(error))

@@ -68,7 +68,8 @@ class PhotoFetcher:
                 f"That link did not give me a photo within {self._timeout_s:g} seconds."
                 " Please upload the photo instead."
             ) from None
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, UnicodeError) as error:
+            # UnicodeError is the resolver's: a part of the host's name is empty or too long.
             raise _unreachable(error) from error
 
     async def _follow(self, session: aiohttp.ClientSession, url: URL) -> bytes:
@@ -131,8 +132,13 @@ def _checked(link: str, *, base: URL | None = None) -> URL:
     return url
 
 
-def _unreachable(error: aiohttp.ClientError) -> Refusal:
-    log.info("A link could not be fetched: %r", error)
+def _unreachable(error: aiohttp.ClientError | UnicodeError) -> Refusal:
+    # Not the error's own text: it may hold the address, and so what nobody else is to read.
+    log.info(
+        "A link could not be fetched: %s, errno %s.",
+        type(error).__name__,
+        getattr(error, "errno", None),
+    )
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, AddressRefused
     ):

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import aiosqlite
 
+from bot.private_file import create_private
+
 log = logging.getLogger(__name__)
 
 _APPLICATION_ID = 0x464D4743  # "FMGC"
@@ -152,7 +154,7 @@ class GbifCache:
 
 def _check(path: Path) -> None:
     """Make the file ready, or fail here: a connection of aiosqlite that fails leaves a thread."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_private(path)
     database = sqlite3.connect(path, isolation_level=None)
     try:
         (owner,) = database.execute("PRAGMA application_id").fetchone()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
+from weakref import WeakValueDictionary
 
 import aiohttp
 import discord
@@ -16,6 +18,7 @@ from bot.config import IntakeSection
 from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
 from bot.filetype import file_type
+from engine import Requester
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +32,8 @@ ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
 """What is said where a command was given no photo, or two."""
 
 _MOST_AT_ONCE = 16
+_LINKS_PER_MEMBER = 2
+_CODE_SPAN = re.compile(r"`([^`]*)`")
 _BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 
 NO_PHOTO = "I see no photo in that message: choose one that has a photo."
@@ -73,17 +78,18 @@ class Intake:
     def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
-        # However many post at once, no more lies in memory. Slow links hold up no attachments.
+        # However many post at once, no more are read at a time. Slow links hold up no attachments.
         self._attachments = asyncio.Semaphore(_MOST_AT_ONCE)
         self._links = asyncio.Semaphore(_MOST_AT_ONCE)
+        # A share is there while somebody fetches or waits in it.
+        self._shares: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     def select(self, message: discord.Message, *, embeds: bool = False) -> Selection:
         """Choose the photos of ``message``: its own attachments, then forwarded ones.
 
         ``embeds`` also takes the picture of a link's preview where nothing was attached.
         """
-        forwarded = (a for snapshot in message.message_snapshots for a in snapshot.attachments)
-        attachments = [*message.attachments, *forwarded]
+        attachments = attachments_of(message)
         likely = [attachment for attachment in attachments if _may_be_photo(attachment)]
         taken = tuple(likely[: self._settings.max_photos])
         if not taken and embeds:
@@ -96,14 +102,16 @@ class Intake:
         spoiler = any(attachment.is_spoiler() for attachment in taken)
         return Selection(attachments=taken, spoiler=spoiler, notes=tuple(notes))
 
-    async def read(self, selection: Selection) -> Photos:
+    async def read(self, selection: Selection, requester: Requester) -> Photos:
         """Read what was selected; leave out what is no photo as long as one is left.
+
+        Links are fetched two at a time for each member, so that slow ones hold up nobody else's.
 
         Raises:
             Refusal: nothing of it is an acceptable photo; the sentence is the first reason.
         """
         pending = [self.attachment(attachment) for attachment in selection.attachments]
-        pending += [self.link(link) for link in selection.links]
+        pending += [self.link(link, requester) for link in selection.links]
         results = await asyncio.gather(*pending, return_exceptions=True)
         data = [result for result in results if isinstance(result, bytes)]
         failures = [result for result in results if isinstance(result, BaseException)]
@@ -112,18 +120,22 @@ class Intake:
                 raise failure
         if not data:
             raise failures[0]
-        notes = [*selection.notes, *(f"Left out: {failure}" for failure in failures)]
+        notes = [*selection.notes, *(f"Left out: {_plain(failure)}" for failure in failures)]
         return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
 
-    async def read_one(self, photo: discord.Attachment | None, url: str | None) -> Photos:
+    async def read_one(
+        self, photo: discord.Attachment | None, url: str | None, requester: Requester
+    ) -> Photos:
         """Read the one photo of a command, whichever way it was given.
 
         Raises:
             Refusal: it is not acceptable.
         """
         if photo is not None:
-            return await self.read(Selection(attachments=(photo,), spoiler=photo.is_spoiler()))
-        return await self.read(Selection(links=(url or "",)))
+            selection = Selection(attachments=(photo,), spoiler=photo.is_spoiler())
+        else:
+            selection = Selection(links=(url or "",))
+        return await self.read(selection, requester)
 
     def check(self, attachment: discord.Attachment) -> None:
         """Refuse ``attachment`` before its download where its size already forbids it."""
@@ -151,21 +163,45 @@ class Intake:
         except discord.NotFound:
             raise Refusal(f"`{name}` is gone from Discord. Please upload it again.") from None
         except (discord.HTTPException, aiohttp.ClientError) as error:
-            log.warning("An attachment could not be read: %r", error)
+            # Not the error's own text: it may hold the address, with the file's name.
+            log.warning(
+                "An attachment could not be read: %s, status %s.",
+                type(error).__name__,
+                getattr(error, "status", None),
+            )
             raise Refusal(
                 f"Discord did not hand me `{name}`. Please try again in a moment."
             ) from error
         return self._photo(data, f"`{name}`")
 
-    async def link(self, link: str) -> bytes:
+    async def link(self, link: str, requester: Requester) -> bytes:
         """Fetch what ``link`` leads to and return its bytes if they are a photo.
 
         Raises:
-            Refusal: the link is not acceptable, or leads to no photo.
+            Refusal: the link is not acceptable, leads to no photo, or had to wait too long for
+                others.
         """
-        async with self._links:
+        async with self._slot(requester):
             data = await self._fetcher.fetch(link)
         return self._photo(data, "What that link leads to")
+
+    @asynccontextmanager
+    async def _slot(self, requester: Requester) -> AsyncIterator[None]:
+        """Hold one of the places for links, within the member's share of them."""
+        member = requester.member
+        share = self._shares.setdefault(member, asyncio.Semaphore(_LINKS_PER_MEMBER))
+        wait_s = self._settings.url_timeout_s
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await held.enter_async_context(share)
+                    await held.enter_async_context(self._links)
+            except TimeoutError:
+                raise Refusal(
+                    f"Too many links are being fetched just now. Please try again in {wait_s:g}"
+                    " seconds, or upload the photo instead."
+                ) from None
+            yield
 
     def _photo(self, data: bytes, subject: str) -> bytes:
         kind = file_type(data)
@@ -174,9 +210,20 @@ class Intake:
         return data
 
 
+def attachments_of(message: discord.Message) -> list[discord.Attachment]:
+    """Return the files of a message: its own, then those of what it forwards."""
+    forwarded = (a for snapshot in message.message_snapshots for a in snapshot.attachments)
+    return [*message.attachments, *forwarded]
+
+
 def _name(attachment: discord.Attachment) -> str:
     """Shorten a file's name and take out what would end the code span it is shown in."""
     return attachment.filename.replace("`", "'")[:60]
+
+
+def _plain(failure: BaseException) -> str:
+    """Say why for a card's footer, which knows no Markdown."""
+    return _CODE_SPAN.sub(r"“\1”", str(failure))
 
 
 def _may_be_photo(attachment: discord.Attachment) -> bool:
@@ -199,11 +246,16 @@ def describe_leftovers(attachments: Sequence[discord.Attachment]) -> str:
 
 
 def _previewed(message: discord.Message) -> Selection:
-    """Take the first picture that the message's embeds show, by Discord's own copy of it."""
-    hidden = _BEHIND_SPOILER.findall(message.content)
-    for embed in message.embeds:
-        for picture in (embed.image, embed.thumbnail):
-            if picture.url is not None:
-                spoiler = any((embed.url or picture.url) in text for text in hidden)
-                return Selection(links=(picture.proxy_url or picture.url,), spoiler=spoiler)
+    """Take the first picture that the message's embeds show, by Discord's own copy of it.
+
+    Those of what it forwards come after its own.
+    """
+    sources: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
+    for source in sources:
+        hidden = _BEHIND_SPOILER.findall(source.content)
+        for embed in source.embeds:
+            for picture in (embed.image, embed.thumbnail):
+                if picture.url is not None:
+                    spoiler = any((embed.url or picture.url) in text for text in hidden)
+                    return Selection(links=(picture.proxy_url or picture.url,), spoiler=spoiler)
     return Selection()

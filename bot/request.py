@@ -8,23 +8,33 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import discord
 
 from bot.groups import group_in
-from bot.intake import Intake, Selection, describe_leftovers
+from bot.intake import Intake, Selection, attachments_of, describe_leftovers
 from bot.store import Reply, Store
 from engine import Group, Requester
 
+_SECOND_THOUGHTS = timedelta(minutes=15)
+"""For how long a message that was not answered may be edited into one that is."""
+
 _HOW_TO = (
-    "Post a photo and mention me, or mention me in a reply to a photo, and I'll name the species;"
-    " a word such as `bird`, `insect` or `plant` tells me what to look for, and `/identify`"
-    " takes a photo or a link."
+    "Post a photo and mention me{or_reply}, and I'll name the species; a word such as `bird`,"
+    " `insect` or `plant` tells me what to look for, and `/identify` takes a photo or a link. For a"
+    " photo that is here already, hold its message down (or right-click it) and choose"
+    " Apps > Identify."
 )
+_OR_REPLY = ", or mention me in a reply to a photo"
 _NOT_SEEN = (
-    "I see no photo in the message you replied to: open its menu and choose Apps > Identify,"
-    " or post the photo with a mention of me."
+    "I see no photo in the message you replied to: hold that message down (or right-click it) and"
+    " choose Apps > Identify, or post the photo with a mention of me."
+)
+_NOT_FORWARDED = (
+    "I see no photo in what you forwarded: send me the photo itself, or a link to it with"
+    " `/identify`."
 )
 
 
@@ -71,7 +81,7 @@ class Asking:
         """Return what ``message`` asks for, or what to tell its author, or None."""
         addressed = self._addressed(message)
         group = group_in(message.content) if addressed else None
-        selection = self._intake.select(message)
+        selection = self._own_photos(message)
         if selection:
             if not addressed and self._client.user not in message.mentions:
                 watched = await self._store.watched(_channel_ids(message.channel))
@@ -86,27 +96,56 @@ class Asking:
             )
         if not addressed:
             return None
-        if message.attachments:
-            return describe_leftovers(message.attachments)
-        if message.reference is None or message.reference.message_id is None:
-            return _HOW_TO
-        return await self._asked_of_reference(message, group or Group.AUTO)
+        if attachments := attachments_of(message):
+            return describe_leftovers(attachments)
+        if _is_forward(message):
+            return _NOT_FORWARDED
+        if not is_answer(message):
+            # Without the intent Discord hides other people's photos, in replies to them too.
+            return _HOW_TO.format(or_reply=_OR_REPLY if self._message_content else "")
+        return await self._asked_of_reference(message, group)
 
-    async def _asked_of_reference(self, message: discord.Message, group: Group) -> Request | str:
+    async def _asked_of_reference(
+        self, message: discord.Message, group: Group | None
+    ) -> Request | str | None:
         answered = await answered_by(message)
         if answered is None:
             return _NOT_SEEN
+        to_me = answered.author == self._client.user
+        if to_me and group is None and not self._mentioned(message):
+            # "Thanks!" in a direct message, where nobody needs to mention the bot.
+            return None
         photo_message, selection = await photographed(self._intake, answered)
         if not selection:
             return _NOT_SEEN
-        return Request(message=message, photo_id=photo_message.id, selection=selection, group=group)
+        return Request(
+            message=message,
+            photo_id=photo_message.id,
+            selection=selection,
+            group=group or Group.AUTO,
+        )
+
+    def _own_photos(self, message: discord.Message) -> Selection:
+        """Choose the photos of a message that may ask.
+
+        The picture of a link's preview is one only where it was forwarded to the bot alone.
+        """
+        return self._intake.select(message, embeds=message.guild is None and _is_forward(message))
 
     def _addressed(self, message: discord.Message) -> bool:
-        """Tell whether ``message`` is for the bot; the ping of a mere reply does not count."""
+        """Tell whether ``message`` is for the bot."""
+        return message.guild is None or self._mentioned(message)
+
+    def _mentioned(self, message: discord.Message) -> bool:
+        """Tell whether the text mentions the bot; the ping of a mere reply does not count."""
         me = self._client.user
-        if message.guild is None or me is None:
-            return message.guild is None
-        return f"<@{me.id}>" in message.content or f"<@!{me.id}>" in message.content
+        return me is not None and any(f"<@{mark}{me.id}>" in message.content for mark in ("", "!"))
+
+    def asks_late(self, message: discord.Message) -> bool:
+        """Tell whether ``message`` may ask only since an edit, soon after it was posted."""
+        edited = message.edited_at is not None
+        recent = discord.utils.utcnow() - message.created_at < _SECOND_THOUGHTS
+        return edited and recent and self._addressed(message)
 
     def can_read(self, message: discord.Message) -> bool:
         """Tell whether Discord shows the bot the content of ``message``."""
@@ -120,7 +159,9 @@ class Asking:
         An empty selection says that they were removed, None that this cannot be known.
         """
         if reply.photo_id == message.id:
-            return self._intake.select(message, embeds=reply.request_id != message.id)
+            if reply.request_id == message.id:
+                return self._own_photos(message)
+            return self._intake.select(message, embeds=True)
         answered = await answered_by(message)
         if answered is None:
             return None
@@ -149,10 +190,21 @@ async def photographed(
     return answered, intake.select(answered, embeds=True)
 
 
+def is_answer(message: discord.Message) -> bool:
+    """Tell whether ``message`` answers another; what forwards one does not."""
+    reference = message.reference
+    return reference is not None and reference.message_id is not None and not _is_forward(message)
+
+
+def _is_forward(message: discord.Message) -> bool:
+    kind = discord.MessageReferenceType.forward
+    return message.reference is not None and message.reference.type is kind
+
+
 async def answered_by(message: discord.Message) -> discord.Message | None:
     """Return the message that ``message`` answers, if it does and that can be read."""
     reference = message.reference
-    if reference is None or reference.message_id is None:
+    if reference is None or reference.message_id is None or not is_answer(message):
         return None
     if isinstance(reference.resolved, discord.Message):
         return reference.resolved

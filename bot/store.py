@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import aiosqlite
 
+from bot.private_file import create_private
 from engine import Group
+
+log = logging.getLogger(__name__)
 
 _APPLICATION_ID = 0x464D524B  # "FMRK": tells our databases from any other
 _REPLY_TTL_S = 24 * 60 * 60
@@ -172,6 +176,11 @@ class Store:
         )
         return cursor.rowcount > 0
 
+    async def forget_guild(self, guild_id: int) -> None:
+        """Drop what a server chose and which of its channels are watched."""
+        for table in ("watched_channel", "guild_setting"):
+            await self._database.execute(f"DELETE FROM {table} WHERE guild_id = ?", (guild_id,))  # noqa: S608 - a name of this module's own
+
     async def watched(self, channel_ids: Sequence[int]) -> WatchedChannel | None:
         """Return the first of ``channel_ids`` (a thread, then its parent) that is watched."""
         for channel_id in channel_ids:
@@ -221,8 +230,18 @@ class Store:
         )
 
     async def remember(self, reply: Reply) -> None:
-        """Keep ``reply`` for a day, and drop those whose day is over."""
-        await self.forget_expired()
+        """Keep ``reply`` for a day, and drop those whose day is over.
+
+        Where the database cannot be written that is logged: the card is there already, and only
+        follows its message no more.
+        """
+        try:
+            await self.forget_expired()
+            await self._insert(reply)
+        except sqlite3.Error as error:
+            log.warning("Reply %d will not follow its message: %s", reply.reply_id, error)
+
+    async def _insert(self, reply: Reply) -> None:
         await self._database.execute(
             "INSERT OR REPLACE INTO reply (reply_id, channel_id, request_id, photo_id, asker_id,"
             " group_name, fingerprint, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -273,7 +292,7 @@ def _touch(path: Path) -> None:
     When aiosqlite itself fails to connect, its thread outlives the failure and complains if
     the event loop has gone meanwhile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    create_private(path)
     sqlite3.connect(path).close()
 
 

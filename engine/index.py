@@ -212,6 +212,11 @@ class SpeciesIndex:
         """Tell whether the photo of this ``identity`` is in the index."""
         return any(segment.stored_identities([identity]) for segment in self._segments)
 
+    def reference_to(self, identity: str) -> Reference | None:
+        """Return where the photo of this ``identity`` comes from; None where it is not here."""
+        found = (segment.stored_reference(identity) for segment in self._segments)
+        return next(filter(None, found), None)
+
 
 def verify_index(folder: Path) -> SpeciesIndex:
     """Hash every file of the index in ``folder`` anew, and open it.

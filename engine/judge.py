@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
 from engine.known import KNOWN_FROM, KnownCurve, either, expected_trust, log_odds
-from engine.mixing import combine, of_group, route
+from engine.mixing import combine, of_group, outside_odds, route
 
 if TYPE_CHECKING:
     from engine.generic import IndexAnswer
@@ -103,8 +103,7 @@ def judge(
     """Join the answers to what was asked: at least one of the two has something to say."""
     group = asked
     if asked is Group.AUTO:
-        seen = {group: answer.seen for group, answer in networks.items()}
-        group = route(seen, index.probabilities if index is not None else None)
+        group = choose_group(networks, index)
     network = networks.get(group)
     if network is None:
         if index is None:
@@ -131,6 +130,24 @@ def judge(
         trust=expected_trust(known_score if trust is None else trust),
         models=(network.classifier.info, index.info),
     )
+
+
+def choose_group(networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion | None) -> Group:
+    """Choose the group that answers for ``auto``; without an index, whose network sees most."""
+    if index is None:
+        return max(networks, key=lambda group: networks[group].seen)
+    holds = index.trust(index.probabilities) or 0.0
+    return route(index.probabilities, elsewhere(networks, index), holds=holds)
+
+
+def elsewhere(
+    networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion
+) -> dict[Group, float]:
+    """Return the odds, by group, that its network has a label for the species the index lacks."""
+    return {
+        group: outside_odds(answer.probabilities, index.held, knows=answer.known_score)
+        for group, answer in networks.items()
+    }
 
 
 def combine_answers(

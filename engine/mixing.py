@@ -22,6 +22,7 @@ LACKING = 0.2
 index is made of what lives where its photos are posted (docs/models.md)."""
 
 _NEARLY_NONE = 1e-12
+_NEARLY_SURE = 1e-3
 
 CLASSIFIER_SHARE = 0.3
 """How much the classifier's word counts against the index's (docs/models.md)."""
@@ -50,8 +51,7 @@ def combine(
     two look in ways of their own, so they are multiplied, and so is where the classifier's
     probability lies. The result sums to at most 1.
     """
-    inside = {taxon: p for taxon, p in classifier.items() if taxon in held}
-    outside = {taxon: p for taxon, p in classifier.items() if taxon not in held}
+    inside, outside = _split(classifier, held)
     pooled = mix(inside, index, labels)
     if not outside:
         return pooled
@@ -106,19 +106,41 @@ def of_group(index: Probabilities, group: Group) -> dict[Taxon, float]:
     return {taxon: p for taxon, p in index.items() if group_of(taxon) is group}
 
 
-def route(seen: Mapping[Group, float], index: Probabilities | None) -> Group:
-    """Choose the group that answers where nobody named one.
+def route(
+    index: Probabilities,
+    odds_elsewhere: Mapping[Group, float],
+    *,
+    holds: float,
+    lacking: float = LACKING,
+) -> Group:
+    """Choose the group that answers where nobody named one, and an index is asked.
 
-    ``seen`` says, for each group that has a classifier, how probable the classifier finds
-    that the photo shows anything of it: what it does not give to its ``background``. The
-    index says the same of every group, by the sum over its taxa. A group with both voices
-    has their mean (docs/models.md).
+    The photo shows a species that the index holds, which ``holds`` says how likely, and then the
+    index says of which group; or one that it lacks and a network has a label for. How much speaks
+    for that, by the group of the network, is ``odds_elsewhere`` (``outside_odds``). What an index
+    of birds gives to birds says little of a photo that is unlike all it holds (docs/models.md).
     """
-    if index is None:
-        return max(seen, key=lambda group: seen[group])
-    scores = dict.fromkeys((*seen, *map(group_of, index)), 0.0)
+    held = max(holds, _NEARLY_NONE)
+    scores = {group: lacking * (1 - holds) * odds for group, odds in odds_elsewhere.items()}
     for taxon, p in index.items():
-        scores[group_of(taxon)] += p
-    for group, share in seen.items():
-        scores[group] = (scores[group] + share) / 2
-    return max(scores, key=lambda group: scores[group])
+        group = group_of(taxon)
+        scores[group] = scores.get(group, 0.0) + held * p
+    return max(scores, key=lambda group: scores[group], default=Group.GENERIC)
+
+
+def outside_odds(classifier: Probabilities, held: Collection[Taxon], *, knows: float) -> float:
+    """Return the odds that a classifier has a label for the species, and the index lacks it.
+
+    ``knows`` is how likely the classifier has one, if every second photo showed another.
+    """
+    inside, outside = _split(classifier, held)
+    total = sum(inside.values()) + sum(outside.values())
+    odds = knows / max(1 - knows, _NEARLY_SURE)
+    return odds * sum(outside.values()) / max(total, _NEARLY_NONE)
+
+
+def _split(
+    classifier: Probabilities, held: Collection[Taxon]
+) -> tuple[dict[Taxon, float], dict[Taxon, float]]:
+    inside = {taxon: p for taxon, p in classifier.items() if taxon in held}
+    return inside, {taxon: p for taxon, p in classifier.items() if taxon not in held}

@@ -185,6 +185,14 @@ class Segment:
         """Return those of ``identities`` that a photo here has that is not removed."""
         return {value for value in self._stored("identity", identities) if isinstance(value, str)}
 
+    def stored_reference(self, identity: str) -> Reference | None:
+        """Return where the photo of this ``identity`` comes from, if it is here, not removed."""
+        query = f"SELECT row, {_COLUMNS} FROM photo WHERE identity = ?"  # noqa: S608
+        for row, *rest in self._ask(query, [identity]):
+            if self._kept[row]:
+                return self._reference(row, *rest)
+        return None
+
     def stored_digests(self, digests: Iterable[int]) -> set[int]:
         """Return those of ``digests`` that a photo here has that is not removed."""
         return {value for value in self._stored("digest", digests) if isinstance(value, int)}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from engine import EngineError, EngineSettings, TaxonTable
+from engine import EngineError, EngineSettings, PhotoRejected, TaxonTable
 from engine.batch import Batch
 from engine.classifier import Classifier, sharpen
 from engine.decode import decode
@@ -37,6 +37,7 @@ from tools.engine_options import (
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
 from tools.sources import SourceError
+from tools.usable_photos import usable
 
 KNOWN_KEPT = 0.97
 KNOWN_KEPT_IN_AUTO = 0.94
@@ -64,8 +65,8 @@ def calibrate(
         return
     taxa = TaxonTable.load()
     try:
-        labelled = read_manifest(photos, split, taxa)
-    except ManifestInvalid as error:
+        labelled = usable(read_manifest(photos, split, taxa))
+    except (ManifestInvalid, PhotoRejected) as error:
         raise refuse(str(error)) from error
     settings = engine_settings(models, home)
     for classifier in host_models(settings, taxa, Networks(settings)).classifiers.values():

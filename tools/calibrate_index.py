@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from rich.progress import track
 
 from engine import EngineSettings, TaxonTable
 from engine.batch import Batch
-from engine.decode import decode
 from engine.embedder import Embedder, open_embedder_of
 from engine.generic import find
 from engine.index import SpeciesIndex
@@ -21,7 +20,9 @@ from engine.segment import taxon_key
 from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_vote
 from tools.index_growth import cores
 from tools.known_fit import fit_known
-from tools.sources import SourcePhoto, open_source
+from tools.manifest import read_references
+from tools.sources import SourcePhoto
+from tools.usable_photos import decode_usable
 
 OUTSIDE = -1
 
@@ -51,12 +52,13 @@ def calibrate_index(
     """
     embedder = open_embedder_of(read_manifest(folder), settings)
     index = SpeciesIndex.open(folder, embedder=embedder.identity)
-    source = open_source("folder", taxa=TaxonTable.load(), path=photos, split=split)
-    labelled = list(source.photos(()))
+    labelled = read_references(photos, split, TaxonTable.load())
     fresh = [photo for photo in labelled if not index.holds(photo.identity)]
     place = {taxon_key(taxon): position for position, taxon in enumerate(index.taxa)}
-    truths = [place.get(taxon_key(photo.taxon), OUTSIDE) for photo in fresh]
-    evidence = _ask(index, embedder, fresh)
+    evidence, truths = [], []
+    for photo, found in _ask(index, embedder, fresh):
+        evidence.append(found)
+        truths.append(place.get(taxon_key(photo.taxon), OUTSIDE))
     fitted = fit_vote(evidence, truths, index.vote_settings)
     pairs = list(zip(evidence, truths, strict=True))
     inside = [found for found, truth in pairs if truth != OUTSIDE]
@@ -73,8 +75,9 @@ def calibrate_index(
     )
 
 
-def _ask(index: SpeciesIndex, embedder: Embedder, photos: Sequence[SourcePhoto]) -> list[Evidence]:
-    return [
-        find(index, embedder.embed(Batch([decode(photo.data)]))).evidence
-        for photo in track(photos, "Asking the index", console=Console(stderr=True), transient=True)
-    ]
+def _ask(
+    index: SpeciesIndex, embedder: Embedder, photos: Sequence[SourcePhoto]
+) -> Iterator[tuple[SourcePhoto, Evidence]]:
+    shown = track(photos, "Asking the index", console=Console(stderr=True), transient=True)
+    for photo, decoded in decode_usable(shown):
+        yield photo, find(index, embedder.embed(Batch([decoded]))).evidence

@@ -16,6 +16,7 @@ from tools.study_known import study_known
 from tools.study_mixing import study_mixing
 from tools.study_networks import study_networks
 from tools.study_precision import study_precision
+from tools.study_route import study_route
 from tools.study_vote import study_vote
 from tools.taxa import taxa_app
 
@@ -34,6 +35,7 @@ study_app = typer.Typer(
 study_app.command("networks")(study_networks)
 study_app.command("vote")(study_vote)
 study_app.command("mixing")(study_mixing)
+study_app.command("route")(study_route)
 study_app.command("known")(study_known)
 study_app.command("precision")(study_precision)
 app.add_typer(study_app, name="study")

@@ -20,6 +20,7 @@ from engine import (
     EngineSettings,
     Group,
     Identification,
+    PhotoRejected,
     Taxon,
     TaxonTable,
     Verdict,
@@ -52,6 +53,7 @@ from tools.scoring import (
     known_area,
     outside,
 )
+from tools.usable_photos import LeftOut, rejection
 from tools.verdict_scores import Judged, score_verdicts, verdicts_at
 
 _NO_ORGANISM = "negatives"
@@ -92,18 +94,20 @@ def evaluate(
     if verdict and against:
         raise refuse("--against compares first answers and not verdicts: leave out one of the two.")
     taxa = TaxonTable.load()
+    left_out = LeftOut()
     try:
-        chosen = _choose(read_manifest(photos, split, taxa), group)
+        chosen = _choose(read_manifest(photos, split, taxa, left_out), group)
     except ManifestInvalid as error:
         raise refuse(str(error)) from error
     try:
         if verdict:
-            report = _verdicts(settings, chosen, group, certainty or [CERTAINTY], taxa)
+            report = _verdicts(settings, chosen, left_out, group, certainty or [CERTAINTY], taxa)
         else:
-            report = _answers(settings, chosen, group, against)
+            report = _answers(settings, chosen, left_out, group, against)
     except EngineError as error:
         raise fail(str(error)) from error
-    report = {"photos": str(photos), "split": split, "group": group.value, **report}
+    about = {"photos": str(photos), "split": split, "group": group.value}
+    report = {**about, "left_out": left_out.photos, **report}
     if as_json_:
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     elif verdict:
@@ -113,7 +117,11 @@ def evaluate(
 
 
 def _answers(
-    settings: EngineSettings, chosen: Sequence[LabelledPhoto], group: Group, against: str | None
+    settings: EngineSettings,
+    chosen: Sequence[LabelledPhoto],
+    left_out: LeftOut,
+    group: Group,
+    against: str | None,
 ) -> dict[str, Any]:
     """Report on the candidates, and on how far another runtime agrees."""
 
@@ -121,11 +129,14 @@ def _answers(
         return Answered(photo=photo, answer=answer)
 
     other = _second(settings, against) if against else None
-    answered, hosted = asyncio.run(_identify(settings, chosen, group, keep))
+    answered, hosted = asyncio.run(_identify(settings, chosen, left_out, group, keep))
     report = _report(answered, hosted, _indexed(settings, hosted))
     if other:
         title = f"With {against}"
-        second, hosted_then = asyncio.run(_identify(other, chosen, group, keep, title=title))
+        again = [one.photo for one in answered]
+        second, hosted_then = asyncio.run(
+            _identify(other, again, left_out, group, keep, title=title)
+        )
         if hosted_then == hosted:
             computing = ", ".join(sorted(set(hosted.values())))
             raise EngineError(
@@ -139,6 +150,7 @@ def _answers(
 def _verdicts(
     settings: EngineSettings,
     chosen: Sequence[LabelledPhoto],
+    left_out: LeftOut,
     group: Group,
     certainties: Sequence[float],
     taxa: TaxonTable,
@@ -151,7 +163,7 @@ def _verdicts(
         return photo, verdicts_at(answer, certainties, taxa.ancestor)
 
     identifying = _identify(
-        settings, chosen, group, keep, limit=_EVERY_CANDIDATE, certainty=certainties[0]
+        settings, chosen, left_out, group, keep, limit=_EVERY_CANDIDATE, certainty=certainties[0]
     )
     answered, hosted = asyncio.run(identifying)
     indexed = _indexed(settings, hosted)
@@ -188,6 +200,7 @@ def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:
 async def _identify(
     settings: EngineSettings,
     photos: Sequence[LabelledPhoto],
+    left_out: LeftOut,
     group: Group,
     keep: Callable[[LabelledPhoto, Identification], _Kept],
     *,
@@ -195,7 +208,13 @@ async def _identify(
     limit: int = 5,
     certainty: float = CERTAINTY,
 ) -> tuple[list[_Kept], dict[str, str]]:
-    """Identify every photo; return what ``keep`` makes of the answers, and the runtimes used."""
+    """Identify every photo; return what ``keep`` makes of the answers, and the runtimes used.
+
+    Photos that cannot be used are ``left_out``.
+
+    Raises:
+        EngineError: that is so of all, or a photo was not answered for another reason.
+    """
     kept = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=len(photos))
@@ -203,13 +222,18 @@ async def _identify(
             check_index_is_used(engine, settings)
             paths = [photo.path for photo in photos]
             outcomes = identify_all(engine, paths, group, limit, certainty=certainty)
-            position = 0
+            remaining = iter(photos)
             async for path, outcome in outcomes:
-                if not isinstance(outcome, Identification):
+                photo = next(remaining)
+                if isinstance(outcome, Identification):
+                    kept.append(keep(photo, outcome))
+                elif isinstance(outcome, PhotoRejected):
+                    left_out.tell(photo.name, rejection(outcome))
+                else:
                     raise EngineError(f"{path}: {outcome}")
-                kept.append(keep(photos[position], outcome))
-                position += 1
                 progress.advance(task)
+            if photos and not kept:
+                raise EngineError("Not one of the photos can be used.")
             hosted = {m.name: m.runtime for m in engine.models() if m.runtime is not None}
     return kept, hosted
 

@@ -22,7 +22,8 @@ def show_verdicts(report: Mapping[str, Any]) -> None:
 
 def _heading(report: Mapping[str, Any]) -> str:
     served = ", ".join(f"{name} ({runtime})" for name, runtime in report["models"].items())
-    return f"{report['split']} photos of {report['photos']}, models: {served}"
+    left_out = f", {report['left_out']:,} left out" if report["left_out"] else ""
+    return f"{report['split']} photos of {report['photos']}{left_out}, models: {served}"
 
 
 def show_answers(report: Mapping[str, Any]) -> None:

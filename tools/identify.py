@@ -20,6 +20,7 @@ from engine import (
     EngineError,
     Group,
     Identification,
+    PhotoRejected,
     Verdict,
 )
 from tools.engine_options import (
@@ -35,7 +36,7 @@ from tools.engine_options import (
 MAX_BYTES = 25 * 1024 * 1024
 _BAR_CELLS = 10
 
-Outcome = Identification | str
+Outcome = Identification | EngineError
 
 
 def identify(
@@ -81,7 +82,7 @@ async def identify_all(
     certainty: float = CERTAINTY,
     at_once: int = 4,
 ) -> AsyncIterator[tuple[Path, Outcome]]:
-    """Yield each photo's outcome in the order given; a failed photo's is a sentence."""
+    """Yield each photo's outcome in the order given; a failed photo's is the error."""
     gate = asyncio.Semaphore(at_once)
 
     async def one(path: Path) -> Outcome:
@@ -90,8 +91,8 @@ async def identify_all(
                 return await engine.identify(
                     [read_photo(path)], group, limit=limit, certainty=certainty
                 )
-            except (EngineError, PhotoUnreadable) as error:
-                return str(error)
+            except EngineError as error:
+                return error
 
     tasks = [asyncio.create_task(one(path)) for path in photos]
     try:
@@ -102,31 +103,27 @@ async def identify_all(
             task.cancel()
 
 
-class PhotoUnreadable(Exception):
-    """A path is no file that can be read as a photo; ``str`` is one sentence."""
-
-
 def read_photo(path: Path) -> bytes:
     """Read a photo's bytes.
 
     Raises:
-        PhotoUnreadable: there is no such file, or it is too large for a photo.
+        PhotoRejected: there is no such file, or it is too large for a photo.
     """
     try:
         if not path.is_file():
             kind = "is a folder; name the photos in it" if path.is_dir() else "is not a file"
-            raise PhotoUnreadable(f"{path} {kind}.")
+            raise PhotoRejected(f"It {kind}.")
         if path.stat().st_size > MAX_BYTES:
-            raise PhotoUnreadable(f"{path} is larger than {MAX_BYTES >> 20} MiB.")
+            raise PhotoRejected(f"It is larger than {MAX_BYTES >> 20} MiB.")
         return path.read_bytes()
     except OSError as error:
-        raise PhotoUnreadable(f"{path} cannot be read: {error.strerror}.") from error
+        raise PhotoRejected(f"It cannot be read: {error.strerror}.") from error
 
 
 def as_record(path: Path, outcome: Outcome) -> dict[str, Any]:
     """Return the JSON object for one photo."""
-    if isinstance(outcome, str):
-        return {"path": str(path), "error": outcome}
+    if isinstance(outcome, EngineError):
+        return {"path": str(path), "error": str(outcome)}
     return {
         "path": str(path),
         "group": outcome.group.value,
@@ -152,8 +149,8 @@ def _name_record(named: Candidate | Verdict) -> dict[str, Any]:
 
 
 def _show(console: Console, path: Path, outcome: Outcome) -> None:
-    if isinstance(outcome, str):
-        Console(stderr=True).print(f"[bold]{escape(str(path))}[/]: [red]{escape(outcome)}[/]")
+    if isinstance(outcome, EngineError):
+        Console(stderr=True).print(f"[bold]{escape(str(path))}[/]: [red]{escape(str(outcome))}[/]")
         return
     console.print(f"[bold]{escape(str(path))}[/]: {_lead(outcome)}", soft_wrap=True)
     table = Table(box=None, show_header=False)

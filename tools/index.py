@@ -36,7 +36,7 @@ from tools.index_source import (
     TaxonOption,
     source_options,
 )
-from tools.index_spool import SpoolError
+from tools.index_spool import SpoolError, is_begun
 from tools.index_unlabelled import UnlabelledOption, list_unlabelled
 from tools.sources import SourceError
 
@@ -93,7 +93,7 @@ def build(
 ) -> None:
     """Build a new index from labelled photos. Stopped, the same command goes on from there."""
     with _sentences():
-        if (index / MANIFEST).exists() and not (index / WORK).exists():
+        if (index / MANIFEST).exists() and not is_begun(index / WORK):
             raise IndexRefused(
                 f"There is an index in {index} already: add to it with `fieldmark index add`, "
                 "or remove the folder."
@@ -256,8 +256,9 @@ def as_record(index: SpeciesIndex) -> dict[str, Any]:
 
 def _report(folder: Path, growth: Growth) -> None:
     added, index = growth.added, growth.index
+    twice = f", {added.duplicates:,} came twice" if added.duplicates else ""
     typer.echo(
-        f"{added.rows:,} photos added, {added.duplicates:,} were there already; "
+        f"{added.rows:,} photos added, {growth.held:,} were there already{twice}; "
         f"{folder} holds {len(index):,} photos of {len(index.taxa):,} taxa."
     )
 
@@ -272,7 +273,8 @@ def _sentences() -> Iterator[None]:
     except (EngineError, SourceError, SpoolError) as error:
         raise fail(str(error)) from error
     except OSError as error:
-        raise fail(f"{error.filename or 'A file'} cannot be used: {error.strerror}.") from error
+        why = error.strerror or error
+        raise fail(f"{error.filename or 'A file'} cannot be used: {why}.") from error
     except KeyboardInterrupt as error:
         note("Stopped. The same command goes on from here.")
         raise typer.Exit(_INTERRUPTED) from error

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from engine import Taxon
 from engine.index_writer import IndexWriter
-from engine.projection import MOST_ROWS, Kind, TooFewPhotos
+from engine.projection import MOST_ROWS, Kind, Projection, TooFewPhotos
 from engine.vote import VoteSettings
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, fit_known_by_folds
-from tools.index_spool import Spool, SpoolError
+from tools.index_spool import Spool
 
 VOTE_PHOTOS = 10_000
 """The vote is fitted to whole species with at most so many photos together."""
@@ -48,13 +48,11 @@ def create_index(
 
     Raises:
         EngineError: no projection or index can be made of it; ``str`` says why.
-        SpoolError: not one photo could be used, or a file of the spool is damaged.
+        SpoolError: a file of the spool is damaged.
     """
-    if not spool.rows:
-        raise SpoolError("Not one photo could be used, so there is no index.")
     features, labels, taxa = _sample(spool)
     choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims, unlabelled=unlabelled)
-    projection = choice.fit(features, labels)
+    projection = _fit_projection(features, labels, choice)
     settings, said = _fit_vote(features, labels, taxa, choice)
     IndexWriter.create(
         folder,
@@ -67,6 +65,18 @@ def create_index(
     if unlabelled is not None:
         beside = f", fitted with {len(unlabelled):,} photos without a label"
     return f"The projection ({recipe.projection}) has {projection.dims} dimensions{beside}. {said}"
+
+
+def _fit_projection(features: Features, labels: Labels, choice: ProjectionChoice) -> Projection:
+    try:
+        return choice.fit(features, labels)
+    except TooFewPhotos as error:
+        if choice.kind != "lda" or len(features) < 2:
+            raise
+        raise TooFewPhotos(
+            f"{error} The same command goes on from here, also with --projection pca, and embeds "
+            "no photo again."
+        ) from error
 
 
 def _fit_vote(

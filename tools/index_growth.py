@@ -24,10 +24,10 @@ from engine.index_lock import folder_locked
 from engine.index_manifest import IndexRefused
 from engine.index_writer import Added, IndexWriter
 from engine.projection import Projection
-from engine.segment import Reference
+from tools.index_done import Done, reference_of
 from tools.index_fit import Recipe, create_index
 from tools.index_source import SourceKind, open_chosen
-from tools.index_spool import Rejected, Spool
+from tools.index_spool import Rejected, Spool, SpoolError
 from tools.index_unlabelled import (
     EmbedsPhotos,
     are_useful,
@@ -36,6 +36,7 @@ from tools.index_unlabelled import (
 )
 from tools.sources import Source, SourcePhoto
 from tools.sources.names import listed
+from tools.usable_photos import rejection
 
 WORK = "work"
 """Where an index keeps what is on its way into it."""
@@ -52,24 +53,12 @@ class Embeds(EmbedsPhotos, Protocol):
         ...
 
 
-class Done:
-    """The identities that need not be read again: in the spool, or in the index already."""
-
-    def __init__(self, spool: Spool, index: SpeciesIndex | None) -> None:
-        self._spool = spool
-        self._index = index
-
-    def __contains__(self, identity: object) -> bool:
-        return identity in self._spool.done or (
-            self._index is not None and isinstance(identity, str) and self._index.holds(identity)
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """What was added, and the index as it is now."""
+    """What was added, how many photos the index ``held`` before, and the index as it is now."""
 
     added: Added
+    held: int
     index: SpeciesIndex
 
 
@@ -100,22 +89,26 @@ def grow(
         }
         if recipe is not None and recipe.unlabelled is not None:
             job["unlabelled"] = str(recipe.unlabelled)
-        spool = Spool(work, job, embedder.width)
-        index = None
-        if (folder / MANIFEST).exists():
-            index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
         taxa = TaxonTable.load()
         with _Bar() as bar:
             source = open_chosen(kind, options, work / "source", taxa, bar.show)
+            spool = Spool(work, job, embedder.width)
+            index = None
+            if (folder / MANIFEST).exists():
+                index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
+            done = Done(spool, index)
             embed_photos(
                 source,
                 embedder,
                 spool,
-                index,
+                done,
                 lambda: bar.show("Embedding", source.seen, source.total),
             )
         _report_source(source, spool)
+        _report_otherwise(folder, done)
         _report_unknown(spool, taxa)
+        if index is None and not spool.rows:
+            raise SpoolError("Not one photo could be used, so there is no index.")
         if index is None and recipe is not None:
             with _Bar() as bar:
                 unlabelled = _embed_beside(recipe.unlabelled, embedder, work, bar)
@@ -125,7 +118,7 @@ def grow(
             raise IndexRefused(f"There is no index in {folder} any more: build it again.")
         writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
         added = add_spooled(writer, spool, index.projection)
-    return Growth(added=added, index=index.refreshed())
+    return Growth(added=added, held=done.held, index=index.refreshed())
 
 
 def _embed_beside(
@@ -146,10 +139,10 @@ def embed_photos(
     source: Source,
     embedder: Embeds,
     spool: Spool,
-    index: SpeciesIndex | None,
+    done: Done,
     advance: Callable[[], None],
 ) -> None:
-    """Embed every photo of ``source`` that is not done yet, into ``spool``.
+    """Embed every photo of ``source`` that is not ``done`` yet, into ``spool``.
 
     Whatever ends it early, what was embedded until then is kept.
 
@@ -158,11 +151,14 @@ def embed_photos(
     """
     batch: list[tuple[SourcePhoto, Photo]] = []
     try:
-        for item in source.photos(Done(spool, index)):
-            try:
-                batch.append((item, decode(item.data)))
-            except PhotoRejected as error:
-                spool.reject(_rejected(item, error.reason))
+        for item in source.photos(done):
+            if item.identity in done:
+                done.meet_again(item)
+            else:
+                try:
+                    batch.append((item, decode(item.data)))
+                except PhotoRejected as error:
+                    spool.reject(_rejected(item, rejection(error)))
             if len(batch) == _BATCH:
                 _embed_batch(batch, embedder, spool)
             advance()
@@ -201,20 +197,8 @@ def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool
 
 
 def _rejected(item: SourcePhoto, reason: str) -> Rejected:
-    name = f"{item.taxon.scientific_name}, {item.url or item.identity}"
+    name = f"{item.name} ({item.taxon.scientific_name})"
     return Rejected(identity=item.identity, name=name, reason=reason)
-
-
-def reference_of(item: SourcePhoto) -> Reference:
-    """Return what an index keeps of a photo, which is not the photo."""
-    return Reference(
-        taxon=item.taxon,
-        source=item.source,
-        licence=item.licence,
-        attribution=item.attribution,
-        url=item.url,
-        identity=item.identity,
-    )
 
 
 class _Bar(Progress):
@@ -237,12 +221,22 @@ class _Bar(Progress):
 
 
 def _report_source(source: Source, spool: Spool) -> None:
-    for sentence in source.notes:
+    for sentence in source.report():
         note(sentence)
-    for reason, photos in source.skipped.most_common():
-        note(f"Skipped {photos:,}: {reason}.")
     for rejected in spool.rejected:
         note(f"Skipped {rejected.name}: {rejected.reason}")
+
+
+def _report_otherwise(folder: Path, done: Done) -> None:
+    if done.otherwise:
+        names = {there.taxon.scientific_name for there in done.otherwise}
+        count = len(done.otherwise)
+        photos = "1 photo is" if count == 1 else f"{count:,} photos are"
+        note(
+            f"{photos} in the index under another name, licence or author, as "
+            f"{listed(sorted(names))}: take the species out with "
+            f"`fieldmark index remove {folder} NAME`, and add its photos again."
+        )
 
 
 def _report_unknown(spool: Spool, taxa: TaxonTable) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import Taxon
 from engine.index_manifest import swap_in, sync_file
+from engine.one_step import write_in_one_step
 from engine.segment import Reference, TaxonKey, taxon_key
 
 SHARD_PHOTOS = 256
@@ -71,12 +73,13 @@ class Spool:
         """Begin in ``folder``, or go on where the same ``job`` left off.
 
         Raises:
-            SpoolError: another job left off there, or a file is damaged.
+            SpoolError: another job left photos there, or a file is damaged.
         """
         self.folder = folder
         self.rows = 0
         self.rejected: list[Rejected] = []
         self.done: set[str] = set()
+        self._relabelled: dict[str, Reference] = {}
         self._width = width
         self._shards = 0
         self._begin_shard()
@@ -106,17 +109,28 @@ class Spool:
         if len(self._shard.rows) >= SHARD_PHOTOS:
             self.flush()
 
+    def relabel(self, reference: Reference) -> None:
+        """Take what a photo that is in a shard is called now, and whose it is."""
+        self._relabelled[reference.identity or ""] = reference
+
     def reject(self, rejected: Rejected) -> None:
         """Note a photo that could not be used, so that it is not tried again."""
         self._shard.rejected.append(rejected)
 
     def flush(self) -> None:
-        """Write what was taken since the last shard."""
+        """Write what was taken since the last shard.
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
         if not self._shard.rows and not self._shard.rejected:
             return
         number = self._shards + 1
         features = np.concatenate([np.empty((0, self._width), np.float32), *self._features])
-        np.save(self._features_of(number), features, allow_pickle=False)
+        # np.save itself does not say why a disk takes no more.
+        content = BytesIO()
+        np.save(content, features, allow_pickle=False)
+        write_in_one_step(self._features_of(number), (content.getbuffer(),))
         sync_file(self._features_of(number))
         swap_in(self._record_of(number), json.dumps(asdict(self._shard), ensure_ascii=False))
         self._shards = number
@@ -149,8 +163,11 @@ class Spool:
         references: list[Reference] = []
         for number in self._numbers():
             shard = self._read(number)
-            own = [taxa.setdefault(taxon_key(taxon), taxon) for taxon in shard.taxa]
-            references += [_reference(row, own[row.taxon]) for row in shard.rows]
+            for row in shard.rows:
+                written = _reference(row, shard.taxa[row.taxon])
+                reference = self._relabelled.get(row.identity, written)
+                taxon = taxa.setdefault(taxon_key(reference.taxon), reference.taxon)
+                references.append(replace(reference, taxon=taxon))
         return references
 
     def discard(self) -> None:
@@ -160,18 +177,17 @@ class Spool:
     def _claim(self, job: dict[str, Any]) -> None:
         path = self.folder / _JOB
         try:
-            left = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            swap_in(path, json.dumps(job))
-            return
+            left = json.loads(path.read_bytes()) if path.exists() else None
         except (OSError, ValueError) as error:
             raise _damaged(path) from error
-        if left != job:
+        if left not in (None, job) and is_begun(self.folder):
             raise SpoolError(
                 f"{self.folder} holds the beginning of another build or addition "
                 f"({describe(left)}): finish that first with the same command, "
                 "or remove the folder."
             )
+        if left != job:
+            swap_in(path, json.dumps(job))
 
     def _begin_shard(self) -> None:
         self._shard = _Shard()
@@ -192,14 +208,18 @@ class Spool:
             raise _damaged(path) from error
 
     def _numbers(self) -> list[int]:
-        names = (path.stem for path in self.folder.glob("*.json"))
-        return sorted(int(name) for name in names if name.isdigit())
+        return _numbers_in(self.folder)
 
     def _features_of(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npy"
 
     def _record_of(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
+
+
+def is_begun(folder: Path) -> bool:
+    """Tell whether a work folder holds photos that need not be embedded again."""
+    return bool(_numbers_in(folder))
 
 
 def describe(job: object) -> str:
@@ -218,6 +238,11 @@ def _reference(row: _Row, taxon: Taxon) -> Reference:
         url=row.url,
         identity=row.identity,
     )
+
+
+def _numbers_in(folder: Path) -> list[int]:
+    names = (path.stem for path in folder.glob("*.json"))
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def _damaged(path: Path) -> SpoolError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine import Taxon
-from engine.known import fit_curve, nearness
+from engine.known import KnownCurve, fit_curve, nearness, trust_in_likeliest
 from engine.vote import FEWEST_PHOTOS, Evidence, Vote, VoteSettings, vote
 
 
@@ -35,6 +35,33 @@ def fit_known(
         for found in (inside, outside)
     ]
     return replace(settings, nearness_curve=fit_curve(*scores))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSays:
+    """What an index says of a photo, as ``engine.generic.IndexAnswer`` has it."""
+
+    probabilities: dict[Taxon, float]
+    distances: dict[Taxon, float]
+    held: frozenset[Taxon]
+    curve: KnownCurve
+
+    @classmethod
+    def of(cls, evidence: Evidence, settings: VoteSettings, taxa: Sequence[Taxon]) -> IndexSays:
+        """Have an index of some of ``taxa`` vote on what it found."""
+        said = vote(evidence, settings)
+        named = name_votes(said, taxa)
+        held = np.flatnonzero(evidence.photos_of_taxon).tolist()
+        return cls(
+            probabilities=named,
+            distances=dict(zip(named, said.distances.tolist(), strict=True)),
+            held=frozenset(taxa[number] for number in held),
+            curve=settings.nearness_curve,
+        )
+
+    def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
+        """Return how likely the likeliest species is one that the index holds."""
+        return trust_in_likeliest(probabilities, self.distances, self.curve)
 
 
 def name_votes(said: Vote, taxa: Sequence[Taxon]) -> dict[Taxon, float]:

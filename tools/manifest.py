@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from engine import Group, Taxon, TaxonTable
+from tools.sources import SourcePhoto, open_source
+from tools.sources.manifest_csv import (
+    LABEL_SETS,
+    ManifestInvalid,
+    Row,
+    check_manifest,
+    label_of,
+    of_split,
+    read_manifest_rows,
+)
+from tools.sources.source import PhotoSkipped
+from tools.usable_photos import LeftOut, PhotoFile
+
+__all__ = ["GROUP_FOLDERS", "LabelledPhoto", "ManifestInvalid", "read_manifest", "read_references"]
 
 GROUP_FOLDERS = {Group.BIRD: "birds", Group.INSECT: "insects", Group.PLANT: "plants"}
-_LABEL_SETS = {"bird": "birds", "insect": "insects", "plant": "plants"}
-_COLUMNS = {"path", "split", "group", "scientific_name", "label_set", "label_index"}
-
-
-class ManifestInvalid(Exception):
-    """The folder has no usable manifest; ``str`` is one sentence that says why."""
+_COLUMNS = ("path", "split", "group", "scientific_name", "label_set", "label_index")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledPhoto:
+class LabelledPhoto(PhotoFile):
     """One photo with its truth.
 
     ``group`` is the manifest's (birds, insects, plants, other, negatives). ``taxon`` is the
@@ -26,7 +36,6 @@ class LabelledPhoto:
     ``label_set`` says in which set it is.
     """
 
-    path: Path
     group: str
     scientific_name: str
     label_set: str | None
@@ -39,41 +48,48 @@ class LabelledPhoto:
         return taxon.scientific_name == self.scientific_name
 
 
-def read_manifest(folder: Path, split: str, taxa: TaxonTable) -> list[LabelledPhoto]:
+def read_manifest(
+    folder: Path, split: str, taxa: TaxonTable, left_out: LeftOut | None = None
+) -> list[LabelledPhoto]:
     """Read the photos of one split, each file once.
 
+    Those whose label and name disagree are ``left_out``, and named there.
+
     Raises:
-        ManifestInvalid: there is no manifest, a column is missing, or the split is empty.
+        ManifestInvalid: there is no manifest, it cannot be read, a column is missing, a row has a
+            label that is none, or the split is empty.
     """
-    path = folder / "MANIFEST.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := _COLUMNS - set(reader.fieldnames or ()):
-                raise ManifestInvalid(
-                    f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
-                    f"{', '.join(sorted(missing))}."
-                )
-            rows = list(reader)
-    except OSError as error:
-        raise ManifestInvalid(
-            f"{path} cannot be read ({error.strerror}): give a folder that has a MANIFEST.csv."
-        ) from error
-    # A file that is listed twice is one photo.
-    once = {row["path"]: row for row in reversed(rows) if row["split"] == split}
-    photos = [_labelled(folder, row, taxa) for row in reversed(once.values())]
-    if not photos:
-        splits = ", ".join(sorted({row["split"] for row in rows}))
-        raise ManifestInvalid(f"{path} has no photos of the split {split!r}; it has: {splits}.")
+    left_out = LeftOut() if left_out is None else left_out
+    photos = []
+    for row in of_split(folder, read_manifest_rows(folder, _COLUMNS), split):
+        try:
+            photos.append(_labelled(folder, row, taxa))
+        except PhotoSkipped as error:
+            left_out.tell(str(folder / row["path"]), str(error))
     return photos
 
 
-def _labelled(folder: Path, row: dict[str, str], taxa: TaxonTable) -> LabelledPhoto:
-    label_set = _LABEL_SETS.get(row["label_set"])
+def read_references(folder: Path, split: str | None, taxa: TaxonTable) -> list[SourcePhoto]:
+    """Read the photos of one split, or of all, as an index would take them in, each once.
+
+    Says on standard error how many it skips, and why.
+
+    Raises:
+        SourceError: there is no manifest, or the folder cannot be used.
+    """
+    check_manifest(folder)
+    source = open_source("folder", taxa=taxa, path=folder, split=split)
+    photos = list(source.photos(()))
+    for sentence in source.report():
+        typer.echo(sentence, err=True)
+    return photos
+
+
+def _labelled(folder: Path, row: Row, taxa: TaxonTable) -> LabelledPhoto:
     return LabelledPhoto(
         path=folder / row["path"],
         group=row["group"],
         scientific_name=row["scientific_name"],
-        label_set=label_set,
-        taxon=taxa.labels(label_set)[int(row["label_index"])] if label_set else None,
+        label_set=LABEL_SETS.get(row["label_set"]),
+        taxon=label_of(row, taxa),
     )

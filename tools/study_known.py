@@ -8,8 +8,8 @@ Few species have no label, so those that have one are asked for a second time wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from engine import Group, Taxon
-from engine.judge import ClassifierAnswer, combine_answers
-from engine.known import KnownCurve, trust_in_likeliest
-from engine.mixing import of_group, route
-from engine.vote import Evidence, VoteSettings, vote
+from engine.judge import ClassifierAnswer, choose_group, combine_answers
+from engine.mixing import of_group
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
 from tools.index_unlabelled import UnlabelledOption
-from tools.known_fit import fit_known, name_votes
+from tools.known_fit import IndexSays, fit_known
 from tools.known_tables import Judged, areas, errors, rates, verdicts
 from tools.study_material import StudyMaterial, without_label
+from tools.usable_photos import PhotoFile
 
 
 def study_known(
@@ -48,7 +47,7 @@ def study_known(
     """Compare what index and classifiers know, alone and together, of species left out."""
     material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
     strangers = sorted(others.glob("*.jpg")) if others else []
-    features, answers = material.ask([path.read_bytes() for path in strangers])
+    features, answers = material.ask([PhotoFile(path=path) for path in strangers])
     shown = [photo.taxon for photo in material.photos]
     judged = judge_folds(
         shown, features, answers, ProjectionChoice(unlabelled=material.embed(unlabelled))
@@ -88,12 +87,12 @@ def judge_folds(
     for inside, outside, found in folds:
         ends = len(inside), len(inside) + len(outside)
         parts = found[: ends[0]], found[ends[0] : ends[1]]
-        curve = fit_known(*parts, species, settings).nearness_curve
+        fitted = fit_known(*parts, species, settings)
         asked = [*inside, *outside, *range(len(shown), len(features))]
         for position, evidence in zip(asked, found, strict=True):
             taxon = shown[position] if position < len(shown) else None
             indexed, told = position in inside, answers[position]
-            says = _Says.of(evidence, settings, curve, species)
+            says = IndexSays.of(evidence, fitted, species)
             judged.append(_judge(taxon, indexed, says, told))
             if taxon is not None and judged[-1].labelled and not indexed:
                 again = _judge(taxon, indexed, says, without_label(told, taxon))
@@ -101,41 +100,10 @@ def judge_folds(
     return judged
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Says:
-    """What the index says of a photo, as ``engine.generic.IndexAnswer`` has it."""
-
-    probabilities: dict[Taxon, float]
-    distances: dict[Taxon, float]
-    held: frozenset[Taxon]
-    curve: KnownCurve
-
-    @classmethod
-    def of(
-        cls,
-        evidence: Evidence,
-        settings: VoteSettings,
-        curve: KnownCurve,
-        species: Sequence[Taxon],
-    ) -> _Says:
-        said = vote(evidence, settings)
-        named = name_votes(said, species)
-        held = np.flatnonzero(evidence.photos_of_taxon).tolist()
-        return cls(
-            probabilities=named,
-            distances=dict(zip(named, said.distances.tolist(), strict=True)),
-            held=frozenset(species[number] for number in held),
-            curve=curve,
-        )
-
-    def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
-        return trust_in_likeliest(probabilities, self.distances, self.curve)
-
-
 def _judge(
-    taxon: Taxon | None, indexed: bool, says: _Says, answers: dict[Group, ClassifierAnswer]
+    taxon: Taxon | None, indexed: bool, says: IndexSays, answers: dict[Group, ClassifierAnswer]
 ) -> Judged:
-    group = route({g: answer.seen for g, answer in answers.items()}, says.probabilities)
+    group = choose_group(answers, says)
     if group in answers:
         mixture = combine_answers(answers[group], says, group)
     else:

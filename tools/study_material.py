@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,15 @@ from rich.progress import Progress, track
 from engine import EngineError, EngineSettings, Group, Taxon, TaxonTable
 from engine.batch import Batch
 from engine.classifier import Classifier, Scores
-from engine.decode import decode
 from engine.embedder import Embedder, open_embedder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.network import Networks
 from tools.engine_options import refuse
 from tools.index_unlabelled import embed_unlabelled, list_unlabelled
-from tools.manifest import LabelledPhoto
-from tools.sources import SourceError, SourcePhoto, open_source
+from tools.manifest import LabelledPhoto, read_references
+from tools.sources import SourceError, SourcePhoto
+from tools.usable_photos import PhotoBytes, PhotoFile, decode_usable, usable
 
 _NEARLY_NONE = 1e-12
 _BATCH = 16
@@ -47,8 +48,7 @@ class StudyMaterial:
         taxa = TaxonTable.load()
         networks = Networks(settings)
         try:
-            source = open_source("folder", taxa=taxa, path=photos, split=split)
-            labelled = list(source.photos(()))
+            labelled = usable(read_references(photos, split, taxa))
             opened = open_embedder(embedder, settings, networks)
         except (SourceError, EngineError) as error:
             raise refuse(str(error)) from error
@@ -56,16 +56,17 @@ class StudyMaterial:
         return cls(photos=labelled, embedder=opened, classifiers=classifiers)
 
     def ask(
-        self, others: Sequence[bytes] = ()
+        self, others: Sequence[PhotoFile] = ()
     ) -> tuple[NDArray[np.float32], list[dict[Group, ClassifierAnswer]]]:
         """Return the ``(n, width)`` features of photos, and what each classifier says of each.
 
-        Of the labelled photos, and after them of the ``others``.
+        Of the labelled photos, and after them of those ``others`` that are usable.
         """
         features, answers = [], []
-        asked = [photo.data for photo in self.photos] + list(others)
-        for data in track(asked, "Asking networks", console=Console(stderr=True)):
-            batch = Batch([decode(data)])
+        asked: list[PhotoBytes] = [*self.photos, *others]
+        shown = track(asked, "Asking networks", console=Console(stderr=True))
+        for _, photo in decode_usable(shown):
+            batch = Batch([photo])
             features.append(self.embedder.embed(batch)[0])
             answers.append(
                 {g: ClassifierAnswer.of(c, c.classify(batch)) for g, c in self.classifiers.items()}
@@ -100,23 +101,23 @@ class Embedded:
 
 
 def embed_labelled(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Embedded:
-    """Embed the photos of a manifest; species are numbered by their names' alphabet.
+    """Embed those photos of a manifest that are usable.
+
+    Species are numbered by their names' alphabet.
 
     Raises:
-        PhotoRejected: one of them cannot be used.
+        PhotoRejected: not one of them is.
     """
-    starts = range(0, len(labelled), _BATCH)
-    features = [
-        embedder.embed(
-            Batch([decode(p.path.read_bytes()) for p in labelled[start : start + _BATCH]])
-        )
-        for start in track(starts, "Embedding", console=Console(stderr=True))
-    ]
-    _, labels = np.unique([p.scientific_name for p in labelled], return_inverse=True)
+    photos, features = [], []
+    pairs = decode_usable(track(labelled, "Embedding", console=Console(stderr=True)))
+    while batch := list(islice(pairs, _BATCH)):
+        photos += [labelled for labelled, _ in batch]
+        features.append(embedder.embed(Batch([decoded for _, decoded in batch])))
+    _, labels = np.unique([photo.scientific_name for photo in photos], return_inverse=True)
     return Embedded(
         features=np.concatenate(features),
         labels=labels,
-        groups=np.array([p.group for p in labelled]),
+        groups=np.array([photo.group for photo in photos]),
     )
 
 

@@ -1,8 +1,8 @@
 """``fieldmark study mixing``: the comparisons behind ``engine.mixing``.
 
-How much a classifier's word should count against the index's, how far their pool must be
-sharpened to mean what it says, and how the group is chosen that answers for ``auto``. The
-index is cross-validated within one split: no photo is in the index it is asked of.
+How much a classifier's word should count against the index's, and how far their pool must be
+sharpened to mean what it says. The index is cross-validated within one split: no photo is in the
+index it is asked of.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.table import Table
 from engine import Group, Taxon
 from engine.groups import group_of
 from engine.judge import ClassifierAnswer
-from engine.mixing import mix, of_group, route
+from engine.mixing import mix, of_group
 from engine.vote import VoteSettings, fit_vote, vote
 from tools.crossvalidation import ProjectionChoice, out_of_fold
 from tools.engine_options import HomeOption, ModelsOption, engine_settings
@@ -75,14 +75,13 @@ def study_mixing(
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Compare shares of classifier and index, and ways to choose the group."""
+    """Compare shares of classifier and index."""
     material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
     asked = _ask_index(material.photos, *material.ask())
     classifiers = list(material.classifiers)
     console = Console()
     console.print(_compare_shares(asked, classifiers))
     console.print(_compare_powers(asked, classifiers))
-    console.print(_compare_routes(asked))
 
 
 def _ask_index(
@@ -139,23 +138,4 @@ def _compare_powers(asked: Sequence[Asked], groups: Sequence[Group]) -> Table:
             outcomes = [a.first_of(a.mixed(sharpness=power)) for a in asked if a.group is group]
             row.append(f"{expected_calibration_error(outcomes):.3f}")
         table.add_row(f"sharpened by {power}", *row)
-    return table
-
-
-def _compare_routes(asked: Sequence[Asked]) -> Table:
-    groups = (Group.BIRD, Group.INSECT, Group.PLANT, Group.GENERIC)
-    table = Table("right group", *(group.value for group in groups))
-    ways: dict[str, Callable[[Asked], Group]] = {
-        "the index alone": lambda a: route({}, a.index),
-        "both (default)": lambda a: route({g: n.seen for g, n in a.networks.items()}, a.index),
-        "index and best species": lambda a: route(
-            {g: n.scores.best for g, n in a.networks.items()}, a.index
-        ),
-    }
-    for name, way in ways.items():
-        row = []
-        for group in groups:
-            right = [way(a) is group for a in asked if a.group is group]
-            row.append(f"{np.mean(right):.3f}" if right else "-")
-        table.add_row(name, *row)
     return table

@@ -18,14 +18,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from engine import Group, TaxonTable
+from engine import Group, PhotoRejected, TaxonTable
 from engine.batch import Batch
 from engine.classifier import Classifier, Scores
-from engine.decode import Photo, decode
+from engine.decode import Photo
 from engine.hosting import host_models
 from engine.network import Networks
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
+from tools.usable_photos import decode_usable
 
 View = Callable[[Photo], Photo]
 Classifiers = dict[Group, Classifier]
@@ -73,13 +74,11 @@ def study_networks(
     classifiers = host_models(settings, taxa, Networks(settings)).classifiers
     labels = {classifier.entry.labels for classifier in classifiers.values()}
     try:
-        labelled = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
-    except ManifestInvalid as error:
+        listed = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
+        usable = list(decode_usable(track(listed, "Decoding", console=Console(stderr=True))))
+    except (ManifestInvalid, PhotoRejected) as error:
         raise refuse(str(error)) from error
-    decoded = [
-        decode(p.path.read_bytes())
-        for p in track(labelled, "Decoding", console=Console(stderr=True))
-    ]
+    labelled, decoded = [truth for truth, _ in usable], [photo for _, photo in usable]
     console = Console()
     console.print(_compare_views(classifiers, labelled, decoded))
     console.print(_compare_routes(classifiers, labelled, decoded))

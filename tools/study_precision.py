@@ -33,6 +33,7 @@ from tools.crossvalidation import Deal, Gallery, Labels, ProjectionChoice, deal_
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.study_material import Embedded, embed_labelled
+from tools.usable_photos import usable
 
 _TURNS = 15
 _VOTE = VoteSettings()
@@ -54,7 +55,7 @@ def study_precision(
     """Compare an index's answers at f32 and bf16, and measure what the network takes at each."""
     settings = engine_settings(models, home)
     try:
-        indexed = _of_species(read_manifest(photos, split, TaxonTable.load()))
+        indexed = usable(_of_species(read_manifest(photos, split, TaxonTable.load())))
         labelled = indexed if ask is None else indexed + _held(indexed, photos, ask)
         opened = {precision: _open(embedder, settings, precision) for precision in PRECISIONS}
         embedded = {precision: embed_labelled(labelled, one) for precision, one in opened.items()}
@@ -105,7 +106,7 @@ def _held(indexed: Sequence[LabelledPhoto], photos: Path, ask: str) -> list[Labe
     asked = read_manifest(photos, ask, TaxonTable.load())
     if not (held := [photo for photo in asked if photo.scientific_name in species]):
         raise ManifestInvalid(f"No photo of {ask!r} shows a species that the index would hold.")
-    return held
+    return usable(held)
 
 
 def _of_species(labelled: Sequence[LabelledPhoto]) -> list[LabelledPhoto]:

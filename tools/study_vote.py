@@ -91,9 +91,9 @@ def study_vote(
     try:
         labelled = read_manifest(photos, split, TaxonTable.load())
         opened = open_embedder(embedder, engine_settings(models, home))
+        embedded = embed_labelled(labelled, opened)
     except (ManifestInvalid, EngineError) as error:
         raise refuse(str(error)) from error
-    embedded = embed_labelled(labelled, opened)
     console = Console()
     console.print(_compare_projections(embedded))
     asked = _ask(embedded, ProjectionChoice())

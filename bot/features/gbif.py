@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import discord
 from discord import app_commands
 
 from bot.errors import tell
 from bot.feature import Feature
+from bot.features.failure import failure_told
 from bot.features.remove import RemoveButton
 from bot.naming import Naming
 from bot.readers import Readers
 from bot.request import requester_of
 from bot.taxon_lookup import MAX_NAME, Lookup
 from bot.taxon_reply import Reply
+from bot.turns import Choices
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
 _MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"
@@ -26,8 +28,11 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
     """Shows the taxon that is chosen in the place of the list, and stays for another choice.
 
     Its state is its id and its options, which Discord keeps, so it outlives a restart.
-    Only who asked, and moderators, may choose. ``taxon_menu`` makes the class that answers.
+    Only who asked, and moderators, may choose; of several choices the last is shown.
+    ``taxon_menu`` makes the class that answers.
     """
+
+    choices: ClassVar[Choices]
 
     def __init__(self, asker_id: int, options: Sequence[discord.SelectOption]) -> None:
         super().__init__(
@@ -62,20 +67,27 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
         if interaction.user.id != self.asker_id and not interaction.permissions.manage_messages:
             await tell(interaction, "Only the person who asked, or a moderator, can choose here.")
             return
-        await interaction.response.defer()
-        private = interaction.message is not None and interaction.message.flags.ephemeral
-        for option in self.item.options:
-            option.default = option.value in self.item.values
-        (chosen,) = (option for option in self.item.options if option.default)
-        reply = await self.answer(interaction, chosen, private=private)
-        menu = type(self)(self.asker_id, self.item.options)
-        await _show(interaction, reply, menu, private=private)
+        async with failure_told(interaction):
+            await interaction.response.defer()
+            private = interaction.message is not None and interaction.message.flags.ephemeral
+            for option in self.item.options:
+                option.default = option.value in self.item.values
+            (chosen,) = (option for option in self.item.options if option.default)
+            place = interaction.id if interaction.message is None else interaction.message.id
+            with self.choices.made(place) as is_last:
+                reply = await self.answer(interaction, chosen, private=private)
+                async with self.choices.turns.of(place):
+                    if is_last():
+                        menu = type(self)(self.asker_id, self.item.options)
+                        await _show(interaction, reply, menu, private=private)
 
 
 def taxon_menu(lookup: Lookup, naming: Naming) -> type[TaxonMenu]:
     """Make the menu whose choices ``lookup`` answers, in the languages that ``naming`` says."""
 
     class Menu(TaxonMenu, template=_MENU_ID):
+        choices = Choices()
+
         async def answer(
             self,
             interaction: discord.Interaction[Any],

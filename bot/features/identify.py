@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import discord
@@ -11,14 +12,15 @@ from bot.answer import Answer, Answerer, render
 from bot.conversation import Conversation
 from bot.errors import tell
 from bot.feature import Feature
-from bot.features.remove import RemoveButton
+from bot.features.remove import RemoveButton, removable
 from bot.groups import CHOICES
-from bot.intake import NO_PHOTO, ONE_PHOTO, Intake
+from bot.intake import NO_PHOTO, ONE_PHOTO, Intake, Selection
 from bot.place_option import PlaceOfPhoto
 from bot.readers import Readers
-from bot.request import fingerprint, photographed, requester_of
+from bot.request import fingerprint, is_answer, photographed, requester_of
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
+from bot.work import Work
 from engine import Group
 
 
@@ -54,11 +56,12 @@ def feature(
             await tell(interaction, ONE_PHOTO)
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
+        requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read_one(photo, url),
+                intake.read_one(photo, url, requester),
                 Group(group),
-                requester=requester_of(interaction),
+                requester=requester,
                 readers=Readers.of_interaction(interaction, private=private),
                 where=place,
                 preview=True,
@@ -70,32 +73,49 @@ def feature(
     async def identify_message(
         interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
-        message, selection = await photographed(intake, message)
-        if not selection:
+        if not intake.select(message, embeds=True) and not is_answer(message):
             await tell(interaction, NO_PHOTO)
             return
+        # First of all: to find the photo that a message answers may take Discord a while.
         await interaction.response.defer(thinking=True)
-        asker_id = interaction.user.id
+        photo, selection = await photographed(intake, message)
+        if not selection:
+            await tell(interaction, NO_PHOTO, removable(interaction.user.id))
+            return
+        named = fingerprint(Group.AUTO, selection)
+        make = partial(_identify, interaction, photo, selection, named)
+        if not await conversation.follow(photo, named, make):
+            await interaction.delete_original_response()
+
+    async def _identify(
+        interaction: discord.Interaction[Any],
+        photo: discord.Message,
+        selection: Selection,
+        named: str,
+        work: Work,
+    ) -> None:
+        """Answer Apps > Identify, and have the answer follow the photo where it can."""
+        requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read(selection),
+                intake.read(selection, requester),
                 Group.AUTO,
-                requester=requester_of(interaction),
+                requester=requester,
                 readers=Readers.of_interaction(interaction, private=False),
                 ticket=ticket,
             )
-        reply_id = await _respond(
-            interaction, answer, asker_id=asker_id, source_url=message.jump_url
-        )
+        work.sending = True
+        asker_id = interaction.user.id
+        reply_id = await _respond(interaction, answer, asker_id=asker_id, source_url=photo.jump_url)
         if _in_reach(client, interaction):
             reply = Reply(
                 reply_id=reply_id,
-                channel_id=message.channel.id,
+                channel_id=photo.channel.id,
                 request_id=None,
-                photo_id=message.id,
+                photo_id=photo.id,
                 asker_id=asker_id,
                 group=Group.AUTO,
-                fingerprint=fingerprint(Group.AUTO, selection),
+                fingerprint=named,
             )
             await store.remember(reply)
 

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from bot.errors import tell
-from bot.features.remove import RemoveButton
+from bot.features.remove import remove_message
 from bot.taxon_lookup import MAX_NAME
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,10 @@ class SpeciesMenu(discord.ui.View):
         )
         self._menu.callback = self._choose  # type: ignore[method-assign]
         self.add_item(self._menu)
-        self.add_item(RemoveButton(asked.user.id))
+        # No RemoveButton: a view that ends takes what answers those with it, below all cards.
+        remove: discord.ui.Button[SpeciesMenu] = discord.ui.Button(label="Remove")
+        remove.callback = self._remove  # type: ignore[method-assign]
+        self.add_item(remove)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Refuse everybody else."""
@@ -76,6 +79,10 @@ class SpeciesMenu(discord.ui.View):
             await self._asked.edit_original_response(content=_TOO_LATE, view=None)
         except discord.HTTPException as error:
             log.info("A menu could not be closed: %s", error)
+
+    async def _remove(self, interaction: discord.Interaction[Any]) -> None:
+        self.stop()
+        await remove_message(interaction)
 
     async def _choose(self, interaction: discord.Interaction[Any]) -> None:
         self.stop()

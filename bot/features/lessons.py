@@ -11,7 +11,8 @@ from typing import Any
 import discord
 
 from bot.config import TeachSection
-from bot.errors import Refusal, say_instead, sentence, tell
+from bot.errors import Refusal, answer_is_gone, say_instead, sentence
+from bot.features.failure import failure_told
 from bot.features.lesson_buttons import (
     LONGEST_NAME,
     AcceptButton,
@@ -21,16 +22,17 @@ from bot.features.lesson_buttons import (
     message_with,
 )
 from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
-from bot.features.remove import RemoveButton
+from bot.features.remove import removable
 from bot.headline import Names
 from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
 from bot.naming import Naming
 from bot.readers import Readers
-from bot.request import photographed, requester_of
+from bot.request import is_answer, photographed, requester_of
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
+from engine import Requester
 
 _NOT_HERE = (
     "This server may not teach me species: whoever runs me can allow it by adding its id, {id}, to"
@@ -93,19 +95,22 @@ class Lessons:
                 "Only who may manage messages here can teach me from a message: suggest it with"
                 " `/teach`."
             )
-        message, selection = await photographed(self._intake, message)
-        if not selection:
+        if not self._intake.select(message, embeds=True) and not is_answer(message):
             raise Refusal(NO_PHOTO)
-        read = partial(self._intake.read, _first_of(selection))
-        posted = Posted(link=message.jump_url, author_id=_poster_id(message))
-        await interaction.response.send_modal(SpeciesModal(partial(self._answered, read, posted)))
+        # A modal is the first answer or none, and what is answered may take a while to be found.
+        await interaction.response.send_modal(SpeciesModal(partial(self._answered, message)))
 
     async def _answered(
-        self, read: Read, posted: Posted, interaction: discord.Interaction[Any], name: str
+        self, message: discord.Message, interaction: discord.Interaction[Any], name: str
     ) -> None:
         """Have the photo learnt as the species that was named, or offer what is meant by that."""
         async with failure_told(interaction):
             await interaction.response.defer(thinking=True)
+            message, selection = await photographed(self._intake, message)
+            if not selection:
+                raise Refusal(NO_PHOTO)
+            read = partial(self._intake.read, _first_of(selection), requester_of(interaction))
+            posted = Posted(link=message.jump_url, author_id=_poster_id(message))
             try:
                 species = await self._teacher.finder.find(name)
             except Refusal as refusal:
@@ -127,9 +132,10 @@ class Lessons:
             species = await self._teacher.finder.find(name)
             await self._learn(interaction, species, read, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-            # In the place of the menu, which works no more.
-            view = _removable(interaction.user.id)
-            await say_instead(interaction, sentence(error), view)
+            if not answer_is_gone(error):
+                # In the place of the menu, which works no more.
+                view = removable(interaction.user.id)
+                await say_instead(interaction, sentence(error), view)
 
     async def _learn(
         self,
@@ -188,7 +194,7 @@ class Lessons:
                 species = await self._teacher.finder.find(button.name)
                 taught = await self._teacher.teach(
                     species,
-                    self._photo_of(message),
+                    self._photo_of(message, requester_of(interaction)),
                     button.identity,
                     requester=requester_of(interaction),
                 )
@@ -210,7 +216,7 @@ class Lessons:
                     await interaction.delete_original_response()
                     return
                 card = declined(message, f"Declined by {interaction.user.mention}.")
-                await interaction.edit_original_response(**card, view=_removable(button.member_id))
+                await interaction.edit_original_response(**card, view=removable(button.member_id))
 
     async def undo(self, interaction: discord.Interaction[Any], button: UndoButton) -> None:
         """Have a photo forgotten, for who gave it and for who may manage messages."""
@@ -227,13 +233,13 @@ class Lessons:
                 ):
                     said = "It was not in the index any more."
                 card = forgotten(message, said)
-                await interaction.edit_original_response(**card, view=_removable(button.member_id))
+                await interaction.edit_original_response(**card, view=removable(button.member_id))
 
     async def _show_learnt(
         self, interaction: discord.Interaction[Any], taught: Taught, by: str, undo: UndoButton
     ) -> None:
         """Put the card in the place of "thinking...", or of the suggestion."""
-        view = _removable(undo.member_id)
+        view = removable(undo.member_id)
         if taught.new:
             view = discord.ui.View(timeout=None).add_item(undo)
         names = await self._names(interaction, taught)
@@ -253,11 +259,11 @@ class Lessons:
         readers = Readers.of_interaction(interaction, private=False)
         return await self._naming.called([taught.taxon], readers, interaction.guild_id)
 
-    async def _photo_of(self, message: discord.Message) -> Photos:
+    async def _photo_of(self, message: discord.Message, requester: Requester) -> Photos:
         """Read the photo of a suggestion from its message."""
         if not message.attachments:
             raise Refusal("The photo of this suggestion is gone: ask for it to be made again.")
-        return await self._intake.read_one(message.attachments[0], None)
+        return await self._intake.read_one(message.attachments[0], None, requester)
 
     @asynccontextmanager
     async def _deciding(
@@ -279,22 +285,9 @@ class Lessons:
             self._being_decided.discard(place)
 
 
-@asynccontextmanager
-async def failure_told(interaction: discord.Interaction[Any]) -> AsyncIterator[None]:
-    """Tell whoever asked, or pressed a button, what went wrong."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-        await tell(interaction, sentence(error), _removable(interaction.user.id))
-
-
 def moderates(interaction: discord.Interaction[Any]) -> bool:
     """Tell whether a member may manage messages where they are."""
     return interaction.permissions.manage_messages
-
-
-def _removable(member_id: int) -> discord.ui.View:
-    return discord.ui.View(timeout=None).add_item(RemoveButton(member_id))
 
 
 def _poster_id(message: discord.Message) -> int:

@@ -5,6 +5,7 @@ Kept: the ids of channel and server, with what was chosen for them.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeAlias, cast
 
 import discord
@@ -12,7 +13,7 @@ from discord import app_commands
 
 from bot.countries import in_a_sentence
 from bot.errors import permission_name
-from bot.feature import Feature
+from bot.feature import Feature, Listener
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
 from bot.language_option import LanguageOption
@@ -22,12 +23,17 @@ from bot.place_option import PlaceOption
 from bot.store import GuildSettings, Store, WatchedChannel
 from engine import CERTAINTY, Group
 
+log = logging.getLogger(__name__)
+
+_MAX_CONTENT = 2000
+
 _Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandThread
 
 _INTENT_OFF = (
     "This bot runs without the Message Content intent, so Discord does not show it the photos"
     " of a channel: whoever runs it can turn the intent on in the developer portal and set"
-    " `message_content = true`. Mentions, `/identify` and Apps > Identify work without it."
+    " `message_content = true`. Photos with a mention, `/identify` and"
+    " Apps > Identify work without it."
 )
 _CERTAINTY_MEANS = (
     "Where I am less sure of the species I name the genus, the family or a higher taxon"
@@ -161,18 +167,65 @@ def feature(store: Store, names: LocalNames, *, message_content: bool) -> Featur
     async def show(interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer(ephemeral=True)
         chosen = await store.settings_of(interaction.guild_id)
-        watched = await store.watched_in(interaction.guild_id or 0)
+        watched = [
+            channel
+            for channel in await store.watched_in(interaction.guild_id or 0)
+            if await _still_there(channel, interaction.guild, store)
+        ]
         lines = [f"<#{channel.channel_id}>: {PLURALS[channel.group]}" for channel in watched]
         head = (
             "Watched channels:" if lines else "No channel is watched; `/settings watch` adds one."
         )
-        # 2,000 characters hold some 50 channels; say so rather than fail beyond them.
-        shown, left = lines[:40], len(lines[40:])
-        tail = [f"... and {left} more."] if left else []
-        notes = [] if message_content else [_INTENT_OFF]
-        await _say(interaction, "\n".join([*_described(chosen), head, *shown, *tail, *notes]))
+        above = "\n".join([*_described(chosen), head])
+        below = "" if message_content else f"\n{_INTENT_OFF}"
+        room = _MAX_CONTENT - len(above) - len(below)
+        await _say(interaction, above + _listed(lines, room) + below)
 
-    return Feature(commands=(settings,))
+    return Feature(commands=(settings,), listeners=_forgetting(store))
+
+
+def _forgetting(store: Store) -> dict[str, Listener]:
+    """Make what hears of channels and servers that are gone, and forgets them."""
+
+    async def channel_deleted(channel: discord.abc.GuildChannel) -> None:
+        await store.unwatch(channel.id)
+
+    async def thread_deleted(event: discord.RawThreadDeleteEvent) -> None:
+        await store.unwatch(event.thread_id)
+
+    async def left(guild: discord.Guild) -> None:
+        # Not what happens when Discord has an outage, which the library tells apart.
+        await store.forget_guild(guild.id)
+
+    return {
+        "on_guild_channel_delete": channel_deleted,
+        "on_raw_thread_delete": thread_deleted,
+        "on_guild_remove": left,
+    }
+
+
+async def _still_there(channel: WatchedChannel, guild: discord.Guild | None, store: Store) -> bool:
+    """Tell whether a watched channel exists; one deleted while the bot was away is forgotten."""
+    if guild is None or guild.get_channel_or_thread(channel.channel_id) is not None:
+        return True
+    try:
+        await guild.fetch_channel(channel.channel_id)
+    except discord.NotFound:
+        await store.unwatch(channel.channel_id)
+        return False
+    except discord.HTTPException as error:
+        log.info("Whether channel %d exists is not known: %s", channel.channel_id, error)
+    return True
+
+
+def _listed(lines: list[str], room: int) -> str:
+    """Put as many lines as ``room`` characters hold below another, and say how many are left."""
+    for left in range(len(lines) + 1):
+        tail = [f"... and {left} more."] if left else []
+        text = "".join(f"\n{line}" for line in [*lines[: len(lines) - left], *tail])
+        if len(text) <= room:
+            return text
+    return ""
 
 
 def _described(chosen: GuildSettings) -> list[str]:

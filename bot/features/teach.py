@@ -14,9 +14,11 @@ from discord import app_commands
 from bot.config import TeachSection
 from bot.errors import Refusal
 from bot.feature import Feature
-from bot.features.lessons import Lessons, failure_told, moderates
+from bot.features.failure import failure_told
+from bot.features.lessons import Lessons, moderates
 from bot.intake import ONE_PHOTO, Intake
 from bot.naming import Naming
+from bot.request import requester_of
 from bot.taxon_lookup import MAX_NAME
 from bot.teacher import Teacher
 
@@ -44,7 +46,8 @@ def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSect
             if (photo is None) == (url is None):
                 raise Refusal(ONE_PHOTO)
             lessons.check_allowed(interaction)
-            await give(interaction, species, partial(intake.read_one, photo, url))
+            read = partial(intake.read_one, photo, url, requester_of(interaction))
+            await give(interaction, species, read)
 
     @app_commands.context_menu(name="Teach")
     @app_commands.default_permissions(manage_messages=True)

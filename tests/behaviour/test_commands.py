@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import discord
 import pytest
 
+from bot import request
 from engine import EngineBusy, Group
 from tests.behaviour.world import JPEG, PNG, World
 
 PHOTO = ("IMG_1.jpg", JPEG)
+with_content = pytest.mark.parametrize("settings", [{"message_content": True}], indirect=True)
 
 
 async def test_an_attachment_is_identified_and_echoed(world: World) -> None:
@@ -160,6 +164,59 @@ async def test_the_menu_of_an_answer_identifies_the_photo_that_it_answers(world:
         assert result.response is not None
         (embed,) = result.response.embeds
         assert f"[Go to the photo]({photo.jump_url})" in (embed.description or "")
+
+
+@with_content
+async def test_the_menu_is_acknowledged_before_the_photo_is_looked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = await world.alice.send(world.channel, attachments=[PHOTO])
+    question = await world.alice.send(world.channel, "which robin?", reply_to=photo)
+    found = hold_answered(world, monkeypatch)
+    result = await world.alice.context_menu(world.channel, "Identify", question)
+    assert result.deferred
+    assert world.engine.asked == []
+    found.set()
+    await world.env.settle()
+    assert result.response is not None
+    assert result.response.embeds[0].title == "European robin"
+
+
+def hold_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let no message that is answered be found before the event is set."""
+    find, found = request.answered_by, asyncio.Event()
+
+    async def answered_by(message: discord.Message) -> discord.Message | None:
+        await world.env.external_wait(found.wait(), reason="Discord is slow")
+        return await find(message)
+
+    monkeypatch.setattr(request, "answered_by", answered_by)
+    return found
+
+
+async def test_the_menu_of_an_answer_to_no_photo_says_so(world: World) -> None:
+    text = await world.alice.send(world.channel, "look")
+    question = await world.alice.send(world.channel, "where?", reply_to=text)
+    result = await world.alice.context_menu(world.channel, "Identify", question)
+    assert result.response is not None
+    assert "no photo in that message" in result.response.content
+    await world.alice.click(result.response, label="Remove")
+    assert world.answers == []
+
+
+async def test_an_answer_that_a_moderator_deleted_is_not_taken_for_an_error(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.engine.hold(world.env)
+    await world.alice.slash(world.channel, "identify", photo=PHOTO)
+    (thinking,) = world.answers
+    world.env.backend.delete_message(world.channel.id, thinking.id)
+    world.engine.answering.set()
+    with caplog.at_level("INFO", logger="bot.errors"):
+        await world.env.settle()
+    assert "An answer is not wanted any more" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(world.env.errors) == 1
 
 
 async def test_the_menu_takes_the_picture_of_a_links_preview(world: World) -> None:

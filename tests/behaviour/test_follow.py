@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import discord
 import pytest
 
 from bot.config import Settings
+from bot.store import Reply, Store
 from engine import Group, TaxonTable
 from tests.behaviour.world import ANSWER, JPEG, LARUS_VERDICT, PNG, CannedEngine, World, build
 
@@ -117,6 +119,91 @@ async def test_a_group_named_while_the_photo_is_looked_at_starts_over(world: Wor
     assert world.engine.groups == [Group.AUTO, Group.BIRD]
 
 
+async def test_a_photo_deleted_while_its_menu_is_answered_gets_no_card(world: World) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    world.engine.hold(world.env)
+    await world.alice.context_menu(world.channel, "Identify", photo)
+    assert len(world.engine.asked) == 1
+    await world.alice.delete(photo)
+    world.engine.answering.set()
+    await world.env.settle()
+    assert world.answers == []
+    assert world.env.errors == []
+
+
+@pytest.mark.parametrize("by_menu", [True, False])
+async def test_a_photo_deleted_while_its_card_is_shown_takes_it_along(
+    world: World, monkeypatch: pytest.MonkeyPatch, by_menu: bool
+) -> None:
+    remember, go_on = Store.remember, asyncio.Event()
+
+    async def slowly(self: Store, reply: Reply) -> None:
+        await world.env.external_wait(go_on.wait(), reason="the disk is slow")
+        await remember(self, reply)
+
+    monkeypatch.setattr(Store, "remember", slowly)
+    if by_menu:
+        photo = await world.alice.send(world.channel, attachments=PHOTO)
+        await world.alice.context_menu(world.channel, "Identify", photo)
+    else:
+        photo = await ask(world)
+    assert len(world.answers) == 1
+    await world.alice.delete(photo)
+    go_on.set()
+    await world.env.settle()
+    assert world.answers == []
+
+
+async def test_of_two_edits_the_last_one_wins(world: World) -> None:
+    photo = await ask(world, "plant")
+    world.engine.hold(world.env)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    world.engine.held_by = None
+    await world.alice.edit(photo, f"{world.mention} insect")
+    world.engine.answer = replace(ANSWER, verdict=LARUS_VERDICT)
+    world.engine.answering.set()
+    await world.env.settle()
+    assert world.engine.groups == [Group.PLANT, Group.BIRD, Group.INSECT]
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+
+
+async def test_an_edit_taken_back_while_the_card_is_redone_leaves_the_card(world: World) -> None:
+    photo = await ask(world, "plant")
+    world.engine.hold(world.env)
+    world.engine.answer = replace(ANSWER, verdict=LARUS_VERDICT)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    await world.alice.edit(photo, f"{world.mention} plant")
+    world.engine.answering.set()
+    await world.env.settle()
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+
+
+async def test_an_edit_of_the_photo_leaves_alone_who_else_asked_about_it(world: World) -> None:
+    photo = await ask(world, "plant")
+    world.engine.hold(world.env)
+    bob = world.guild.add_member(world.env.create_user("bob"))
+    await bob.send(world.channel, world.mention, reply_to=photo)
+    await world.alice.edit(photo, f"{world.mention} bird")
+    world.engine.answering.set()
+    await world.env.settle()
+    assert len(world.answers) == 2
+    assert world.engine.groups == [Group.PLANT, Group.AUTO, Group.BIRD]
+
+
+async def test_a_card_that_cannot_be_remembered_is_a_card(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    assert world.bot._store is not None
+    await world.bot._store._database.execute("PRAGMA query_only = ON")
+    result = await world.alice.context_menu(world.channel, "Identify", photo)
+    await ask(world)
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"] * 2
+    assert result.response is not None
+    assert f"Reply {result.response.id} will not follow its message" in caplog.text
+    assert world.env.errors == []
+
+
 async def test_a_deletion_the_bot_may_not_follow_is_survived(world: World) -> None:
     photo = await ask(world)
     world.env.inject_error("DELETE", "/channels/*/messages/*", status=403, code=50013)
@@ -131,6 +218,34 @@ async def test_how_to_goes_with_its_question_and_outlives_an_edit(world: World) 
     assert len(world.answers) == 1
     await world.alice.delete(question)
     assert world.answers == []
+
+
+@with_content
+async def test_a_mention_added_by_an_edit_is_answered(world: World) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    question = await world.alice.send(world.channel, "which bird?", reply_to=photo)
+    await world.alice.edit(question, f"{world.mention} which bird?")
+    await world.alice.edit(question, f"{world.mention} which bird is it?")
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+    assert world.engine.groups == [Group.BIRD]
+
+
+async def test_a_photo_added_by_an_edit_gets_a_card_in_place_of_the_advice(world: World) -> None:
+    question = await world.alice.send(world.channel, world.mention)
+    assert "/identify" in world.answers[0].content
+    stored = world.env.backend.store_attachments(world.channel.id, PHOTO)
+    await edit(world, question, attachments=stored)
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+
+
+async def test_a_photo_taken_out_while_it_is_looked_at_gets_advice(world: World) -> None:
+    world.engine.hold(world.env)
+    photo = await ask(world)
+    await edit(world, photo, attachments=[])
+    world.engine.answering.set()
+    await world.env.settle()
+    (answer,) = world.answers
+    assert "/identify" in answer.content
 
 
 # The typing indicator of the held answer is renewed after 5 s. That is no part of the edit, but

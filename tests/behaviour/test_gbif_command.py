@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import discord
@@ -28,6 +29,7 @@ from bot.gbif_cache import GbifCache
 from bot.naming import Naming
 from bot.store import Store
 from bot.taxon_lookup import Lookup
+from bot.taxon_reply import Reply
 from engine import EngineFailed, NameMatch, Requester, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
@@ -121,7 +123,8 @@ async def room_with(
     bot = commands.AutoShardedBot(
         commands.when_mentioned, intents=discord.Intents.default(), shard_count=1, tree_cls=tree
     )
-    store = await Store.open(Path(":memory:"))
+    folder = TemporaryDirectory()
+    store = await Store.open(Path(folder.name, "bot.sqlite"))
     draughtsman = Draughtsman()
     lookup = Lookup(taxa, client, draughtsman, within_s=within_s)
     offered = feature(lookup, Naming(lookup.names, store))
@@ -136,6 +139,7 @@ async def room_with(
     finally:
         await env.shutdown()
         await store.close()
+        folder.cleanup()
     simcord.assert_no_errors(env)
     if client is not None:
         client.close()
@@ -797,6 +801,40 @@ async def test_the_menu_outlives_a_restart(
     (card,) = asked.response.embeds
     assert card.title == "*Morus*"
     await again.close()
+
+
+async def test_of_two_choices_the_last_one_is_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up, slow = Lookup.by_choice, asyncio.Event()
+
+    async def by_choice(self: Lookup, option: discord.SelectOption, **asked: Any) -> Reply:
+        if option.value == "Morus (Moraceae)":
+            await world.env.external_wait(slow.wait(), reason="GBIF is slow")
+        return await look_up(self, option, **asked)
+
+    monkeypatch.setattr(Lookup, "by_choice", by_choice)
+    asked = await world.alice.slash(world.channel, "gbif", name="morus")
+    assert asked.response is not None
+    await world.alice.select(asked.response, ["Morus (Moraceae)"])
+    await world.alice.select(asked.response, ["Morus (Sulidae)"])
+    slow.set()
+    await world.env.settle()
+    assert "Sulidae" in (fields(asked.response.embeds[0])["Lineage"] or "")
+
+
+async def test_a_choice_that_fails_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(self: Lookup, option: discord.SelectOption, **asked: Any) -> Reply:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Lookup, "by_choice", fail)
+    asked = await world.alice.slash(world.channel, "gbif", name="morus")
+    assert asked.response is not None
+    chosen = await world.alice.select(asked.response, ["Morus (Moraceae)"])
+    (told,) = chosen.followups
+    assert told.ephemeral
+    assert "Something went wrong on my side" in told.content
+    assert "is the name of 2 taxa" in (asked.response.embeds[0].title or "")
 
 
 @pytest.mark.parametrize(

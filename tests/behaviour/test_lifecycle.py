@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import AsyncIterator
 from typing import Any
 
 import discord
 import pytest
 import simcord
 
+from bot.app import FieldmarkBot
 from bot.config import Settings
+from bot.store import Store
 from engine import EngineFailed, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, CannedFetcher, World, build
 
@@ -35,18 +39,53 @@ async def test_commands_are_published_once(
     await again.close()
 
 
-async def test_changed_commands_are_published_again(
-    world: World, settings: Settings, engine: CannedEngine, taxa: TaxonTable
-) -> None:
-    changed = build(settings, engine, taxa, world.web)
+@pytest.fixture
+async def changed(
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable, web: CannedFetcher
+) -> AsyncIterator[FieldmarkBot]:
+    """A bot with a command more."""
+    bot = build(settings, engine, taxa, web)
 
-    @changed.tree.command(name="new", description="A new command.")
+    @bot.tree.command(name="new", description="A new command.")
     async def new(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("new")
 
+    yield bot
+    await bot.close()
+
+
+async def test_changed_commands_are_published_again(world: World, changed: FieldmarkBot) -> None:
     await world.env.restart_bot(changed)
     assert len(publications(world)) == 2
-    await changed.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 30034), (503, 0)], ids=["a day's limit", "away"]
+)
+async def test_commands_that_discord_does_not_take_are_offered_again(
+    world: World, changed: FieldmarkBot, caplog: pytest.LogCaptureFixture, status: int, code: int
+) -> None:
+    world.env.inject_error("PUT", "/applications/*/commands", status=status, code=code)
+    await world.env.restart_bot(changed)
+    assert "Commands not published, next try in 10 min" in caplog.text
+    await world.alice.send(world.channel, world.mention, attachments=[PHOTO])
+    assert len(world.answers) == 1
+    assert (await world.alice.slash(world.channel, "identify", photo=PHOTO)).response is not None
+    for _ in range(3):
+        await world.env.advance_time(601)
+    assert len(publications(world)) == 3
+    assert (await world.alice.slash(world.channel, "new")).response is not None
+
+
+async def test_commands_are_published_where_the_database_cannot_be_written(
+    world: World, changed: FieldmarkBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: Store, value: str) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Store, "set_commands_hash", fail)
+    await world.env.restart_bot(changed)
+    assert (await world.alice.slash(world.channel, "new")).response is not None
 
 
 async def test_what_the_commands_are(world: World) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
+import discord
 import pytest
 
+from bot.config import Settings
 from engine import (
     EngineBusy,
     EngineFailed,
@@ -74,7 +77,7 @@ async def test_a_bad_file_among_good_ones_is_left_out(world: World) -> None:
     await world.alice.send(world.channel, world.mention, attachments=photos)
     (answer,) = world.answers
     assert world.engine.asked == [((PNG,), Group.AUTO)]
-    assert "Left out: `a.jpg` is a web page" in (answer.embeds[0].footer.text or "")
+    assert "Left out: “a.jpg” is a web page" in (answer.embeds[0].footer.text or "")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,16 @@ async def test_a_mention_in_a_reply_to_a_card_identifies_its_photo_again(world: 
 async def test_a_photo_that_discord_hides_is_said(world: World) -> None:
     photo = await world.alice.send(world.channel, attachments=PHOTO)
     await world.alice.send(world.channel, world.mention, reply_to=photo)
+    assert "hold that message down (or right-click it)" in world.answers[0].content
     assert "Apps > Identify" in world.answers[0].content
+
+
+@pytest.mark.parametrize("settings", [{}, {"message_content": True}], indirect=True)
+async def test_only_what_works_is_advised(world: World, settings: Settings) -> None:
+    await world.alice.send(world.channel, world.mention)
+    (advice,) = world.answers
+    assert ("in a reply to a photo" in advice.content) is settings.discord.message_content
+    assert "hold its message down (or right-click it)" in advice.content
 
 
 async def test_a_forwarded_photo_is_a_photo(world: World) -> None:
@@ -141,6 +153,43 @@ async def test_a_forwarded_photo_is_a_photo(world: World) -> None:
     dm = world.alice.user.dm_channel
     await world.alice.forward(photo, dm)
     assert world.answers_in(dm)[0].embeds[0].title == "European robin"
+
+
+async def test_the_picture_of_a_forwarded_links_preview_is_a_photo(world: World) -> None:
+    world.web.pages["https://example.org/og.png"] = PNG
+    hook = world.guild.create_webhook(world.channel)
+    preview = discord.Embed().set_image(url="https://example.org/og.png")
+    shared = await hook.send("https://example.org/", embed=preview)
+    await world.alice.forward(shared, world.alice.user.dm_channel)
+    assert world.engine.asked == [((PNG,), Group.AUTO)]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [([], "no photo in what you forwarded"), ([("v.mp4", b"video")], "I can't watch videos")],
+)
+async def test_what_is_forwarded_without_a_photo_is_said(
+    world: World, files: list[tuple[str, bytes]], said: str
+) -> None:
+    source = await world.alice.send(world.channel, "look", attachments=files)
+    dm = world.alice.user.dm_channel
+    await world.alice.forward(source, dm)
+    (answer,) = world.answers_in(dm)
+    assert said in answer.content
+    asked_for = [call.path for call in world.env.http_requests if call.method == "GET"]
+    assert f"/channels/{dm.id}/messages/{source.id}" not in asked_for
+
+
+async def test_thanking_the_bot_in_a_direct_message_is_not_answered(world: World) -> None:
+    user = world.alice.user
+    stored = world.env.backend.store_attachments(user.dm_channel.id, PHOTO)
+    await user.send_dm("", attachments=stored)
+    (card,) = world.answers_in(user.dm_channel)
+    to_card = {"channel_id": str(user.dm_channel.id), "message_id": str(card.id)}
+    await user.send_dm("thanks!", reference=to_card)
+    assert world.answers_in(user.dm_channel) == [card]
+    await user.send_dm("is it a plant?", reference=to_card)
+    assert world.engine.groups == [Group.AUTO, Group.PLANT]
 
 
 async def test_a_direct_message_needs_no_mention(world: World) -> None:
@@ -221,11 +270,38 @@ async def test_where_the_bot_may_not_write_it_stays_quiet(world: World) -> None:
     channel = world.channel_where(send_messages=False)
     await world.alice.send(channel, world.mention, attachments=PHOTO)
     assert world.answers_in(channel) == []
+    assert world.engine.asked == []
     assert world.env.errors == []
+
+
+async def test_a_message_that_discord_tells_of_twice_is_answered_once(world: World) -> None:
+    backend = world.env.backend
+    world.engine.hold(world.env)
+    photo = await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    stored = backend.messages[photo.channel.id][photo.id]
+    backend.announce_message_create(stored)
+    await world.env.settle()
+    world.engine.answering.set()
+    await world.env.settle()
+    backend.announce_message_create(stored)
+    await world.env.settle()
+    assert len(world.answers) == 1
+    assert len(world.engine.asked) == 1
 
 
 async def test_a_failure_of_the_typing_indicator_costs_no_answer(world: World) -> None:
     world.env.inject_error("POST", "/channels/*/typing", status=500)
+    await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    assert len(world.answers) == 1
+
+
+async def test_a_typing_indicator_that_hangs_delays_no_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(channel_id: int) -> None:
+        await world.env.external_wait(asyncio.Event().wait(), reason="Discord is slow")
+
+    monkeypatch.setattr(world.bot.http, "send_typing", hang)
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
     assert len(world.answers) == 1
 

@@ -6,6 +6,7 @@ import discord
 import pytest
 import simcord
 
+from bot.store import GuildSettings, WatchedChannel
 from engine import CERTAINTY, Group
 from tests.behaviour.world import JPEG, World
 
@@ -76,6 +77,71 @@ async def test_show_lists_what_is_watched(world: World, boss: simcord.MemberActo
     assert "No channel is watched" in await said(boss, world, "show")
     await said(boss, world, "watch", channel=world.channel, group="plant")
     assert f"{world.channel.mention}: plants" in await said(boss, world, "show")
+
+
+async def watched_ids(world: World) -> list[int]:
+    assert world.bot._store is not None
+    return [channel.channel_id for channel in await world.bot._store.watched_in(world.guild.id)]
+
+
+@with_content
+async def test_what_is_deleted_is_watched_no_more(world: World, boss: simcord.MemberActor) -> None:
+    thread = await start_thread(world)
+    parent = world.guild.create_text_channel("walks")
+    below = await start_thread(world, parent)
+    for channel in (world.channel, thread, parent, below):
+        await said(boss, world, "watch", channel=channel)
+    world.env.backend.delete_channel(thread.id)
+    await world.env.settle()
+    assert thread.id not in await watched_ids(world)
+    world.env.backend.delete_channel(parent.id)
+    await world.env.settle()
+    assert await watched_ids(world) == [world.channel.id]
+
+
+@with_content
+async def test_what_was_deleted_unnoticed_is_forgotten_when_shown(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert world.bot._store is not None
+    gone = WatchedChannel(channel_id=4711, guild_id=world.guild.id, group=Group.BIRD)
+    await world.bot._store.watch(gone)
+    await said(boss, world, "watch", channel=world.channel)
+    assert "4711" not in await said(boss, world, "show")
+    assert await watched_ids(world) == [world.channel.id]
+
+
+@with_content
+async def test_a_server_that_removes_the_bot_is_forgotten_but_not_in_an_outage(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert world.bot._store is not None
+    await said(boss, world, "watch", channel=world.channel)
+    await said(boss, world, "certainty", percent=60)
+    outage = {"id": str(world.guild.id), "unavailable": True}
+    world.env.backend.emit("GUILD_DELETE", outage)
+    await world.env.settle()
+    assert await watched_ids(world) == [world.channel.id]
+    world.env.backend.emit("GUILD_DELETE", {"id": str(world.guild.id)})
+    await world.env.settle()
+    assert await watched_ids(world) == []
+    assert await world.bot._store.settings_of(world.guild.id) == GuildSettings()
+
+
+async def test_however_many_channels_are_watched_they_are_shown(
+    world: World, boss: simcord.MemberActor
+) -> None:
+    assert world.bot._store is not None
+    for number in range(60):
+        channel = world.guild.create_text_channel(f"walk-{number}")
+        await world.bot._store.watch(
+            WatchedChannel(channel_id=channel.id, guild_id=world.guild.id, group=Group.GENERIC)
+        )
+    text = await said(boss, world, "show")
+    assert 1900 < len(text) <= 2000
+    shown = text.count("<#")
+    assert f"... and {60 - shown} more." in text
+    assert "without the Message Content intent" in text
 
 
 async def test_a_server_chooses_how_sure_a_verdict_must_be(

@@ -7,6 +7,7 @@ import pytest
 import simcord
 
 from engine import EngineFailed
+from tests.behaviour.test_commands import hold_answered, with_content
 from tests.behaviour.test_teach import card, labels, mod, moderator
 from tests.behaviour.world import JPEG, PNG, World
 
@@ -116,6 +117,30 @@ async def test_who_chooses_too_late_is_told_so(world: World, mod: simcord.Member
     assert message.components == []
 
 
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_the_end_of_the_menu_leaves_other_cards_their_remove_button(
+    world: World, mod: simcord.MemberActor, chosen: bool
+) -> None:
+    await world.alice.send(world.channel, world.mention, attachments=PHOTOS[:1])
+    (older,) = world.answers
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    if chosen:
+        await mod.select(message, ["Vanessa cardui"])
+    else:
+        await world.env.advance_time(14 * 60 + 1)
+    await world.alice.click(older, label="Remove")
+    assert older.id not in [answer.id for answer in world.answers]
+
+
+async def test_the_menu_can_be_removed_instead(world: World, mod: simcord.MemberActor) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    refused = await world.alice.click(message, label="Remove")
+    assert refused.response is not None
+    assert refused.response.ephemeral
+    await mod.click(message, label="Remove")
+    assert world.answers == []
+
+
 async def test_what_goes_wrong_after_the_choice_is_said_in_the_place_of_the_menu(
     world: World, mod: simcord.MemberActor
 ) -> None:
@@ -124,6 +149,30 @@ async def test_what_goes_wrong_after_the_choice_is_said_in_the_place_of_the_menu
     await mod.select(message, ["Vanessa cardui"])
     assert message.content == "The index cannot be written: make room."
     assert labels(message) == ["Remove"]
+
+
+@with_content
+async def test_the_form_does_not_wait_for_the_photo_to_be_found(
+    world: World, mod: simcord.MemberActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = await post(world, *PHOTOS)
+    question = await world.alice.send(world.channel, "who knows?", reply_to=photo)
+    found = hold_answered(world, monkeypatch)
+    asked = await mod.context_menu(world.channel, "Teach", question)
+    assert asked.modal is not None
+    found.set()
+    answered = await mod.submit_modal(asked, {"species": "Vanessa cardui"})
+    assert answered.response is not None
+    assert f"from [this message]({photo.jump_url})" in (card(answered.response).description or "")
+
+
+async def test_an_answer_to_a_message_without_a_photo_is_refused(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    text = await world.alice.send(world.channel, "look")
+    question = await world.alice.send(world.channel, "where?", reply_to=text)
+    message = await teach(mod, world, question, "Vanessa cardui")
+    assert "no photo in that message" in message.content
 
 
 async def test_a_message_without_a_photo_is_refused(world: World, mod: simcord.MemberActor) -> None:

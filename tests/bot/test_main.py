@@ -87,8 +87,8 @@ def answered(status: int, kind: type[discord.HTTPException]) -> discord.HTTPExce
         (discord.PrivilegedIntentsRequired(0), 2, "Message Content Intent"),
         (StoreError("The database is damaged."), 1, "The database is damaged."),
         (EngineFailed("No worker starts."), 1, "No worker starts."),
-        (closed(4013), 1, "Discord refused the bot (Shard ID 0 WebSocket closed with 4013)"),
-        (answered(403, discord.Forbidden), 1, "Discord refused the bot (403 No"),
+        (closed(4013), 1, "Discord does not let me in (Shard ID 0 WebSocket closed with 4013)"),
+        (answered(403, discord.Forbidden), 1, "Discord does not let me in (403 No"),
         (answered(503, discord.DiscordServerError), 1, "Discord cannot be reached (503 No"),
         (discord.GatewayNotFound(), 1, "Discord cannot be reached (The gateway"),  # type: ignore[no-untyped-call]
         (aiohttp.ClientConnectionError("no route"), 1, "Discord cannot be reached (no route)"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,9 +24,11 @@ from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
 from bot.intake import Intake
 from bot.network import Address, Rule, guarded_connector, is_public, public_web
+from engine import Requester
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(2000)
 LIMIT = 10_000
+ALICE = Requester(member=1)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -96,6 +100,29 @@ async def bomb(request: web.Request) -> web.Response:
     )
 
 
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Announce more than is sent."""
+    assert request.transport is not None
+    request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nabc")
+    request.transport.close()
+    return web.Response()
+
+
+async def rubbish(request: web.Request) -> web.StreamResponse:
+    """Answer with what is no HTTP."""
+    assert request.transport is not None
+    request.transport.write(bytes(range(32)) * 10 + b"\r\n\r\n")
+    return web.Response()
+
+
+async def astray(request: web.Request) -> web.StreamResponse:
+    """Redirect to an address that no header may hold."""
+    assert request.transport is not None
+    location = b"Location: http://photos.example/\0?" + request.query_string.encode()
+    request.transport.write(b"HTTP/1.1 302 Found\r\n" + location + b"\r\n\r\n")
+    return web.Response()
+
+
 async def hop(request: web.Request) -> web.Response:
     left = int(request.match_info["left"])
     target = f"/hop/{left - 1}" if left else "/photo.jpg"
@@ -113,6 +140,9 @@ ROUTES: dict[str, Handler] = {
     "/announced.jpg": announced,
     "/silent.jpg": silent,
     "/bomb.jpg": bomb,
+    "/cut.jpg": cut,
+    "/rubbish.jpg": rubbish,
+    "/astray.jpg": astray,
     "/hop/{left}": hop,
     "/away": away,
 }
@@ -129,7 +159,8 @@ async def serve(host: str) -> tuple[web.AppRunner, Server]:
     app = web.Application(middlewares=[record])
     for path, handler in ROUTES.items():
         app.router.add_get(path, handler)
-    runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+    # Without its own log of addresses, for the tests of the bot's.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, host, 0)
     await site.start()
@@ -306,6 +337,60 @@ async def test_an_error_page_is_said(server: Server) -> None:
         await fetcher(loopback).fetch(server.url("/nothing"))
 
 
+class NoName(FixedResolver):
+    """Knows no name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        raise OSError(None, f"{host} is not known")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/cut.jpg?token=s3cret",
+        "/rubbish.jpg?token=s3cret",
+        "/astray.jpg?token=s3cret",
+        "/silent.jpg?token=s3cret",
+        "/announced.jpg?token=s3cret",
+        "/nothing?token=s3cret",
+        "/away?to=http://127.1/?token=s3cret",
+        "/away?to=http://a..b/?token=s3cret",
+        "/away?to=ftp://example.org/?token=s3cret",
+        "/away?to=http://s3cret.example/",
+        "http://127.0.0.1:{unused}/?token=s3cret",
+        "http://10.0.0.1/?token=s3cret",
+        "http://s3cret.example/",
+    ],
+)
+async def test_no_part_of_a_link_is_logged(
+    server: Server, caplog: pytest.LogCaptureFixture, link: str, unused_tcp_port: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    link = link.format(unused=unused_tcp_port)
+    impatient = fetcher(loopback, resolver=NoName(""), timeout_s=0.5)
+    with pytest.raises(Refusal):
+        await impatient.fetch(server.url(link) if link.startswith("/") else link)
+    assert "s3cret" not in caplog.text
+
+
+async def test_what_kind_of_failure_it_was_is_logged(
+    caplog: pytest.LogCaptureFixture, unused_tcp_port: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(Refusal):
+        await fetcher(loopback).fetch(f"http://127.0.0.1:{unused_tcp_port}/")
+    assert f"ClientConnectorError, errno {errno.ECONNREFUSED}" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["a..b", "...", "a" * 70 + ".example"])
+async def test_a_host_that_no_resolver_takes_is_said(server: Server, host: str) -> None:
+    for link in (f"http://{host}/photo.jpg", server.url(f"/away?to=http://{host}/photo.jpg")):
+        with pytest.raises(Refusal, match="could not reach"):
+            await fetcher(loopback).fetch(link)
+
+
 async def test_a_closed_port_is_said(unused_tcp_port: int) -> None:
     with pytest.raises(Refusal, match="could not reach"):
         await fetcher(loopback).fetch(f"http://127.0.0.1:{unused_tcp_port}/")
@@ -317,12 +402,12 @@ async def test_a_closed_port_is_said(unused_tcp_port: int) -> None:
 async def test_what_is_no_photo_is_named(server: Server, path: str, reason: str) -> None:
     intake = Intake(IntakeSection(max_bytes=LIMIT), fetcher(loopback))
     with pytest.raises(Refusal, match=reason):
-        await intake.link(server.url(path))
+        await intake.link(server.url(path), ALICE)
 
 
 async def test_a_photo_is_read(server: Server) -> None:
     intake = Intake(IntakeSection(max_bytes=LIMIT), fetcher(loopback))
-    assert await intake.link(server.url()) == JPEG
+    assert await intake.link(server.url(), ALICE) == JPEG
 
 
 async def test_the_guard_is_in_the_connector_itself(server: Server) -> None:

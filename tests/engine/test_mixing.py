@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Ancestor, Group, Taxon
-from engine.mixing import combine, mix, of_group, route
+from engine.mixing import combine, mix, of_group, outside_odds, route
 
 
 def taxon(name: str, rank: str, ancestor: str) -> Taxon:
@@ -156,9 +158,27 @@ def test_a_group_is_a_part_of_the_tree() -> None:
     assert of_group(index, Group.GENERIC) == index
 
 
-def test_the_group_that_stands_out_answers() -> None:
-    assert route({Group.BIRD: 0.9, Group.INSECT: 0.3}, None) is Group.BIRD
-    assert route({Group.BIRD: 0.5, Group.INSECT: 0.4}, {BEE: 0.8, ROBIN: 0.1}) is Group.INSECT
-    assert route({Group.BIRD: 0.5, Group.INSECT: 0.4}, {FOX: 0.9}) is Group.GENERIC
-    assert route({Group.BIRD: 0.9, Group.INSECT: 0.4}, {FOX: 0.3, ROBIN: 0.5}) is Group.BIRD
-    assert route({}, {FIR: 0.5, FOX: 0.2}) is Group.PLANT
+def test_the_group_answers_of_which_the_index_holds_what_lies_near() -> None:
+    nobody = {Group.BIRD: 0.01, Group.INSECT: 0.01}
+    assert route({BEE: 0.8, ROBIN: 0.1}, nobody, holds=0.9) is Group.INSECT
+    assert route({FOX: 0.5, ROBIN: 0.3}, nobody, holds=0.9) is Group.GENERIC
+    assert route({FIR: 0.5, FOX: 0.2}, {}, holds=0.0) is Group.PLANT
+
+
+def test_an_index_of_one_group_leaves_the_others_to_their_networks() -> None:
+    sure = {Group.BIRD: 0.05, Group.INSECT: 20.0}
+    assert route({FOX: 0.95}, sure, holds=0.1) is Group.INSECT
+    assert route({ROBIN: 0.95}, sure, holds=0.1) is Group.INSECT
+    assert route({FOX: 0.95}, {Group.BIRD: 0.5, Group.INSECT: 0.2}, holds=0.8) is Group.GENERIC
+
+
+def test_an_index_that_says_nothing_leaves_the_choice_to_the_networks() -> None:
+    assert route({}, {Group.BIRD: 0.2, Group.INSECT: 0.1}, holds=0.0) is Group.BIRD
+    assert route({}, {}, holds=0.0) is Group.GENERIC
+
+
+def test_outside_odds_are_of_labels_that_the_index_lacks() -> None:
+    assert outside_odds({ROBIN: 0.6, BEE: 0.2}, {ROBIN}, knows=0.75) == pytest.approx(0.75)
+    assert outside_odds({ROBIN: 0.6}, {ROBIN}, knows=0.75) == 0
+    assert outside_odds({}, {ROBIN}, knows=0.75) == 0
+    assert math.isfinite(outside_odds({BEE: 1.0}, (), knows=1.0))

@@ -34,7 +34,7 @@ from tools.sandboxed import sandbox_settings, sandboxed_bot
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CASSINS_FINCH = "https://www.gbif.org/species/8255548"
-PUMA, GANNETS, MULBERRIES = "2435099", "5YZQ", "5YZM"
+PUMA, GANNETS, MULBERRIES = "4QHKG", "5YZQ", "5YZM"
 
 
 def known(key: str, name: str, author: str, rank: str, *lineage: str, iucn: str = "") -> Prepared:
@@ -71,7 +71,7 @@ CATS = ("Animalia", "Chordata", "Mammalia", "Carnivora", "Felidae", "Puma")
 PLANTS = ("Plantae", "Tracheophyta", "Magnoliopsida")
 NAMES = {
     ("Puma concolor", "Animalia"): known(
-        "4QHKG", "Puma concolor", "(Linnaeus, 1771)", "SPECIES", *CATS, iucn="LC"
+        PUMA, "Puma concolor", "(Linnaeus, 1771)", "SPECIES", *CATS, iucn="LC"
     ),
     ("Morus", "Animalia"): known(
         GANNETS, "Morus", "Vieillot, 1816", "GENUS", *BIRDS, "Suliformes", "Sulidae"

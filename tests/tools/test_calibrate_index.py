@@ -95,6 +95,30 @@ def test_the_command_says_what_was_fitted_and_what_was_left_out(
     assert f"temperature      {vote.temperature}" in said.stdout
 
 
+def test_photos_that_cannot_be_used_are_left_out(
+    index: Path, photos: Path, settings: EngineSettings
+) -> None:
+    cut, empty = photos / "kept-Apis_mellifera-0.png", photos / "kept-Apis_mellifera-1.png"
+    cut.write_bytes(cut.read_bytes()[:500])
+    empty.write_bytes(b"")
+    words = ["calibrate", photos, "--split", "kept", "--index", index, "--home", settings.home]
+    said = CliRunner().invoke(app, [str(word) for word in words])
+    assert said.exit_code == 0, said.output
+    assert "22 photos of its species and 12 of others" in said.stdout
+    assert f"Left out {cut.name}: This photo is damaged or cut off." in said.stderr
+    assert f"Skipped 1: not a photo but an empty file, such as {empty.name}." in said.stderr
+
+
+def test_a_folder_without_a_manifest_is_told_so(
+    index: Path, settings: EngineSettings, tmp_path: Path
+) -> None:
+    words = ["calibrate", tmp_path, "--index", index, "--home", settings.home]
+    said = CliRunner().invoke(app, [str(word) for word in words])
+    assert said.exit_code == 2
+    assert "give a folder that has a MANIFEST.csv" in said.stderr
+    assert "split" not in said.stderr
+
+
 def test_its_own_photos_do_not_count(index: Path, photos: Path, settings: EngineSettings) -> None:
     before = SpeciesIndex.open(index).vote_settings
     words = ["calibrate", photos, "--split", "train", "--index", index, "--home", settings.home]

@@ -219,6 +219,96 @@ def test_a_missing_manifest_or_split_is_one_sentence(hub_modules: HubModules, ph
     assert "give a folder that has a MANIFEST.csv" in missing.stderr
 
 
+def test_photos_that_cannot_be_used_are_left_out_and_counted(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    with (photos / "MANIFEST.csv").open("a", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["cut.png", "test", "birds", "Haemorhous cassinii", "bird", 0])
+        rows.writerow(["gone.png", "test", "birds", "Haemorhous cassinii", "bird", 0])
+        rows.writerow(["test-0.png", "other", "birds", "Haemorhous cassinii", "bird", 0])
+        rows.writerow(["red.png", "test", "birds", "Parus major", "bird", 0])
+    whole = (photos / "test-0.png").read_bytes()
+    (photos / "cut.png").write_bytes(whole[: len(whole) // 2])
+    result = run(hub_modules, photos, "eval", "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["left_out"] == 3
+    assert report["groups"]["birds"]["known_species"]["photos"] == 3
+    assert f"Left out {photos / 'cut.png'}: This photo is damaged or cut off." in result.stderr
+    assert f"Left out {photos / 'gone.png'}: It is not a file." in result.stderr
+    assert f"Left out {photos / 'red.png'}: label and name disagree." in result.stderr
+    table = run(hub_modules, photos, "eval", "--verdict")
+    assert "3 left out" in " ".join(table.stdout.split())
+
+
+def test_nothing_is_measured_without_one_usable_photo(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    for path in photos.glob("test-*.png"):
+        path.write_bytes(b"no photo")
+    result = run(hub_modules, photos, "eval")
+    assert result.exit_code == 1
+    assert "Not one of the photos can be used." in result.stderr
+
+
+@pytest.mark.parametrize("index", ["", "seven", "99999", "-1"])
+def test_a_label_that_is_none_is_told_with_its_photo(
+    hub_modules: HubModules, photos: Path, index: str
+) -> None:
+    with (photos / "MANIFEST.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["odd.png", "test", "birds", "Parus major", "bird", index])
+    for command in ("eval", "calibrate"):
+        result = run(hub_modules, photos, command, "--split", "test")
+        assert result.exit_code == 2
+        assert f"gives odd.png the label_index {index!r}, which is none of bird's" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"path,split,caf\xe9\n", "it is not in UTF-8: save it as UTF-8 CSV."),
+        (b"path,split\n", "lacks the columns 'group', 'scientific_name', 'label_set'"),
+        (",".join(COLUMNS).encode(), "lists no photos"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_one_sentence(
+    hub_modules: HubModules, photos: Path, content: bytes, sentence: str
+) -> None:
+    (photos / "MANIFEST.csv").write_bytes(content)
+    result = run(hub_modules, photos, "eval")
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+def test_a_manifest_may_begin_as_spreadsheets_write_it(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    path = photos / "MANIFEST.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert run(hub_modules, photos, "eval", "--json").exit_code == 0
+
+
+def test_calibrate_leaves_out_what_it_cannot_read(hub_modules: HubModules, photos: Path) -> None:
+    (photos / "train-0.png").write_bytes(b"no photo")
+    result = run(hub_modules, photos, "calibrate", "--split", "train")
+    assert result.exit_code == 0, result.stderr
+    assert "birds: 11 photos" in result.stdout
+    assert f"Left out {photos / 'train-0.png'}: I can't read this file" in result.stderr
+
+
+def test_networks_are_studied_without_what_cannot_be_read(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    with (photos / "MANIFEST.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["gone.png", "test", "birds", "Aramus guarauna", "bird", 1])
+    options = ["--models", str(hub_modules.no_plants), "--home", str(photos / "home")]
+    words = ["study", "networks", str(photos), "--split", "test", *options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    assert f"Left out {photos / 'gone.png'}: It cannot be read: No such file" in result.stderr
+
+
 def test_calibrate_prints_the_catalogs_lines(hub_modules: HubModules, photos: Path) -> None:
     result = run(hub_modules, photos, "calibrate", "--split", "train")
     assert result.exit_code == 0, result.stderr

@@ -243,10 +243,95 @@ def test_a_build_that_died_after_its_last_photo_is_finished(
     assert len(SpeciesIndex.open(tmp_path / "index")) == 48
 
 
+def test_a_mistyped_folder_is_not_in_the_way_of_the_right_one(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    index = tmp_path / "index"
+    assert "is not a folder" in build(index, tmp_path / "fotos").stderr
+    assert build(index, photos).exit_code == 0
+    write_photos(tmp_path / "more", "Noctua_novella", 3)
+    assert run("add", index, "--from", "folder", tmp_path / "moor").exit_code == 1
+    assert "There is an index in" in build(index, photos).stderr
+    assert run("add", index, "--from", "folder", tmp_path / "more").exit_code == 0
+    assert names(SpeciesIndex.open(index))["Noctua novella"] == 3
+
+
+def test_a_folder_renamed_while_a_build_is_stopped_has_its_new_name(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    embedder.stop_after = 32
+    assert build(tmp_path / "index", photos).exit_code == 130
+    (photos / "Parus_major").rename(photos / "Parus_minor")
+    embedder.stop_after = None
+    assert build(tmp_path / "index", photos).exit_code == 0
+    assert embedder.seen == 48
+    assert names(SpeciesIndex.open(tmp_path / "index")) == {"Parus minor": 24, "Turdus merula": 24}
+
+
+def test_photos_that_the_index_holds_under_another_name_are_told(
+    built: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    same = run("add", built, "--from", "folder", photos)
+    assert "0 photos added, 48 were there already;" in same.stdout
+    assert "another name" not in same.stderr
+    (photos / "Parus_major").rename(photos / "Parus_minor")
+    renamed = run("add", built, "--from", "folder", photos)
+    assert "24 photos are in the index under another name" in renamed.stderr
+    assert "as Parus major: take" in renamed.stderr
+    assert run("remove", built, "Parus major").exit_code == 0
+    again = run("add", built, "--from", "folder", photos)
+    assert "24 photos added, 24 were there already;" in again.stdout
+    assert names(SpeciesIndex.open(built)) == {"Parus minor": 24, "Turdus merula": 24}
+
+
+def test_photos_that_come_twice_were_not_there_already(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    for path in (photos / "Parus_major").glob("*.png"):
+        Image.open(path).save(path.with_suffix(".bmp"))
+    result = build(tmp_path / "index", photos)
+    assert "48 photos added, 0 were there already, 24 came twice; " in result.stdout
+
+
+def test_a_full_disk_is_told_in_a_sentence(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> None:
+        raise OSError("40 requested and 4 written")  # as numpy does
+
+    monkeypatch.setattr("tools.index_growth.create_index", fill)
+    result = build(tmp_path / "index", photos)
+    assert result.exit_code == 1
+    assert "A file cannot be used: 40 requested and 4 written." in result.stderr
+
+
+@pytest.mark.parametrize("counts", [{"Parus_major": 5}, {"Parus_major": 1, "Turdus_merula": 1}])
+def test_what_is_too_little_for_an_lda_is_not_embedded_again_for_a_pca(
+    tmp_path: Path, counts: dict[str, int], embedder: TinyEmbedder
+) -> None:
+    for name, count in counts.items():
+        write_photos(tmp_path / "few", name, count)
+    words = (
+        "build",
+        tmp_path / "index",
+        "--from",
+        "folder",
+        tmp_path / "few",
+        "--embedder",
+        "tiny",
+    )
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert "also with --projection pca, and embeds no photo again." in refused.stderr
+    seen = embedder.seen
+    assert run(*words, "--projection", "pca").exit_code == 0
+    assert embedder.seen == seen == sum(counts.values())
+
+
 def test_an_unfinished_build_refuses_another(
     tmp_path: Path, photos: Path, embedder: TinyEmbedder
 ) -> None:
-    embedder.stop_after = 0
+    embedder.stop_after = 16
     build(tmp_path / "index", photos)
     write_photos(tmp_path / "others", "Noctua_novella", 3)
     refused = build(tmp_path / "index", tmp_path / "others")
@@ -263,9 +348,10 @@ def test_undecodable_photos_and_unknown_names_are_listed(
     write_photos(photos, "Noctua_novella", 3)
     result = build(tmp_path / "index", photos)
     assert result.exit_code == 0, result.output
-    assert "Skipped Parus major, sha256:" in result.stderr
-    assert "damaged or cut off" in result.stderr
-    assert "The network gives no features for it." in result.stderr
+    assert (
+        "Skipped Parus_major/cut.png (Parus major): This photo is damaged or cut off.\n"
+        "Skipped Parus_major/white.png (Parus major): The network gives no features for it.\n"
+    ) in result.stderr
     assert "Not in the taxon table, so known by name alone: Noctua novella." in result.stderr
     assert names(SpeciesIndex.open(tmp_path / "index"))["Noctua novella"] == 3
 

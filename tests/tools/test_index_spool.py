@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,10 +74,38 @@ def test_a_shard_that_was_begun_is_written_over(folder: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(list(spool.features())), features(1))
 
 
-def test_another_job_is_refused(folder: Path) -> None:
-    Spool(folder, JOB, WIDTH)
+def test_another_job_is_refused_once_photos_are_there(folder: Path) -> None:
+    Spool(folder, {**JOB, "path": "mistyped"}, WIDTH)
+    spool = Spool(folder, JOB, WIDTH)
+    spool.put(features(1), references("a", [0]))
+    spool.flush()
     with pytest.raises(SpoolError, match="build, from folder, path photos"):
         Spool(folder, {**JOB, "path": "others"}, WIDTH)
+
+
+def test_a_photo_takes_another_label(folder: Path) -> None:
+    spool = Spool(folder, JOB, WIDTH)
+    spool.put(features(2), references("a", [0, 1]))
+    spool.flush()
+    again = Spool(folder, JOB, WIDTH)
+    corrected = replace(references("a", [0])[0], taxon=species(2), licence="CC0")
+    again.relabel(corrected)
+    assert again.references() == [corrected, references("a", [0, 1])[1]]
+
+
+def test_a_full_disk_is_an_error_that_says_so_and_loses_nothing(folder: Path) -> None:
+    spool = Spool(folder, JOB, WIDTH)
+    spool.put(features(200), references("a", [0] * 200))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            spool.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert Spool(folder, JOB, WIDTH).rows == 0
+    spool.flush()
+    assert Spool(folder, JOB, WIDTH).rows == 200
 
 
 @pytest.mark.parametrize("name", ["job.json", "000001.json"])

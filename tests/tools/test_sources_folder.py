@@ -107,15 +107,27 @@ def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, taxa: Ta
     assert source.seen == source.total == 8
 
 
-def test_resuming_gives_the_rest(tmp_path: Path, taxa: TaxonTable) -> None:
-    for number in range(4):
-        put(tmp_path, f"Parus_major/{number}.jpg", jpeg(number))
-    first = open_source("folder", path=tmp_path, taxa=taxa).photos(set())
-    done = {next(first).identity, next(first).identity}
-    (tmp_path / "Parus_major/0.jpg").rename(tmp_path / "Parus_major/renamed.jpg")
+def test_what_cannot_be_used_is_reported_with_an_example(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "Parus_major/a.jpg", jpeg(1))
+    put(tmp_path, "unsorted/b.jpg", jpeg(2))
+    put(tmp_path, "unsorted/c.jpg", jpeg(3))
     source = open_source("folder", path=tmp_path, taxa=taxa)
-    assert [photo.data for photo in source.photos(done)] == [jpeg(2), jpeg(3)]
-    assert (source.seen, source.skipped.total()) == (4, 0)
+    assert [photo.name for photo in source.photos(())] == ["Parus_major/a.jpg"]
+    assert list(source.report()) == [
+        "Skipped 2: in a folder that is not named for a species, such as unsorted/b.jpg."
+    ]
+
+
+def test_what_is_done_is_given_again_as_it_is_labelled_now(
+    tmp_path: Path, taxa: TaxonTable
+) -> None:
+    put(tmp_path, "Parus_minor/0.jpg", jpeg(0))
+    before = next(iter(open_source("folder", path=tmp_path, taxa=taxa).photos(())))
+    (tmp_path / "Parus_minor").rename(tmp_path / "Parus_major")
+    source = open_source("folder", path=tmp_path, taxa=taxa)
+    (now,) = source.photos({before.identity})
+    assert (now.identity, now.scientific_name) == (before.identity, "Parus major")
+    assert (source.seen, source.skipped.total()) == (1, 0)
 
 
 def test_attributions_lie_beside_the_photos(tmp_path: Path, taxa: TaxonTable) -> None:
@@ -153,12 +165,13 @@ def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) 
     rows = [
         manifest("0.jpg", "Parus major"),
         manifest("0.jpg", "Corvus corax"),
-        manifest("1.jpg", "Nova avis", label_set="bird", label_index="0"),
+        manifest("1.jpg", "Carpodacus cassinii", label_set="bird", label_index="0"),
         manifest("2.jpg", "Nova avis"),
-        manifest("3.jpg", "Parus major", split="test"),
+        manifest("4.jpg", "Parus major", split="test"),
         manifest("missing.jpg", "Parus major"),
         manifest("1.jpg/../../secret.jpg", "Parus major"),
         manifest("", ""),
+        manifest("3.jpg", "Parus major", label_set="bird", label_index="0"),
     ]
     fields: dict[str, str] = {"label_set": "", "label_index": ""}
     write_csv(tmp_path / "MANIFEST.csv", [{**fields, **row} for row in rows])
@@ -171,7 +184,9 @@ def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) 
         "cannot be read: No such file or directory": 1,
         "outside of the folder": 1,
         "no species is named": 1,
+        "label and name disagree": 1,
     }
+    assert source.examples["label and name disagree"] == "3.jpg"
     with pytest.raises(SourceError, match="it has: test, train"):
         open_source("folder", path=tmp_path, split="training", taxa=taxa)
 
@@ -281,11 +296,13 @@ def test_an_unusable_folder_is_refused_with_one_sentence(tmp_path: Path, taxa: T
     assert "so no split 'train'" in refusal(path=tmp_path, split="train")
     put(tmp_path, "Parus_major/a.jpg", jpeg(1))
     put(tmp_path, "attribution.csv", b"file,licence\n")
-    assert "lacks the column 'attribution'" in refusal(path=tmp_path)
+    assert "lacks the columns 'attribution', 'url': add them." in refusal(path=tmp_path)
     put(tmp_path, "attribution.csv", b"file,licence,attribution,url\n\xff\xfe,,,\n")
-    assert "cannot be read" in refusal(path=tmp_path)
+    assert "it is not in UTF-8" in refusal(path=tmp_path)
     put(tmp_path, "MANIFEST.csv", b"path,scientific_name\n")
-    assert "lacks the column 'split'" in refusal(path=tmp_path)
+    assert "lacks the column 'split': add it." in refusal(path=tmp_path)
+    put(tmp_path, "MANIFEST.csv", b"path,split,scientific_name\n")
+    assert "lists no photos" in refusal(path=tmp_path)
     with pytest.raises(SourceError, match="no source 'flickr': choose one of folder, inat2021"):
         open_source("flickr", taxa=taxa)
     with pytest.raises(SourceError, match=r"cannot be opened so: .*'depth'"):

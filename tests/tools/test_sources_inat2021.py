@@ -157,6 +157,7 @@ def test_what_cannot_be_used_is_counted_with_its_reason(
         "in a category whose number and name disagree": 1,
         "in a folder that is no category of iNaturalist 2021": 1,
     }
+    assert source.examples["not a photo but a web page"] == f"{WORM}/page.jpg"
 
 
 def test_a_damaged_archive_gives_what_came_before_the_damage(

@@ -181,6 +181,15 @@ async def test_the_message_command_identifies(stage: Stage) -> None:
     assert "Haemorhous cassinii" in card(await asked.answer())["description"]
 
 
+async def test_a_forwarded_photo_is_identified(stage: Stage) -> None:
+    message = await stage.member.post(stage.channel, "what is it?", [photo("red")])
+    direct = await stage.member.forward(message, stage.member.dm)
+    assert "Haemorhous" in card(await stage.reply_to(direct))["description"]
+    forward = await stage.member.forward(message, stage.channel)
+    asked = await stage.member.use_message_command("Identify", forward)
+    assert "Haemorhous" in card(await asked.answer())["description"]
+
+
 async def test_photos_of_one_message_make_one_card(stage: Stage) -> None:
     message = await stage.post("bird", photo("red"), photo("lime"))
     embed = card(await stage.reply_to(message))

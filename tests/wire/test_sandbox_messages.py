@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import discord
@@ -266,6 +267,80 @@ async def test_answers_can_be_replaced_by_failures(sandbox: Sandbox) -> None:
             await text_channel(bot, sandbox).send("lost")
         await text_channel(bot, sandbox).send("found")
     assert [message["content"] for message in sandbox.said()] == ["found"]
+
+
+async def test_an_answer_can_be_lost_after_the_request_was_served(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        sandbox.faults.fail("POST", "/channels/*/messages", status=403, served=True)
+        with pytest.raises(discord.Forbidden):
+            await text_channel(bot, sandbox).send("said all the same")
+    assert [message["content"] for message in sandbox.said()] == ["said all the same"]
+
+
+async def test_a_nonce_that_is_enforced_makes_one_message(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        first = await channel.send("first", nonce=7)
+        again = await channel.send("again", nonce="7")
+        assert (again.id, again.content) == (first.id, "first")
+        await channel.send("another", nonce="8")
+        await first.delete()
+        await channel.send("after its deletion", nonce="7")
+        path = f"/channels/{channel.id}/messages"
+        for _ in range(2):
+            unforced = discord.http.Route("POST", path)
+            await bot.http.request(unforced, json={"content": "not enforced", "nonce": "9"})
+    assert [message["content"] for message in sandbox.said()] == [
+        "another",
+        "after its deletion",
+        "not enforced",
+        "not enforced",
+    ]
+
+
+async def test_a_nonce_is_forgotten_after_some_minutes(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        first = await channel.send("first", nonce="7")
+        sandbox.channel.messages[first.id].timestamp -= timedelta(minutes=6)
+        await channel.send("later", nonce="7")
+    assert [message["content"] for message in sandbox.said()] == ["first", "later"]
+
+
+async def test_a_forward_is_a_snapshot_of_what_was_said(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        said = await sandbox.member.post(sandbox.channel, "a robin", [("a.png", picture())])
+        heard = bot.wait_for("message", check=lambda m: m.flags.forwarded, timeout=5)
+        forward = await sandbox.member.forward(said, sandbox.channels["birds"])
+        await sandbox.member.edit(said, "a wren")
+        channel = bot.get_partial_messageable(sandbox.channels["birds"].id)
+        read = await channel.fetch_message(int(forward["id"]))
+        for message in (read, await heard):
+            (snapshot,) = message.message_snapshots
+            assert (message.content, message.attachments) == ("", [])
+            assert (snapshot.content, snapshot.attachments[0].filename) == ("a robin", "a.png")
+            assert message.flags.forwarded
+            assert message.reference is not None
+            assert message.reference.type is discord.MessageReferenceType.forward
+            assert message.reference.message_id == int(said["id"])
+
+
+async def test_a_forward_hides_its_content_without_the_intent(sandbox: Sandbox) -> None:
+    async with running(sandbox, message_content=False) as bot:
+        said = await sandbox.member.post(sandbox.channel, "a robin", [("a.png", b"1")])
+        await sandbox.member.forward(said, sandbox.channel)
+        await sandbox.member.forward(said, sandbox.member.dm)
+        await sandbox.member.post(sandbox.channel, f"{sandbox.mention} and now?")
+        await sandbox.wait_for(lambda m: m["content"] == "sizes []")
+        seen = [m.message_snapshots[0] for m in bot.heard if m.message_snapshots]
+    assert [(s.content, len(s.attachments)) for s in seen] == [("", 0), ("a robin", 1)]
+
+
+async def test_what_one_person_sees_cannot_be_forwarded(sandbox: Sandbox) -> None:
+    async with running(sandbox):
+        private = await (await sandbox.member.run_command("look", {"name": "x"})).answer()
+        with pytest.raises(NotPossible, match="forwarded"):
+            await sandbox.member.forward(private, sandbox.channel)
 
 
 async def test_waiting_for_a_message_that_never_comes_says_what_was_said(sandbox: Sandbox) -> None:

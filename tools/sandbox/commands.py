@@ -6,7 +6,7 @@ import re
 
 from tools.sandbox.errors import ApiError, invalid_form, unknown
 from tools.sandbox.events import Event
-from tools.sandbox.limits import Problems
+from tools.sandbox.form import Problems, bad_length
 from tools.sandbox.people import Json
 from tools.sandbox.state import World
 
@@ -104,7 +104,7 @@ def _check(wanted: list[Json]) -> None:
         if kind == CHAT_INPUT:
             problems |= _slash_problems(command, str(index))
         elif not 1 <= len(name) <= 32:
-            problems[f"{index}.name"] = _bad_length(32)
+            problems[f"{index}.name"] = bad_length(32)
     if problems:
         raise invalid_form(problems)
     for kind, most in _MOST.items():
@@ -119,10 +119,10 @@ def _slash_problems(option: Json, path: str) -> Problems:
     if not _NAME.fullmatch(name) or name != name.lower():
         problems[f"{path}.name"] = ("APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
     if not 1 <= len(option.get("description") or "") <= 100:
-        problems[f"{path}.description"] = _bad_length(100)
+        problems[f"{path}.description"] = bad_length(100)
     options = option.get("options") or []
     if len(options) > 25:
-        problems[f"{path}.options"] = _bad_length(25)
+        problems[f"{path}.options"] = bad_length(25)
     names = [nested["name"] for nested in options]
     optional_seen = False
     for index, nested in enumerate(options):
@@ -140,10 +140,6 @@ def _slash_problems(option: Json, path: str) -> Problems:
             )
         optional_seen = optional_seen or not nested.get("required")
     return problems
-
-
-def _bad_length(most: int) -> tuple[str, str]:
-    return "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {most} in length."
 
 
 def _registered(

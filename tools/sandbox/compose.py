@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tools.sandbox.limits import walk_components
+from tools.sandbox.component_limits import walk_components
 from tools.sandbox.messages import LASTING_FLAGS, SPOILER, Attachment, Message, Upload, picture_size
 from tools.sandbox.people import Json, User
 from tools.sandbox.state import World

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tools.sandbox.form import Problems
 from tools.sandbox.people import Json
 
 # What reading a body of the wrong shape raises: a text where an object should be lacks the
@@ -86,12 +87,8 @@ def already_acknowledged() -> ApiError:
     return ApiError(400, 40060, "Interaction has already been acknowledged.")
 
 
-def invalid_form(problems: dict[str, tuple[str, str]]) -> ApiError:
-    """Refuse a body whose fields break a rule.
-
-    Args:
-        problems: By dotted path (``embeds.0.title``), Discord's name of the rule and a sentence.
-    """
+def invalid_form(problems: Problems) -> ApiError:
+    """Refuse a body whose fields break a rule."""
     errors: Json = {}
     for path, (code, message) in problems.items():
         node = errors

@@ -11,7 +11,7 @@ from tools.sandbox.people import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One answer to give ``times`` times."""
+    """One answer to give ``times`` times, ``served`` after doing what was asked all the same."""
 
     method: str
     path: str
@@ -19,6 +19,7 @@ class Fault:
     status: int
     body: Any
     headers: dict[str, str] = field(default_factory=dict)
+    served: bool = False
 
 
 class Faults:
@@ -65,14 +66,29 @@ class Faults:
         )
 
     def fail(
-        self, method: str, path: str, *, status: int, body: Any = None, times: int = 1
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int,
+        body: Any = None,
+        times: int = 1,
+        served: bool = False,
     ) -> None:
         """Answer the next requests with a status and, if given, a body.
 
-        Discord's own refusals have the body ``{"code": 50013, "message": ...}``.
+        Args:
+            method: The HTTP method.
+            path: The path.
+            status: The status.
+            body: The body; Discord's own refusals have ``{"code": 50013, "message": ...}``.
+            times: How many requests.
+            served: Whether they are done all the same, so that only their answers are lost.
         """
         body = body or {"code": 0, "message": f"{status}: injected"}
-        self._waiting.append(Fault(method=method, path=path, times=times, status=status, body=body))
+        self._waiting.append(
+            Fault(method=method, path=path, times=times, status=status, body=body, served=served)
+        )
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that a request meets, once less to come."""

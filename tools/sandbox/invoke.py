@@ -6,8 +6,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from tools.sandbox.component_limits import walk_components
 from tools.sandbox.interactions import Interaction, Kind, new_token
-from tools.sandbox.limits import walk_components
 from tools.sandbox.messages import Message, Upload
 from tools.sandbox.people import EVERYONE, Json, Permission, User
 from tools.sandbox.places import Channel

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tools.sandbox.compose import write
+from tools.sandbox.form import is_blank
 from tools.sandbox.interactions import Callback, Interaction, NoResponse
 from tools.sandbox.invoke import SUBCOMMAND, Invoker, NotPossible
 from tools.sandbox.limits import MAX_CONTENT
@@ -108,6 +109,21 @@ class Member:
         self._world.say(message)
         return message
 
+    async def forward(self, message: Json, channel: Channel) -> Json:
+        """Forward a message.
+
+        Raises:
+            NotPossible: It is for one person alone, or there is no permission to write there.
+        """
+        target = self._find(message)
+        if target.ephemeral:
+            raise NotPossible("a message that one person alone sees cannot be forwarded")
+        self._check_may_write(channel)
+        forward = self._world.blank(channel, self.user)
+        self._world.forward(forward, target)
+        self._world.say(forward)
+        return forward.payload(bot_id=self._world.bot.id)
+
     async def edit(self, message: Json, content: str) -> Json:
         """Change the text of one's own message."""
         mine = self._mine(message)
@@ -206,12 +222,15 @@ class Member:
         custom_id = interaction.modal["custom_id"]
         return self._invoker.modal(self.user, interaction.channel, custom_id, components)
 
-    def _check_may_say(self, channel: Channel, payload: Json, files: dict[int, Upload]) -> None:
+    def _check_may_write(self, channel: Channel) -> None:
         if Permission.SEND_MESSAGES not in channel.permissions(self.user):
             raise NotPossible(f"{self.user.username} may not write in #{channel.name}")
+
+    def _check_may_say(self, channel: Channel, payload: Json, files: dict[int, Upload]) -> None:
+        self._check_may_write(channel)
         if not isinstance(payload.get("content"), str | None):
             raise NotPossible("a message is text")
-        if not payload.get("content") and not files:
+        if is_blank(payload.get("content")) and not files:
             raise NotPossible("an empty message cannot be sent: write something or add a file")
         if len(payload.get("content") or "") > MAX_CONTENT:
             raise NotPossible(f"a message has at most {MAX_CONTENT} characters")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EPHEMERAL = 1 << 6
 LOADING = 1 << 7
+HAS_SNAPSHOT = 1 << 14
 COMPONENTS_V2 = 1 << 15
 SUPPRESS_EMBEDS = 1 << 2
 LASTING_FLAGS = COMPONENTS_V2 | SUPPRESS_EMBEDS
@@ -26,6 +27,19 @@ DEFAULT = 0
 REPLY = 19
 CHAT_INPUT_COMMAND = 20
 CONTEXT_MENU_COMMAND = 23
+
+_FORWARDED = (
+    "type",
+    "content",
+    "mentions",
+    "mention_roles",
+    "attachments",
+    "embeds",
+    "timestamp",
+    "edited_timestamp",
+    "flags",
+    "components",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +122,7 @@ class Message:
 
     ``embeds`` and ``components`` are kept in the shape Discord answers with. Files that they
     show (``embedded``) are not listed as attachments of the message; ``files`` holds them all.
+    ``snapshot`` is what a forwarded message said when it was forwarded.
     """
 
     id: int
@@ -128,6 +143,7 @@ class Message:
     tts: bool = False
     reference: Json | None = None
     replied_to: Message | None = None
+    snapshot: Json | None = None
     interaction: Interaction | None = None
     reactions: dict[str, set[int]] = field(default_factory=dict)
 
@@ -176,10 +192,28 @@ class Message:
             ]
         if self.reference is not None:
             message["message_reference"] = self.reference
-            if not nested:
+            if self.snapshot is not None:
+                message["message_snapshots"] = [{"message": self.snapshot}]
+            elif not nested:
                 replied = self.replied_to
                 message["referenced_message"] = replied.payload(nested=True) if replied else None
         return message
+
+    def reference_payload(self, *, kind: int) -> Json:
+        """Return how another message refers to this one: 0 as a reply, 1 as a forward."""
+        reference: Json = {
+            "type": kind,
+            "channel_id": str(self.channel.id),
+            "message_id": str(self.id),
+        }
+        if self.channel.guild:
+            reference["guild_id"] = str(self.channel.guild.id)
+        return reference
+
+    def snapshot_payload(self) -> Json:
+        """Return what a forward of the message shows, which names no author."""
+        whole = self.payload()
+        return {name: whole[name] for name in _FORWARDED}
 
 
 def reaction_payload(emoji: str, users: set[int], bot_id: int) -> Json:
@@ -194,6 +228,9 @@ def reaction_payload(emoji: str, users: set[int], bot_id: int) -> Json:
     }
 
 
+_HIDDEN: Json = {"content": "", "embeds": [], "attachments": [], "components": []}
+
+
 def without_content(message: Json, bot_id: int) -> Json:
     """Empty what the Message Content intent protects, unless Discord would still show it.
 
@@ -204,7 +241,10 @@ def without_content(message: Json, bot_id: int) -> Json:
     shown = dict(message)
     mentioned = any(user["id"] == str(bot_id) for user in message["mentions"])
     if message["author"]["id"] != str(bot_id) and not mentioned:
-        shown |= {"content": "", "embeds": [], "attachments": [], "components": []}
+        shown |= _HIDDEN
+        if "message_snapshots" in shown:
+            forwarded = [snapshot["message"] | _HIDDEN for snapshot in shown["message_snapshots"]]
+            shown["message_snapshots"] = [{"message": message} for message in forwarded]
     if shown.get("referenced_message"):
         shown["referenced_message"] = without_content(shown["referenced_message"], bot_id)
     return shown

@@ -15,7 +15,7 @@ from tools.sandbox.compose import write
 from tools.sandbox.errors import ApiError, already_acknowledged, invalid_form, unknown
 from tools.sandbox.events import Event
 from tools.sandbox.interactions import NO_ANSWER, Callback, Interaction, Kind
-from tools.sandbox.limits import check_choices, check_message, check_not_empty
+from tools.sandbox.limits import check_choices, check_message, check_modal, check_not_empty
 from tools.sandbox.messages import (
     CHAT_INPUT_COMMAND,
     CONTEXT_MENU_COMMAND,
@@ -114,21 +114,23 @@ class Responses:
     ) -> None:
         flags = (data.get("flags") or 0) & EPHEMERAL
         if callback is Callback.MESSAGE:
-            check_message(data, uploads=set(files))
-            check_not_empty(data.get("content"), data.get("embeds"), data.get("components"), files)
+            check_message(data, uploads=files, within="data.")
+            check_not_empty(data, uploads=files)
             interaction.original = self._say(interaction, data, files, flags)
         elif callback is Callback.DEFERRED_MESSAGE:
             interaction.original = self._say(interaction, {}, {}, flags | LOADING)
         elif callback in (Callback.DEFERRED_UPDATE, Callback.UPDATE):
             interaction.original = interaction.message
             if callback is Callback.UPDATE and interaction.message is not None:
-                check_message(data, uploads=set(files))
+                check_message(data, uploads=files, within="data.")
+                check_not_empty(data, uploads=files, before=interaction.message)
                 write(interaction.message, data, files, self._world)
                 self._world.change(interaction.message)
         elif callback is Callback.CHOICES:
             check_choices(data.get("choices") or [])
             interaction.choices = data.get("choices") or []
         else:
+            check_modal(data)
             interaction.modal = data
             self._world.feed.publish(
                 Event(
@@ -178,10 +180,8 @@ class Responses:
                 five follow-ups where the application is not installed.
         """
         interaction = self.with_token(token)
-        check_message(payload, uploads=set(files))
-        check_not_empty(
-            payload.get("content"), payload.get("embeds"), payload.get("components"), files
-        )
+        check_message(payload, uploads=files)
+        check_not_empty(payload, uploads=files)
         original = interaction.original
         if original is not None and original.loading:
             write(original, payload, files, self._world)

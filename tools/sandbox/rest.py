@@ -139,10 +139,11 @@ class Rest:
             call = await self._read(request, call)
             if self._judge:
                 violations += self._judge.request(method, path, call.query, call.payload)
-            if fault := self.faults.take(method, path):
-                reply, headers = Reply(status=fault.status, body=fault.body), fault.headers
-            else:
+            fault = self.faults.take(method, path)
+            if fault is None or fault.served:
                 reply = self._answer(route, request, call)
+            if fault:
+                reply, headers = Reply(status=fault.status, body=fault.body), fault.headers
         except ApiError as error:
             reply = Reply(status=error.status, body=error.payload())
             if error.code in _INVALID:

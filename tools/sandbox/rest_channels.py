@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from tools.sandbox.rest import Call, Reply, Route
 from tools.sandbox.state import World
 
 _SILENT = 1 << 12
+_NONCE_LIFETIME = timedelta(minutes=5)
 
 
 class ChannelRoutes:
@@ -77,11 +79,11 @@ class ChannelRoutes:
         """Say something."""
         payload = call.body
         channel = self._channel(call, Permission.SEND_MESSAGES)
-        check_message(payload, uploads=set(call.files))
+        check_message(payload, uploads=call.files)
         self._check_content_permissions(channel, call)
-        check_not_empty(
-            payload.get("content"), payload.get("embeds"), payload.get("components"), call.files
-        )
+        check_not_empty(payload, uploads=call.files)
+        if payload.get("enforce_nonce") and (made := self._made_with(payload.get("nonce"))):
+            return Reply(body=self._seen(made))
         flags = (payload.get("flags") or 0) & _SILENT
         message = self._world.blank(channel, self._world.bot, flags=flags)
         message.nonce, message.tts = payload.get("nonce"), bool(payload.get("tts"))
@@ -98,10 +100,10 @@ class ChannelRoutes:
         message = self._world.message(channel, call.number("message"))
         if message.author is not self._world.bot:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
-        check_message(payload, uploads=set(call.files))
+        check_message(payload, uploads=call.files)
         self._check_content_permissions(channel, call)
+        check_not_empty(payload, uploads=call.files, before=message)
         write(message, payload, call.files, self._world)
-        check_not_empty(message.content, message.embeds, message.components, message.files)
         self._world.change(message)
         return Reply(body=self._seen(message))
 
@@ -163,6 +165,15 @@ class ChannelRoutes:
             raise ApiError(403, 50003, "Cannot execute action on a DM channel")
         if Permission.MANAGE_MESSAGES not in channel.permissions(self._world.bot):
             raise missing_permissions()
+
+    def _made_with(self, nonce: str | int | None) -> Message | None:
+        """Return the bot's message of the last minutes that carries this nonce."""
+        earliest = datetime.now(UTC) - _NONCE_LIFETIME
+        for message in self._world.everything_said():
+            same = message.nonce is not None and str(message.nonce) == str(nonce)
+            if same and message.author is self._world.bot and message.timestamp > earliest:
+                return message
+        return None
 
     def _reply_to(self, message: Message, reference: Json) -> None:
         channel = message.channel

@@ -55,9 +55,9 @@ class InteractionRoutes:
     def edit(self, call: Call) -> Reply:
         """Change an answer; the first change of a deferred one finishes it."""
         message = self._responses.answered(self._token(call), call.ids["message"])
-        check_message(call.body, uploads=set(call.files))
+        check_message(call.body, uploads=call.files)
+        check_not_empty(call.body, uploads=call.files, before=message)
         write(message, call.body, call.files, self._world)
-        check_not_empty(message.content, message.embeds, message.components, message.files)
         self._world.change(message)
         return Reply(body=message.payload(bot_id=self._world.bot.id))
 

@@ -56,6 +56,8 @@ def _corrected(document: Json) -> Json:
         ("IncomingWebhookUpdateForInteractionCallbackRequestPartial", "tts"),
     ):
         schemas[name]["properties"][field] = {"type": "boolean"}
+    # Forwards are documented; the document knows replies alone.
+    schemas["MessageReferenceType"]["oneOf"].append({"title": "FORWARD", "const": 1})
     schemas["RichEmbed"]["properties"]["flags"] = {"type": ["integer", "null"]}
     for received in ("url", "proxy_url", "size", "width", "height", "content_type", "spoiler"):
         # discord.py names a file to keep by all it knows of it.

@@ -17,7 +17,15 @@ from urllib.parse import quote
 
 from tools.sandbox.errors import unknown
 from tools.sandbox.events import Event, Feed
-from tools.sandbox.messages import EPHEMERAL, LOADING, REPLY, Attachment, Message, Upload
+from tools.sandbox.messages import (
+    EPHEMERAL,
+    HAS_SNAPSHOT,
+    LOADING,
+    REPLY,
+    Attachment,
+    Message,
+    Upload,
+)
 from tools.sandbox.people import EVERYONE, MODERATOR, Json, Membership, Permission, Role, User
 from tools.sandbox.places import Channel, Guild
 from tools.sandbox.settings import Settings
@@ -244,13 +252,13 @@ class World:
         """Make ``message`` a reply to ``target``."""
         message.type = REPLY
         message.replied_to = target
-        message.reference = {
-            "type": 0,
-            "channel_id": str(target.channel.id),
-            "message_id": str(target.id),
-        }
-        if target.channel.guild:
-            message.reference["guild_id"] = str(target.channel.guild.id)
+        message.reference = target.reference_payload(kind=0)
+
+    def forward(self, message: Message, target: Message) -> None:
+        """Make ``message`` a forward of ``target`` as it is now, which names no author."""
+        message.flags |= HAS_SNAPSHOT
+        message.reference = target.reference_payload(kind=1)
+        message.snapshot = target.snapshot_payload()
 
     def react(self, message: Message, user: User, emoji: str, *, present: bool) -> None:
         """Add or take back a reaction."""

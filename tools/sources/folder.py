@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from engine import Taxon, TaxonTable
 from engine.photo_files import photo_files
 from tools.sources.english_names import english_names
+from tools.sources.manifest_csv import MANIFEST, label_of, of_split, read_csv, read_manifest_rows
 from tools.sources.names import find_taxon, scientific_name_of
 from tools.sources.placing import AskGbif, place
 from tools.sources.source import (
@@ -24,7 +24,6 @@ from tools.sources.source import (
     check_photo,
 )
 
-MANIFEST = "MANIFEST.csv"
 ATTRIBUTIONS = "attribution.csv"
 NOT_STATED = "not stated"
 
@@ -41,14 +40,17 @@ _PLACING = ("kingdom", "phylum", "class", "order", "family")
 """Columns of a manifest that say where a species belongs that the taxon table does not have."""
 
 _KEY = re.compile(r"[1-9][0-9]{0,9}")
-_LABEL_SETS = {"bird": "birds", "insect": "insects", "plant": "plants"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed:
-    """A file with what is written about it; ``reason`` says why it cannot be used."""
+    """A file with what is written about it; ``reason`` says why it cannot be used.
+
+    ``name`` is its path from the folder.
+    """
 
     path: Path
+    name: str
     taxon: Taxon | None = None
     licence: str = NOT_STATED
     attribution: str = ""
@@ -89,7 +91,9 @@ class FolderSource(Source):
         if (path / MANIFEST).is_file():
             self._files = _read_manifest(path, split, taxa)
         elif split is not None:
-            raise SourceError(f"{path} has no {MANIFEST}, so no split {split!r}: leave it out.")
+            raise SourceError(
+                f"{path} has no {MANIFEST}, and so no split {split!r}: add one, or name no split."
+            )
         else:
             self._files = self._walk(path)
         if not self._files:
@@ -103,19 +107,19 @@ class FolderSource(Source):
             self.notes.append(str(placed))
         self.total = len(self._files)
 
-    def photos(self, done: Container[str]) -> Iterator[SourcePhoto]:
-        """Give the photos in the order of their paths, or of the manifest."""
+    def photos(self, done: Container[str]) -> Iterator[SourcePhoto]:  # noqa: ARG002 -- all are read
+        """Give the photos in the order of their paths, or of the manifest, also those done."""
         self.seen = 0
         given: set[str] = set()
         for listed in self._files:
             try:
                 photo = _read(listed)
             except PhotoSkipped as error:
-                self._skip(str(error))
+                self._skip(str(error), listed.name)
             else:
                 if photo.identity in given:
-                    self._skip("the same photo under another name")
-                elif photo.identity not in done:
+                    self._skip("the same photo under another name", listed.name)
+                else:
                     given.add(photo.identity)
                     yield photo
             self.seen += 1
@@ -125,14 +129,15 @@ class FolderSource(Source):
         taxon_of: dict[str, Taxon | None] = {}
         files = []
         for path in photo_files(root):
-            name = path.parent.name
-            if name not in taxon_of:
-                taxon_of[name] = self._taxon_of_folder(name)
-            taxon = taxon_of[name] if path.parent != root else None
-            about = sidecar.pop(path.relative_to(root).as_posix(), {})
+            folder, name = path.parent.name, path.relative_to(root).as_posix()
+            if folder not in taxon_of:
+                taxon_of[folder] = self._taxon_of_folder(folder)
+            taxon = taxon_of[folder] if path.parent != root else None
+            about = sidecar.pop(name, {})
             files.append(
                 _Listed(
                     path=path,
+                    name=name,
                     taxon=taxon,
                     licence=about.get("licence") or NOT_STATED,
                     attribution=about.get("attribution") or "",
@@ -164,6 +169,7 @@ def _read(listed: _Listed) -> SourcePhoto:
     return SourcePhoto(
         data=check_photo(data),
         taxon=listed.taxon,
+        name=listed.name,
         source="folder",
         licence=listed.licence,
         attribution=listed.attribution,
@@ -173,19 +179,10 @@ def _read(listed: _Listed) -> SourcePhoto:
 
 
 def _read_manifest(root: Path, split: str | None, taxa: TaxonTable) -> list[_Listed]:
-    path = root / MANIFEST
-    rows = _read_csv(path, _MANIFEST_COLUMNS)
-    # A file that is listed twice is one photo.
-    once: dict[str, dict[str, str]] = {}
-    for row in rows:
-        if split in (None, row["split"]):
-            once.setdefault(row["path"], row)
-    if not once:
-        splits = ", ".join(sorted({row["split"] for row in rows})) or "none"
-        raise SourceError(f"{path} has no photos of the split {split!r}; it has: {splits}.")
+    rows = read_manifest_rows(root, _MANIFEST_COLUMNS)
     # Of all splits, so that a species is one taxon in each of them.
     called, placed = english_names(rows), _placed(rows)
-    return [_listed(root, row, taxa, called, placed) for row in once.values()]
+    return [_listed(root, row, taxa, called, placed) for row in of_split(root, rows, split)]
 
 
 def _placed(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, str]]:
@@ -210,15 +207,20 @@ def _listed(
 ) -> _Listed:
     path = Path(os.path.normpath(root / row["path"]))
     if not path.is_relative_to(os.path.normpath(root)):
-        return _Listed(path=path, reason="outside of the folder")
+        return _Listed(path=path, name=row["path"], reason="outside of the folder")
     name = scientific_name_of(row["scientific_name"])
     if name is None:
-        return _Listed(path=path, reason="no species is named")
+        return _Listed(path=path, name=row["path"], reason="no species is named")
+    try:
+        label = label_of(row, taxa)
+    except PhotoSkipped as error:
+        return _Listed(path=path, name=row["path"], reason=str(error))
     about = placed[row["scientific_name"]]
     key = about.get("gbif_key", "")
     return _Listed(
         path=path,
-        taxon=_label(row, taxa)
+        name=row["path"],
+        taxon=label
         or find_taxon(
             taxa,
             name,
@@ -231,28 +233,8 @@ def _listed(
     )
 
 
-def _label(row: dict[str, str], taxa: TaxonTable) -> Taxon | None:
-    """Return the taxon that the manifest names by its index in a label set."""
-    label_set, index = _LABEL_SETS.get(row.get("label_set", "")), row.get("label_index", "")
-    if label_set is None or not index.isascii() or not index.isdigit():
-        return None
-    labels = taxa.labels(label_set)
-    return labels[int(index)] if int(index) < len(labels) else None
-
-
 def _read_attributions(root: Path) -> dict[str, dict[str, str]]:
     path = root / ATTRIBUTIONS
     if not path.is_file():
         return {}
-    return {row["file"]: row for row in _read_csv(path, _ATTRIBUTION_COLUMNS)}
-
-
-def _read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
-                raise SourceError(f"{path} lacks the column {missing[0]!r}: add it.")
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path} cannot be read ({error}): save it as UTF-8 CSV.") from error
+    return {row["file"]: row for row in read_csv(path, _ATTRIBUTION_COLUMNS)}

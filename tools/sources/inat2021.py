@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from engine import Taxon, TaxonTable
-from engine.taxa import fold
 from tools.sources.folder import NOT_STATED
 from tools.sources.licence import licence_of
+from tools.sources.names import share_a_word
 from tools.sources.source import (
     MAX_PHOTO_BYTES,
     PhotoSkipped,
@@ -86,13 +86,13 @@ class Inat2021Source(Source):
         for category, name, read in self._unpacked() if self._folders else self._packed():
             identity = f"{LABEL_SET}:{PurePosixPath(name).stem}"
             if identity in given:
-                self._skip("the same photo again")
+                self._skip("the same photo again", f"{category}/{name}")
             elif identity not in done:
                 given.add(identity)
                 try:
                     yield self._photo(category, name, identity, read)
                 except PhotoSkipped as error:
-                    self._skip(str(error))
+                    self._skip(str(error), f"{category}/{name}")
             self.seen += 1
 
     def _photo(
@@ -108,6 +108,7 @@ class Inat2021Source(Source):
         return SourcePhoto(
             data=check_photo(read()),
             taxon=taxon,
+            name=f"{category}/{name}",
             source=LABEL_SET,
             licence=credit.licence,
             attribution=credit.rights_holder or "iNaturalist 2021 competition",
@@ -175,9 +176,7 @@ def _taxon_of(category: str, taxa: TaxonTable) -> Taxon:
         taxon = labels[int(match["number"])]
     if match is None or taxon is None:
         raise PhotoSkipped("in a folder that is no category of iNaturalist 2021")
-    if not set(fold(match["name"].replace("_", " ")).split()) & set(
-        fold(taxon.scientific_name).split()
-    ):
+    if not share_a_word(match["name"].replace("_", " "), taxon.scientific_name):
         raise PhotoSkipped("in a category whose number and name disagree")
     return taxon
 

@@ -85,6 +85,11 @@ def choose_species(taxa: TaxonTable, names: Iterable[str] | None) -> list[Taxon]
     return list(chosen)
 
 
+def share_a_word(name: str, other: str) -> bool:
+    """Tell whether two scientific names have the genus or an epithet in common."""
+    return bool(set(fold(name).split()) & set(fold(other).split()) - {HYBRID_SIGN})
+
+
 def listed(names: Sequence[str]) -> str:
     """Write the first of ``names``, and how many more there are."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

@@ -268,6 +268,7 @@ class PlannedSource(Source):
         return SourcePhoto(
             data=data,
             taxon=photo.taxon,
+            name=photo.url or photo.address,
             source=self.name,
             licence=photo.licence,
             attribution=photo.attribution,

@@ -28,7 +28,7 @@ from engine.segment import Reference
 from engine.starter import INDEX, MODEL, STARTER
 from engine.vote import Evidence, VoteSettings, fit_vote, vote
 from tools.crossvalidation import Gallery, species_folds
-from tools.index_growth import reference_of
+from tools.index_done import reference_of
 from tools.known_fit import fit_known
 from tools.sources import open_source
 from tools.starter.material import Material
