@@ -6,8 +6,8 @@ RUN useradd --create-home --uid 10001 fieldmark \
     && chown fieldmark /data
 WORKDIR /app
 
-COPY requirements.lock pyproject.toml README.md ./
-RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock
+COPY requirements-bot.lock pyproject.toml README.md ./
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements-bot.lock
 COPY bot bot
 COPY engine engine
 COPY tools tools

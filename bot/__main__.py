@@ -10,11 +10,11 @@ import sys
 import aiohttp
 import discord
 
-from bot.app import FieldmarkBot
+from bot.app import FieldmarkBot, TooManyLogins
 from bot.collector import spare_what_stays
 from bot.config import ConfigError, Settings, load
 from bot.store import StoreError
-from engine import Engine, TaxonTable
+from engine import Engine, EngineError, TaxonTable, load_catalog
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,17 @@ _NO_INTENT = (
     " message_content = false and go without watched channels."
 )
 
+_DISCORD_ERRORS = (
+    discord.LoginFailure,
+    discord.PrivilegedIntentsRequired,
+    discord.HTTPException,
+    discord.ConnectionClosed,
+    discord.GatewayNotFound,
+    aiohttp.ClientError,
+    TimeoutError,
+)
+_TOKEN_REVOKED = 4004  # Discord's code for closing a connection whose token is no longer valid
+
 _UNREACHABLE = "Discord cannot be reached ({}): check the network, then try again."
 _REFUSED = (
     "Discord does not let me in ({}): that is no fault of the network. Wait some minutes before you"
@@ -45,7 +56,9 @@ def main() -> int:
     """Run until stopped; return the exit status: 0 stopped, 1 failed, 2 badly set up."""
     try:
         settings = load()
-    except ConfigError as error:
+        if settings.engine.backend == "process":  # the nodes of a cluster have files of their own
+            load_catalog(settings.engine.settings().catalog)
+    except (ConfigError, EngineError) as error:
         return _fail(str(error), 2)
     if settings.discord.token is None:
         return _fail(_NO_TOKEN, 2)
@@ -53,28 +66,11 @@ def main() -> int:
     logging.getLogger("discord.client").setLevel(logging.WARNING)
     try:
         asyncio.run(_run(settings, settings.discord.token.get_secret_value()))
-    except discord.LoginFailure:
-        return _fail(_BAD_TOKEN, 1)
-    except discord.PrivilegedIntentsRequired:
-        return _fail(_NO_INTENT, 1)
-    except StoreError as error:
+    except (StoreError, EngineError, TooManyLogins) as error:
         return _fail(str(error), 1)
-    except (
-        discord.HTTPException,
-        discord.GatewayNotFound,
-        discord.ConnectionClosed,
-        aiohttp.ClientError,
-        TimeoutError,
-    ) as error:
-        return _fail((_REFUSED if _is_refusal(error) else _UNREACHABLE).format(error), 1)
+    except _DISCORD_ERRORS as error:
+        return _fail(*_explain(error))
     return 0
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Tell whether Discord was there and said no, rather than the network or Discord being away."""
-    if isinstance(error, discord.HTTPException):
-        return error.status < 500
-    return isinstance(error, discord.ConnectionClosed)
 
 
 async def _run(settings: Settings, token: str) -> None:
@@ -87,16 +83,38 @@ async def _run(settings: Settings, token: str) -> None:
         sparing = asyncio.create_task(spare_what_stays(bot.wait_until_prepared()))
         running = asyncio.create_task(bot.start(token))
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        sparing.cancel()
-        stopping.cancel()
-        if running.done():
+        failing = asyncio.create_task(bot.wait_until_engine_fails())
+        ends = {running, stopping, failing}
+        ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in (sparing, stopping, failing):
+            task.cancel()
+        if running in ended:
             running.result()
             return
         log.info("Stopping.")
         await bot.close()
         running.cancel()
         await asyncio.wait({running})
+        if failing in ended:
+            failing.result()
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return what to say of a failure with Discord, and the exit status."""
+    code = error.code if isinstance(error, discord.ConnectionClosed) else None
+    if isinstance(error, discord.LoginFailure) or code == _TOKEN_REVOKED:
+        return _BAD_TOKEN, 2
+    if isinstance(error, discord.PrivilegedIntentsRequired):
+        return _NO_INTENT, 2
+    said = " ".join(str(error).split()) or type(error).__name__
+    return (_REFUSED if _is_refusal(error) else _UNREACHABLE).format(said), 1
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether Discord was there and said no, rather than the network or Discord being away."""
+    if isinstance(error, discord.HTTPException):
+        return error.status < 500
+    return isinstance(error, discord.ConnectionClosed)
 
 
 def _fail(sentence: str, status: int) -> int:

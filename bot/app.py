@@ -50,9 +50,14 @@ _PERMISSIONS = discord.Permissions(
     read_message_history=True,
 )
 
-
 _PUBLISH_AGAIN_S = 600.0
 """How long to wait before Discord is offered the commands again: it may refuse them for a day."""
+_SPARE_LOGINS = 100
+"""How many of the logins that Discord allows in a day are left unused."""
+
+
+class TooManyLogins(Exception):
+    """Discord has seen the bot log in too often. ``str(error)`` is one sentence for people."""
 
 
 class FieldmarkBot(commands.AutoShardedBot):
@@ -136,9 +141,35 @@ class FieldmarkBot(commands.AutoShardedBot):
             keep_beating(self, heartbeat_file(self._settings)), name="heartbeat file"
         )
 
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect, unless the logins that Discord allows in a day are all but spent.
+
+        Discord resets the token of a bot that goes beyond, as one does whose engine fails at every
+        start and which something starts again each time.
+
+        Raises:
+            TooManyLogins: they are.
+        """
+        limits = await self.fetch_session_start_limits()
+        if limits.remaining < _SPARE_LOGINS:
+            raise TooManyLogins(
+                f"Discord allows this bot only {limits.remaining} more logins within"
+                f" {limits.reset_after / 3_600_000:.0f} h and then resets its token: find in the"
+                " log why it is started over and over, and wait until then."
+            )
+        await super().connect(reconnect=reconnect)
+
     async def wait_until_prepared(self) -> None:
         """Return when the names that ``/gbif`` searches are in order, a second after the start."""
         await self._prepared.wait()
+
+    async def wait_until_engine_fails(self) -> None:
+        """Return never, or raise once the engine cannot be started: it will answer nothing.
+
+        Raises:
+            EngineError: why it cannot.
+        """
+        await self._identifier.wait_until_failed()
 
     def _features(self, store: Store, lookup: Lookup) -> tuple[Feature, ...]:
         message_content = self._settings.discord.message_content

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +37,7 @@ from pydantic_settings import (
 from engine import EngineSettings
 
 _HOME = "~/.local/share/fieldmark"
+_PREFIX = "FIELDMARK_"
 _SHORT = {"FIELDMARK_MODELS": "models_dir", "FIELDMARK_HOME": "home"}
 _ENGINE = EngineSettings(home=Path(_HOME))
 
@@ -49,7 +51,25 @@ def _blank_is_none(value: object) -> object:
 
 
 OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_blank_is_none)]
+
+
+def _token(value: object) -> object:
+    """Take a token as it was copied: white space around it is none of it."""
+    if not isinstance(value, str):
+        return value
+    token = value.strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise PydanticCustomError(
+            "no_token",
+            "there is a space, a line break or a letter in it that no token has; copy it again",
+        )
+    return token or None
+
+
+def _file(path: Path) -> Path:
+    if not path.name:
+        raise PydanticCustomError("no_file", "name a file, or leave it out")
+    return path
 
 
 Servers: TypeAlias = Literal["all"] | tuple[int, ...]
@@ -77,7 +97,7 @@ class Section(BaseModel):
 class DiscordSection(Section):
     """How the bot meets Discord."""
 
-    token: OptionalSecret = None
+    token: Annotated[SecretStr | None, BeforeValidator(_token)] = None
     message_content: bool = False
     shutdown_s: float = Field(default=10.0, ge=0)
 
@@ -85,14 +105,14 @@ class DiscordSection(Section):
 class EngineSection(Section):
     """The engine's settings, one to one (see ``engine.EngineSettings``)."""
 
+    backend: Literal["process", "ray"] = _ENGINE.backend
     home: Path = Path(_HOME)
     models_dir: OptionalPath = None
     catalog: OptionalPath = None
     index: OptionalPath = None
     runtime: Literal["auto", "openvino", "tensorflow"] = _ENGINE.runtime
     precision: Literal["auto", "f32", "bf16"] = _ENGINE.precision
-    backend: Literal["process", "ray"] = _ENGINE.backend
-    address: str = Field(default=_ENGINE.address, pattern=r"^(|local|auto|.+:\d+)$")
+    address: str = _ENGINE.address
     index_shards: int = Field(default=_ENGINE.index_shards, ge=1)
     workers: int = Field(default=_ENGINE.workers, ge=1)
     threads: int = Field(default=_ENGINE.threads, ge=1)
@@ -102,6 +122,21 @@ class EngineSection(Section):
     start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)
     decode_memory_mb: int = Field(default=_ENGINE.decode_memory_mb, ge=64)
     unload_after_s: float = Field(default=_ENGINE.unload_after_s, ge=0)
+
+    @field_validator("models_dir")
+    @classmethod
+    def _models_are_there(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        # The folders of a cluster are those of its nodes: this machine need not have them.
+        if folder and info.data.get("backend") == "process" and not folder.expanduser().is_dir():
+            raise PydanticCustomError("no_folder", "there is no folder {path}", {"path": folder})
+        return folder
+
+    @field_validator("address")
+    @classmethod
+    def _address_names_a_cluster(cls, address: str) -> str:
+        if not re.fullmatch(r"|local|auto|.+:\d+", address):
+            raise PydanticCustomError("no_address", 'give "host:port", "auto", "local" or ""')
+        return address
 
     @field_validator("index_shards")
     @classmethod
@@ -132,7 +167,7 @@ class IntakeSection(Section):
 class StoreSection(Section):
     """Where the bot remembers what must survive a restart."""
 
-    path: Path = Path(f"{_HOME}/bot.sqlite")
+    path: Annotated[Path, AfterValidator(_file)] = Path(f"{_HOME}/bot.sqlite")
 
 
 class GbifSection(Section):
@@ -155,14 +190,15 @@ class TeachSection(Section):
 class LoggingSection(Section):
     """What is logged to standard error."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    # Never DEBUG: discord.py would log members' messages.
+    level: Literal["INFO", "WARNING", "ERROR"] = "INFO"
 
 
 class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FIELDMARK_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -200,6 +236,7 @@ def load(path: Path | None = None) -> Settings:
     """
     chosen = path or _default_path()
     table = _read_toml(chosen) if chosen is not None else {}
+    _check_names(os.environ)
     try:
         return Settings(**table)
     except ValidationError as error:
@@ -214,6 +251,24 @@ def _default_path() -> Path | None:
         return Path(named).expanduser()
     usual = Path("config.toml")
     return usual if usual.is_file() else None
+
+
+def _check_names(environment: Iterable[str]) -> None:
+    """Refuse what looks like a setting and belongs to no section: it would be ignored.
+
+    Other variables with our prefix are none of our business: a cluster may set some by itself.
+    """
+    for name in sorted(environment):
+        prefix, _, rest = name.upper().partition(_PREFIX)
+        section, nested, _ = rest.lower().partition("__")
+        if prefix or section in Settings.model_fields:
+            continue
+        if nested or section.partition("_")[0] in Settings.model_fields:
+            raise ConfigError(
+                f"Unknown setting {name} in the environment: remove it or correct its name"
+                " (FIELDMARK_SECTION__SETTING, with two underscores between them;"
+                " config.example.toml lists every setting)."
+            )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

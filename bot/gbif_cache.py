@@ -75,14 +75,15 @@ class GbifCache:
         self._writes = 0
 
     async def get(self, checklist: str, question: str) -> Kept | None:
-        """Return the answer that was kept, however old, or None."""
+        """Return the answer that was kept, of up to a year ago, or None."""
         database = await self._ready()
         if database is None:
             return None
         try:
             rows = await database.execute_fetchall(
-                "SELECT body, fetched_at FROM answer WHERE checklist = ? AND question = ?",
-                (checklist, question),
+                "SELECT body, fetched_at FROM answer"
+                " WHERE checklist = ? AND question = ? AND fetched_at >= ?",
+                (checklist, question, self._now() - _KEEP_S),
             )
         except sqlite3.Error as error:
             log.warning("An answer of GBIF could not be read from %s: %s", self._path, error)
@@ -103,15 +104,12 @@ class GbifCache:
             )
             self._writes += 1
             if self._writes % _WRITES_BETWEEN_TRIMS == 0:
-                await self.trim()
+                await self._trim(database)
         except sqlite3.Error as error:
             log.warning("An answer of GBIF could not be kept in %s: %s", self._path, error)
 
-    async def trim(self) -> None:
+    async def _trim(self, database: aiosqlite.Connection) -> None:
         """Drop what is older than a year, and the oldest of what is too much."""
-        database = await self._ready()
-        if database is None:
-            return
         await database.execute("DELETE FROM answer WHERE fetched_at < ?", (self._now() - _KEEP_S,))
         await database.execute(
             "DELETE FROM answer WHERE rowid IN (SELECT id FROM (SELECT rowid AS id,"
@@ -147,6 +145,10 @@ class GbifCache:
             )
             return None
         await database.execute_fetchall("PRAGMA synchronous = NORMAL")
+        try:
+            await self._trim(database)
+        except sqlite3.Error as error:
+            log.warning("Old answers of GBIF could not be dropped from %s: %s", self._path, error)
         return database
 
 

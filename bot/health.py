@@ -7,6 +7,7 @@ container's health check.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import sys
 import time
@@ -15,6 +16,8 @@ from pathlib import Path
 import discord
 
 from bot.config import ConfigError, Settings, load
+
+log = logging.getLogger(__name__)
 
 BEAT_S = 15.0
 FRESH_S = 4 * BEAT_S
@@ -26,9 +29,16 @@ def heartbeat_file(settings: Settings) -> Path:
 
 
 async def keep_beating(bot: discord.Client, path: Path) -> None:
-    """Beat every ``BEAT_S`` seconds until cancelled."""
+    """Beat every ``BEAT_S`` seconds until cancelled; say once if ``path`` cannot be touched."""
+    said = False
     while True:
-        await beat(bot, path)
+        try:
+            await beat(bot, path)
+            said = False
+        except OSError as error:
+            if not said:
+                log.error("The health check will fail: %s cannot be touched: %s", path, error)  # noqa: TRY400
+            said = True
         await asyncio.sleep(BEAT_S)
 
 

@@ -101,6 +101,7 @@ class StartingIdentifier:
     def __init__(self, engine: StartableIdentifier) -> None:
         self._engine = engine
         self._start: asyncio.Task[None] | None = None
+        self._failed = asyncio.Event()
         self._closing = False
         self._handlers: set[asyncio.Task[Any]] = set()
 
@@ -109,6 +110,16 @@ class StartingIdentifier:
         if self._start is None:
             self._start = asyncio.create_task(self._engine.start(), name="engine start")
             self._start.add_done_callback(self._log_start)
+
+    async def wait_until_failed(self) -> None:
+        """Return never, or raise once the engine has failed to start.
+
+        Raises:
+            EngineError: why it has.
+        """
+        await self._failed.wait()
+        if self._start is not None:
+            self._start.result()
 
     def check_room(self, requester: Requester | None) -> None:
         """Refuse what the engine would refuse now; while it starts, nothing.
@@ -252,7 +263,9 @@ class StartingIdentifier:
         if error is None:
             for model in self._engine.models():
                 log.info("%s: %s", model.title, model.problem or f"ready ({model.runtime})")
-        elif isinstance(error, EngineError):
+            return
+        self._failed.set()
+        if isinstance(error, EngineError):
             log.error("The engine did not start: %s", error)
         else:
             log.error("The engine did not start.", exc_info=error)

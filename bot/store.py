@@ -20,6 +20,16 @@ log = logging.getLogger(__name__)
 _APPLICATION_ID = 0x464D524B  # "FMRK": tells our databases from any other
 _REPLY_TTL_S = 24 * 60 * 60
 
+_RESTORE = "restore a copy of it, or move it away to start afresh"
+_WRITABLE = "let the user that the bot runs as write to it and to its folder"
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_IOERR: "see whether its disk is full or failing",
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
+    sqlite3.SQLITE_BUSY: "stop the other program that uses it",
+}
+
 # Never change one of these, only append: position n leads from schema version n to n + 1.
 _MIGRATIONS = (
     """
@@ -110,8 +120,8 @@ class Store:
         """Open the database at ``path``, create it if absent, bring its schema up to date.
 
         Raises:
-            StoreError: the file is damaged, newer than this program, or not ours. It is
-                left as it is.
+            StoreError: the file is damaged, newer than this program, or not ours; or the disk
+                or another process does not let us use it. What it holds is left as it is.
         """
         try:
             await asyncio.to_thread(_touch, path)
@@ -121,18 +131,17 @@ class Store:
                 f"The database {path} cannot be opened ({error}): check [store] path and its"
                 " permissions."
             ) from None
+        store = cls(database, now)
         try:
             await _prepare(database, path)
+            await store.forget_expired()
         except BaseException as error:
-            await database.close()
+            await store.close()
             if isinstance(error, sqlite3.Error):
                 raise StoreError(
-                    f"The database {path} cannot be used ({error}): restore a copy of it, or move"
-                    " it away to start afresh."
+                    f"The database {path} cannot be used ({error}): {_advice(error)}."
                 ) from None
             raise
-        store = cls(database, now)
-        await store.forget_expired()
         return store
 
     async def close(self) -> None:
@@ -287,6 +296,13 @@ def _touch(path: Path) -> None:
     sqlite3.connect(path).close()
 
 
+def _advice(error: sqlite3.Error) -> str:
+    """Say what to do about an error of SQLite, which says nothing of that itself."""
+    # The low byte tells the kind. Errors of the sqlite3 module's own have no code.
+    kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return _ADVICE.get(kind, _RESTORE)
+
+
 async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
     """Check whose database this is before anything is written, then bring it up to date."""
     version = await _pragma(database, "user_version")
@@ -306,10 +322,7 @@ async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
     check = await database.execute_fetchall("PRAGMA quick_check(1)")
     verdict = " ".join(str(next(iter(check))[0]).split())
     if verdict != "ok":
-        raise StoreError(
-            f"The database {path} is damaged ({verdict}): restore a copy of it, or move it away"
-            " to start afresh."
-        )
+        raise StoreError(f"The database {path} is damaged ({verdict}): {_RESTORE}.")
     await database.execute_fetchall("PRAGMA journal_mode = WAL")
     await database.execute_fetchall("PRAGMA synchronous = NORMAL")
     for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):

@@ -31,6 +31,7 @@ from engine.settings import EngineSettings
 
 if TYPE_CHECKING:
     from engine.admission import Ticket
+    from engine.catalog import load_catalog
     from engine.place import weigh_identification
     from engine.rollup import CERTAINTY
     from engine.service import Engine
@@ -60,6 +61,7 @@ __all__ = [
     "TaxonTable",
     "Ticket",
     "Verdict",
+    "load_catalog",
     "weigh_identification",
 ]
 
@@ -68,6 +70,7 @@ _LIES_IN = {
     "Engine": "engine.service",
     "TaxonTable": "engine.taxa",
     "Ticket": "engine.admission",
+    "load_catalog": "engine.catalog",
     "weigh_identification": "engine.place",
 }
 

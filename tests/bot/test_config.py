@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from dataclasses import fields
@@ -72,10 +73,22 @@ def test_config_toml_of_the_working_directory_is_found(tmp_path: Path) -> None:
 
 def test_models_by_the_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, '[engine]\nmodels_dir = "/from/file"\n')
-    monkeypatch.setenv("FIELDMARK_MODELS", "/from/short")
-    assert load(path).engine.models_dir == Path("/from/short")
-    monkeypatch.setenv("FIELDMARK_ENGINE__MODELS_DIR", "/from/long")
-    assert load(path).engine.models_dir == Path("/from/long")
+    for name in ("short", "long"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("FIELDMARK_MODELS", str(tmp_path / "short"))
+    assert load(path).engine.models_dir == tmp_path / "short"
+    monkeypatch.setenv("FIELDMARK_ENGINE__MODELS_DIR", str(tmp_path / "long"))
+    assert load(path).engine.models_dir == tmp_path / "long"
+
+
+def test_a_folder_of_models_that_is_not_there_is_said_but_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FIELDMARK_MODELS", "/typo")
+    with pytest.raises(ConfigError, match=r"models_dir in the environment .*no folder /typo\."):
+        load()
+    monkeypatch.setenv("FIELDMARK_ENGINE__BACKEND", "ray")
+    assert load().engine.models_dir == Path("/typo")
 
 
 def test_the_token_is_never_shown(tmp_path: Path) -> None:
@@ -93,7 +106,11 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[disord]\ntoken = 1\n", "disord"),
         ("[engine]\nworkers = 0\n", "engine.workers"),
         ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
+        ("[engine]\naddress = 'head'\n", 'engine.address in {} cannot be used: give "host:port"'),
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
+        ("[store]\npath = ''\n", "store.path in {} cannot be used: name a file"),
+        ("[store]\npath = '/'\n", "store.path"),
+        ("[logging]\nlevel = 'DEBUG'\n", "logging.level"),
         ("[teach]\nservers = 'some'\n", "teach.servers"),
         ("[teach]\nservers = [1]\n", "teach.servers"),
         ("[teach]\nservers = 123456789012345678\n", "teach.servers"),
@@ -108,7 +125,7 @@ def test_a_mistake_in_the_file_names_the_key_and_the_file(
     with pytest.raises(ConfigError) as caught:
         load(path)
     sentence = str(caught.value)
-    assert named in sentence
+    assert named.format(path) in sentence
     assert str(path) in sentence
     assert "\n" not in sentence
 
@@ -159,6 +176,50 @@ def test_a_mistake_in_the_environment_is_blamed_on_it(monkeypatch: pytest.Monkey
     monkeypatch.setenv("FIELDMARK_DISCORD__TOKN", "x")
     with pytest.raises(ConfigError, match=r"discord\.tokn in the environment"):
         load()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["FIELDMARK_ENGIN__WORKERS", "FIELDMARK_DISCORD_TOKEN", "fieldmark_store_path"],
+)
+def test_a_variable_that_means_a_setting_and_names_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "2")
+    with pytest.raises(ConfigError, match=f"Unknown setting {name} in the environment: .*two"):
+        load()
+
+
+@pytest.mark.parametrize(
+    "name", ["FIELDMARK_SHARED", "FIELDMARK_SERVICE_HOST", "MY_FIELDMARK_ENGINE_IMAGE"]
+)
+def test_a_variable_of_others_is_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    before = load()
+    monkeypatch.setenv(name, "2")
+    assert load() == before
+
+
+@pytest.mark.parametrize("written", [" a.b-c_d\n", "a.b-c_d"])
+def test_white_space_around_a_token_is_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", written)
+    token = load().discord.token
+    assert token is not None
+    assert token.get_secret_value() == "a.b-c_d"
+
+
+def test_a_token_of_white_space_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", " \n")
+    assert load().discord.token is None
+
+
+@pytest.mark.parametrize("written", ["abc\ndef", "Bot abc", "abc\x00def", "abc\u201d"])
+def test_what_cannot_be_a_token_is_refused_and_not_shown(tmp_path: Path, written: str) -> None:
+    path = write(tmp_path, f"[discord]\ntoken = {json.dumps(written)}\n")
+    with pytest.raises(ConfigError, match=r"discord\.token .*copy it again\.$") as caught:
+        load(path)
+    assert "abc" not in str(caught.value)
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

@@ -126,17 +126,39 @@ async def test_answers_outlive_a_restart(tmp_path: Path) -> None:
     assert kept.body == b"kept"
 
 
-async def test_the_oldest_and_the_very_old_are_dropped(tmp_path: Path, clock: Clock) -> None:
-    cache = GbifCache(tmp_path / "gbif.sqlite", now=clock, max_bytes=25)
-    await cache.put("c", "very old", b"x")
-    clock.time += 366 * DAY
+def questions(path: Path) -> list[str]:
+    database = sqlite3.connect(path)
+    rows = database.execute("SELECT question FROM answer ORDER BY question").fetchall()
+    database.close()
+    return [question for (question,) in rows]
+
+
+async def test_a_start_drops_the_oldest_of_what_is_too_much(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "gbif.sqlite"
+    cache = GbifCache(path, now=clock)
     for name in ("a", "b", "c"):
         clock.time += 1
         await cache.put("c", name, bytes(10))
-    await cache.trim()
-    left = [n for n in ("very old", "a", "b", "c") if await cache.get("c", n) is not None]
     await cache.close()
-    assert left == ["b", "c"]
+    cache = GbifCache(path, now=clock, max_bytes=25)
+    assert await cache.get("c", "c") is not None
+    await cache.close()
+    assert questions(path) == ["b", "c"]
+
+
+async def test_an_answer_is_kept_for_a_year(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "gbif.sqlite"
+    cache = GbifCache(path, now=clock)
+    await cache.put("c", "q", b"x")
+    clock.time += 365 * DAY
+    assert await cache.get("c", "q") is not None
+    clock.time += 1
+    assert await cache.get("c", "q") is None
+    await cache.close()
+    cache = GbifCache(path, now=clock)
+    assert await cache.get("c", "other") is None
+    await cache.close()
+    assert questions(path) == []
 
 
 def text_file(path: Path) -> None:

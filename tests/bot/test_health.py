@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ import discord
 import pytest
 
 from bot.config import load
-from bot.health import FRESH_S, beat, heartbeat_file, is_connected, is_fresh, main
+from bot.health import FRESH_S, beat, heartbeat_file, is_connected, is_fresh, keep_beating, main
 
 
 @pytest.fixture
@@ -40,6 +42,27 @@ async def test_a_connected_bot_touches_the_file(file: Path) -> None:
     for bot, touched in ((client(ready=False), False), (client(), True)):
         await beat(bot, file)
         assert is_fresh(file) is touched
+
+
+async def test_a_file_that_cannot_be_touched_is_said_once_and_tried_on(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.health.BEAT_S", 0)
+    lost = file.parent / "lost" / file.name
+    bot, beats, there = client(), itertools.count(), asyncio.Event()
+
+    def ready() -> bool:
+        if next(beats) == 3:
+            lost.parent.mkdir()
+        if lost.exists():
+            there.set()
+        return True
+
+    monkeypatch.setattr(bot, "is_ready", ready)
+    beating = asyncio.create_task(keep_beating(bot, lost))
+    await there.wait()
+    beating.cancel()
+    assert caplog.text.count("cannot be touched") == 1
 
 
 def test_the_command_tells_fresh_from_stale(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

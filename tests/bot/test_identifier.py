@@ -18,6 +18,7 @@ class LateEngine(CannedEngine):
 
     async def start(self) -> None:
         await self.started.wait()
+        await super().start()
 
     async def close(self, drain_s: float) -> None:
         await super().close(drain_s)
@@ -105,3 +106,30 @@ async def test_closing_waits_until_the_answers_are_sent(engine: LateEngine) -> N
     await identifier.close(10)
     assert sent == [ANSWER]
     await handler
+
+
+async def test_an_engine_that_does_not_start_is_told(engine: LateEngine) -> None:
+    identifier = StartingIdentifier(engine)
+    failing = asyncio.create_task(identifier.wait_until_failed())
+    await turn()
+    assert not failing.done()
+    engine.start_error = EngineFailed("no memory")
+    engine.started.set()
+    identifier.begin()
+    with pytest.raises(EngineFailed, match="no memory"):
+        await failing
+
+
+async def test_an_engine_that_starts_or_is_closed_has_not_failed(engine: LateEngine) -> None:
+    for close in (False, True):
+        identifier = StartingIdentifier(engine)
+        failing = asyncio.create_task(identifier.wait_until_failed())
+        identifier.begin()
+        await turn()
+        if close:
+            await identifier.close(0)
+        engine.started.set()
+        await turn()
+        engine.started.clear()
+        assert not failing.done()
+        failing.cancel()

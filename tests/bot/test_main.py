@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -9,8 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
+from unittest.mock import AsyncMock, create_autospec
 
 import aiohttp
 import discord
@@ -19,6 +19,7 @@ import pytest
 from bot.__main__ import main
 from bot.app import FieldmarkBot
 from bot.store import StoreError
+from engine import Engine, EngineFailed
 
 
 @pytest.fixture(autouse=True)
@@ -58,27 +59,47 @@ def test_with_a_bad_setting(
     assert "engine.workers" in said
 
 
-def refusal(status: int) -> discord.HTTPException:
-    answer = cast(aiohttp.ClientResponse, SimpleNamespace(status=status, reason="No"))
-    return discord.HTTPException(answer, "no")
+def test_with_a_catalog_that_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setenv("FIELDMARK_ENGINE__CATALOG", "/typo.toml")
+    status, said = run(capsys)
+    assert status == 2
+    assert said == "The catalog /typo.toml cannot be read: No such file or directory."
+
+
+def closed(code: int) -> discord.ConnectionClosed:
+    socket = create_autospec(aiohttp.ClientWebSocketResponse, instance=True)
+    return discord.ConnectionClosed(socket, shard_id=0, code=code)
+
+
+def answered(status: int, kind: type[discord.HTTPException]) -> discord.HTTPException:
+    response = create_autospec(aiohttp.ClientResponse, instance=True, status=status, reason="No")
+    return kind(response, {"code": 0, "message": "not\nnow"})
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "exit_status", "said"),
     [
-        (discord.LoginFailure("no"), "does not accept the token"),
-        (discord.PrivilegedIntentsRequired(0), "Message Content Intent"),
-        (StoreError("The database is damaged."), "The database is damaged."),
-        (aiohttp.ClientConnectionError("no route"), "Discord cannot be reached (no route)"),
-        (TimeoutError("timed out"), "Discord cannot be reached (timed out)"),
-        (refusal(503), "Discord cannot be reached (503"),
-        (refusal(429), "Discord does not let me in (429"),
+        (discord.LoginFailure("no"), 2, "does not accept the token"),
+        (closed(4004), 2, "does not accept the token"),
+        (discord.PrivilegedIntentsRequired(0), 2, "Message Content Intent"),
+        (StoreError("The database is damaged."), 1, "The database is damaged."),
+        (EngineFailed("No worker starts."), 1, "No worker starts."),
+        (closed(4013), 1, "Discord does not let me in (Shard ID 0 WebSocket closed with 4013)"),
+        (answered(403, discord.Forbidden), 1, "Discord does not let me in (403 No"),
+        (answered(503, discord.DiscordServerError), 1, "Discord cannot be reached (503 No"),
+        (discord.GatewayNotFound(), 1, "Discord cannot be reached (The gateway"),  # type: ignore[no-untyped-call]
+        (aiohttp.ClientConnectionError("no route"), 1, "Discord cannot be reached (no route)"),
+        (TimeoutError(), 1, "Discord cannot be reached (TimeoutError)"),
     ],
 )
-def test_when_discord_or_the_store_refuses(
+def test_when_something_fails(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
+    exit_status: int,
     said: str,
 ) -> None:
     async def start(self: FieldmarkBot, token: str, *, reconnect: bool = True) -> None:
@@ -87,9 +108,44 @@ def test_when_discord_or_the_store_refuses(
     monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
     monkeypatch.setattr(FieldmarkBot, "start", start)
     status, sentence = run(capsys)
-    assert status == 1
+    assert status == exit_status
     assert said in sentence
     assert "secret-token" not in sentence
+
+
+def test_an_engine_that_does_not_start_ends_the_bot(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(self: FieldmarkBot, token: str, *, reconnect: bool = True) -> None:
+        self._identifier.begin()
+        await asyncio.Event().wait()
+
+    async def fail(self: Engine) -> None:
+        raise EngineFailed("The engine could not start: no memory.")
+
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setattr(FieldmarkBot, "start", start)
+    monkeypatch.setattr(Engine, "start", fail)
+    assert run(capsys) == (1, "The engine could not start: no memory.")
+
+
+def test_the_token_is_not_risked_by_more_logins_than_discord_allows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {"total": 1000, "remaining": 99, "reset_after": 7_200_000, "max_concurrency": 1}
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setattr(FieldmarkBot, "login", AsyncMock())
+    monkeypatch.setattr(
+        discord.http.HTTPClient, "get_bot_gateway", AsyncMock(return_value=(1, "", left))
+    )
+    monkeypatch.setattr(
+        discord.AutoShardedClient, "connect", AsyncMock(side_effect=StoreError("connected"))
+    )
+    status, said = run(capsys)
+    assert status == 1
+    assert "only 99 more logins within 2 h" in said
+    left["remaining"] = 100
+    assert run(capsys) == (1, "connected")
 
 
 STOPPED = """

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiosqlite
 import pytest
 
 from bot.store import GuildSettings, Reply, Store, StoreError, WatchedChannel
@@ -223,3 +225,59 @@ async def test_a_folder_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be opened"):
         await Store.open(tmp_path / "file" / "bot.sqlite")
+
+
+class Full(sqlite3.Connection):
+    """A connection whose disk has no room for another page."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA max_page_count = 1")
+
+
+class ReadOnly(sqlite3.Connection):
+    """A connection to a file that may be read only."""
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(f"file:{path}?mode=ro", uri=True, **options)
+
+
+class Connecting:
+    """``aiosqlite.connect`` with ``options`` besides, which knows the connection it made."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._connect = aiosqlite.connect
+
+    def __call__(self, path: Path, **options: Any) -> aiosqlite.Connection:
+        self.made = self._connect(path, **options, **self._options)
+        return self.made
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"factory": Full}, "full.*: make room on its disk"),
+        ({"factory": ReadOnly}, "readonly.*: let the user that the bot runs as write to it"),
+        ({"timeout": 0}, "locked.*: stop the other program"),
+    ],
+)
+async def test_what_is_no_damage_is_not_called_so_and_leaves_no_connection(
+    tmp_path: Path, options: dict[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bot.sqlite"
+    if "full" not in reason:
+        await (await Store.open(path)).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    if "locked" in reason:
+        other.execute("BEGIN IMMEDIATE")
+    connecting = Connecting(**options)
+    monkeypatch.setattr("bot.store.aiosqlite.connect", connecting)
+    try:
+        with pytest.raises(StoreError, match=reason):
+            await Store.open(path)
+        with pytest.raises(ValueError, match="no active connection"):
+            await connecting.made.execute("SELECT 1")
+    finally:
+        other.close()
+        connecting.made.stop()
