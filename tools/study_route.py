@@ -19,7 +19,6 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from sklearn.decomposition import PCA
 
 from engine import Group, Taxon
 from engine.groups import group_of
@@ -95,6 +94,9 @@ def study_route(
     home: HomeOption = None,
 ) -> None:
     """Compare ways to choose the group, beside indexes that hold much and little."""
+    # Every command imports this module, and only this one needs what takes a while to import.
+    from sklearn.decomposition import PCA
+
     material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
     features, answers = material.ask()
     width = min(_WIDTH, *features.shape)
@@ -184,9 +186,9 @@ def _shown(taxon: Taxon, says: IndexSays, answers: Answers) -> Shown:
 def _table(title: str, shown: Sequence[Shown]) -> Table:
     table = Table(title, *(f"{kind}: group / species" for kind in KINDS))
     ways: dict[str, Way] = {
-        "the index alone": Shown.by_index,
-        "the networks alone": Shown.by_networks,
-        "the mean of both": Shown.by_mean,
+        "index alone": Shown.by_index,
+        "networks alone": Shown.by_networks,
+        "mean of both": Shown.by_mean,
     }
     ways |= {f"lacking {lacking}": partial(Shown.routed, lacking=lacking) for lacking in LACKING}
     for name, way in ways.items():
