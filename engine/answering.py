@@ -9,7 +9,15 @@ from PIL import Image
 
 from engine.backend import LEAVING
 from engine.channel import Message
-from engine.contracts import EngineError, EngineFailed, Group, ModelUnavailable, NetworkLost
+from engine.contracts import (
+    EngineError,
+    EngineFailed,
+    Group,
+    IndexLost,
+    ModelUnavailable,
+    NetworkLost,
+    OperatorError,
+)
 from engine.encoding import (
     decode_lesson,
     decode_tiles,
@@ -30,8 +38,11 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
     """Run one request; every failure becomes an answer."""
     try:
         return _carry_out(pipeline, request)
-    except NetworkLost as error:
+    except (NetworkLost, IndexLost) as error:
         return Message({LEAVING: str(error)})
+    except OperatorError as error:
+        log.warning("%s (%r)", error, error.__cause__)
+        return encode_error(error)
     except EngineError as error:
         if error.__cause__ is not None:
             log.info("%s (%r)", error, error.__cause__)
@@ -73,3 +84,5 @@ def warm_up(pipeline: Pipeline) -> None:
         pipeline.identify([photo.getvalue()], Group.AUTO)
     except ModelUnavailable:
         log.warning("This worker has no network to answer with.")
+    except IndexLost as error:
+        log.warning("The first request will find that %s", error)

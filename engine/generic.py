@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.batch import Batch
-from engine.contracts import Group, Learnt, ModelInfo, ReferencePhoto, Taxon
+from engine.contracts import Group, IndexLost, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
 from engine.index import Findings, SpeciesIndex
-from engine.index_manifest import read_manifest
+from engine.index_manifest import IndexRefused, read_manifest
 from engine.index_species import IndexSpecies
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
@@ -113,9 +113,13 @@ class GenericClassifier:
         """Take up what was added to the index since the last photo.
 
         Raises:
-            IndexRefused: what is there now cannot be used.
+            IndexLost: what is there now cannot be used.
+            ShardsDisagree: the shards find another than is there here.
         """
-        self.index = self.index.refreshed()
+        try:
+            self.index = self.index.refreshed()
+        except IndexRefused as error:
+            raise IndexLost(str(error)) from error
 
     def learn(
         self, batch: Batch, taxon: Taxon, photo: ReferencePhoto, identity: str | None = None
@@ -125,6 +129,7 @@ class GenericClassifier:
         Every worker of this machine sees it with its next photo.
 
         Raises:
+            IndexLost: what is there now cannot be used.
             IndexRefused: the index was damaged in the meantime.
             IndexWriteFailed: the disk is full or cannot be written.
         """

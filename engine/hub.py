@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from engine.catalog import ModelEntry
-from engine.contracts import EngineError
+from engine.contracts import OperatorError
 from engine.one_step import write_in_one_step
 from engine.settings import EngineSettings
 
@@ -31,8 +31,10 @@ _TF1_HUB_V3 = b"\x08\x03"
 _HASHED_AT_ONCE = 16 << 20
 
 
-class HubError(EngineError):
-    """Any failure to get at a module; ``str`` is one sentence that people may see."""
+class HubError(OperatorError):
+    """Any failure to get at a module; ``str`` is one sentence that says what to do."""
+
+    public = "A network of mine cannot be used: whoever runs me finds the reason in my log."
 
 
 class ModelMissing(HubError):
