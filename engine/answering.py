@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
+import math
+from time import monotonic
 
 from PIL import Image
 
-from engine.backend import LEAVING
+from engine.backend import LEAVING, WITHIN_S
 from engine.channel import Message
 from engine.contracts import (
     EngineError,
@@ -32,6 +34,8 @@ from engine.pipeline import Pipeline
 from engine.world_map import compose_world_map
 
 log = logging.getLogger(__name__)
+
+_LEARNT_IN = 0.9  # of the time that there is; the rest is for the answer's way back
 
 
 def answer(pipeline: Pipeline, request: Message) -> Message:
@@ -58,7 +62,10 @@ def _carry_out(pipeline: Pipeline, request: Message) -> Message:
         return Message({})
     if "learn" in request.body:
         lesson = request.blobs[0], *decode_lesson(request)
-        return encode_learnt(pipeline.learn(*lesson, preview=request.body["preview"]))
+        # Who is told that it took too long must not find later that it was learnt.
+        until = monotonic() + _LEARNT_IN * request.body.get(WITHIN_S, math.inf)
+        learnt = pipeline.learn(*lesson, preview=request.body["preview"], until=until)
+        return encode_learnt(learnt)
     if "forget" in request.body:
         return Message({"forgotten": pipeline.forget(request.body["forget"])})
     if "tiles" in request.body:

@@ -13,6 +13,9 @@ PING = Message({"ping": True})
 LEAVING = "leaving"
 """Under this key of an answer a worker says why it cannot go on, and is replaced by a fresh one."""
 
+WITHIN_S = "within_s"
+"""Under this key of a request stands for how many seconds somebody waits for the answer."""
+
 Seat: TypeAlias = str
 """A place that holds one worker at a time; its successor takes the same seat."""
 

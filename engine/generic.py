@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from engine.batch import Batch
 from engine.contracts import Group, IndexLost, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
 from engine.index import Findings, SpeciesIndex
+from engine.index_lock import PATIENCE_S
 from engine.index_manifest import IndexRefused, read_manifest
 from engine.index_species import IndexSpecies
 from engine.index_writer import IndexWriter
@@ -122,16 +124,25 @@ class GenericClassifier:
             raise IndexLost(str(error)) from error
 
     def learn(
-        self, batch: Batch, taxon: Taxon, photo: ReferencePhoto, identity: str | None = None
+        self,
+        batch: Batch,
+        taxon: Taxon,
+        photo: ReferencePhoto,
+        identity: str | None = None,
+        *,
+        until: float = math.inf,
     ) -> Learnt:
         """Add the one photo of ``batch``, of ``taxon``; it is not new where it was there already.
 
-        Every worker of this machine sees it with its next photo.
+        Every worker of this machine sees it with its next photo. After ``until``, on the
+        monotonic clock, it is not added any more.
 
         Raises:
             IndexLost: what is there now cannot be used.
             IndexRefused: the index was damaged in the meantime.
+            IndexBusy: another process is changing it.
             IndexWriteFailed: the disk is full or cannot be written.
+            EngineTimeout: it was too late.
         """
         check_may_grow(self.index.folder)
         self.refresh()
@@ -145,7 +156,9 @@ class GenericClassifier:
             identity=identity,
         )
         vectors = self.index.projection.apply(self.embedder.embed(batch))
-        writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
+        writer = IndexWriter(
+            self.index.folder, embedder=self.embedder.identity, wait_s=PATIENCE_S, until=until
+        )
         new = writer.add(vectors, [reference]).rows > 0
         if not new and identity is not None:
             # A worker that died after the change is asked again: the photo is that lesson's own.
@@ -158,12 +171,13 @@ class GenericClassifier:
 
         Raises:
             IndexRefused: it was merged into too large a segment, or the index is damaged.
+            IndexBusy: another process is changing it.
             IndexWriteFailed: the disk is full or cannot be written.
         """
         check_may_grow(self.index.folder)
         # First, so that who is killed in between leaves it here, where it can be asked for again.
         forget_in_earlier_copies(self.index.folder, identity)
-        return IndexWriter(self.index.folder, wait=True).forget(identity)
+        return IndexWriter(self.index.folder, wait_s=PATIENCE_S).forget(identity)
 
     def classify(self, batch: Batch, group: Group) -> IndexAnswer:
         """Ask the index for one individual, from all of its photos.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -145,17 +146,20 @@ class Pipeline:
         identity: str | None = None,
         *,
         preview: bool = False,
+        until: float = math.inf,
     ) -> Learnt:
-        """Add a labelled photo to the index, as ``Engine.learn`` says.
+        """Add a labelled photo to the index, as ``Engine.learn`` says, but not after ``until``.
 
         Raises:
             PhotoRejected: the photo cannot be used.
             ModelUnavailable: there is no index on this machine.
+            IndexBusy: another process is changing the index.
             IndexWriteFailed: the index cannot be written.
+            EngineTimeout: it is later than ``until``, on the monotonic clock.
         """
         index = self._index_to_change()
         decoded = decode(photo)
-        learnt = index.learn(Batch([decoded]), taxon, reference, identity)
+        learnt = index.learn(Batch([decoded]), taxon, reference, identity, until=until)
         return replace(learnt, preview=decoded.preview() if preview else None)
 
     def forget(self, identity: str) -> bool:

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import LEAVING, PING, Backend, Seat, Worker, WorkerStartFailed
+from engine.backend import LEAVING, PING, WITHIN_S, Backend, Seat, Worker, WorkerStartFailed
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
@@ -226,7 +226,7 @@ class WorkerPool:
                     # blamed for dying on one that was dead already.
                     await worker.ask(PING)
                 job.attempts += 1
-                answer = await worker.ask(job.request)
+                answer = await worker.ask(self._timed(job))
         except TimeoutError:
             log.error("Worker %s was stuck; killing it.", worker.name)  # noqa: TRY400
             worker.kill()
@@ -247,6 +247,12 @@ class WorkerPool:
             self._idle.append(worker)
             self._dispatch()
             self._settle(job, answer)
+
+    def _timed(self, job: _Job) -> Message:
+        """Tell the worker how long the one who asks still waits, or this pool for the worker."""
+        waited_s = asyncio.get_running_loop().time() - job.admitted
+        within_s = min(self._deadline_s - waited_s, self._stuck_after_s)
+        return Message({**job.request.body, WITHIN_S: within_s}, job.request.blobs)
 
     def _replace(self, worker: Worker, job: _Job, reason: str) -> None:
         """Have a fresh worker take the request of one that cannot go on, which is not its fault."""

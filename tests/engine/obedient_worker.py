@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from engine.backend import LEAVING
+from engine.backend import LEAVING, WITHIN_S
 from engine.channel import ChannelClosed, Message, read_message, write_message
 
 
@@ -36,7 +36,12 @@ def obey(request: Message) -> Message:
     if order == "hold":
         # Opening a named pipe blocks until the test opens its other end.
         Path(request.body["until"]).read_bytes()
-    return Message({"pid": os.getpid(), "token": os.environ.get("FIELDMARK_TOKEN")}, request.blobs)
+    body = {
+        "pid": os.getpid(),
+        "token": os.environ.get("FIELDMARK_TOKEN"),
+        "within_s": request.body.get(WITHIN_S),
+    }
+    return Message(body, request.blobs)
 
 
 def first_time(memory: Path) -> bool:

@@ -189,6 +189,13 @@ async def test_a_request_is_given_up_at_its_deadline_while_the_worker_lives_on(g
         assert (await ask(pool, "echo")).body["pid"] == pid
 
 
+async def test_a_worker_is_told_how_long_its_answer_is_waited_for() -> None:
+    async with running(deadline_s=20, stuck_after_s=30) as pool:
+        assert 0 < (await ask(pool, "echo")).body["within_s"] <= 20
+    async with running(deadline_s=20, stuck_after_s=5) as pool:
+        assert (await ask(pool, "echo")).body["within_s"] == 5
+
+
 async def test_a_full_queue_says_when_to_come_back(gate: Path) -> None:
     async with running(queue_limit=2) as pool:
         tasks = [asyncio.create_task(ask(pool, "hold", until=str(gate)))]
