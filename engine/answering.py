@@ -9,7 +9,7 @@ from time import monotonic
 
 from PIL import Image
 
-from engine.backend import LEAVING, WITHIN_S
+from engine.backend import EXHAUSTED, LEAVING, WITHIN_S
 from engine.channel import Message
 from engine.contracts import (
     EngineError,
@@ -51,6 +51,10 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
         if error.__cause__ is not None:
             log.info("%s (%r)", error, error.__cause__)
         return encode_error(error)
+    # Not the decoder's, which is the photo's fault. What is left to work with may be too little.
+    except MemoryError:
+        log.exception("A request took more memory than there was.")
+        return Message({EXHAUSTED: True})
     # The process boundary: whatever else went wrong is logged here and must reach the caller.
     except Exception:
         log.exception("A request failed.")

@@ -16,7 +16,16 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import LEAVING, PING, WITHIN_S, Backend, Seat, Worker, WorkerStartFailed
+from engine.backend import (
+    EXHAUSTED,
+    LEAVING,
+    PING,
+    WITHIN_S,
+    Backend,
+    Seat,
+    Worker,
+    WorkerStartFailed,
+)
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
@@ -241,6 +250,10 @@ class WorkerPool:
         else:
             if reason := answer.body.get(LEAVING):
                 self._replace(worker, job, reason)
+                return
+            if EXHAUSTED in answer.body:
+                worker.kill()
+                self._retry(worker, job)
                 return
             self._measure(asyncio.get_running_loop().time() - started)
             # Before whoever asked unpacks the answer: the worker would wait for that.

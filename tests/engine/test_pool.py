@@ -169,6 +169,18 @@ async def test_workers_that_cannot_go_on_are_replaced_and_the_request_is_answere
         await until(lambda: len(pool.pids) == 2 and not pool.pids & before)
 
 
+async def test_a_worker_without_memory_is_replaced_and_its_request_tried_once_more(
+    tmp_path: Path,
+) -> None:
+    async with running() as pool:
+        first = pool.pids
+        answer = await ask(pool, "exhaust once", remember=str(tmp_path / "memory"))
+        assert {answer.body["pid"]}.isdisjoint(first)
+        with pytest.raises(EngineFailed, match="crashed me twice"):
+            await ask(pool, "exhaust")
+        await ask(pool, "echo")
+
+
 async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
     async with running(stuck_after_s=0.2) as pool:
         (pid,) = pool.pids
