@@ -158,6 +158,8 @@ class WorkerPool:
                     await asyncio.wait(self._running or set(self._tenders.values()), timeout=0.1)
         self._drained = True
         self._fail_waiting(self._stopped)
+        if self._ready and not self._ready.done():
+            self._ready.set_exception(EngineFailed(self._stopped))
         staffing = () if self._staffing is None else (self._staffing,)
         tasks = [*staffing, *self._tenders.values(), *self._leaving, *self._running]
         for task in tasks:

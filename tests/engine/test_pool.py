@@ -385,6 +385,16 @@ async def test_a_request_whose_worker_dies_too_late_is_not_blamed_for_it() -> No
         await hung
 
 
+async def test_closing_ends_a_start_that_is_under_way() -> None:
+    pool = make_pool()
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    await pool.close(drain_s=0)
+    async with asyncio.timeout(20):
+        with pytest.raises(EngineFailed, match="shutting down"):
+            await starting
+
+
 async def test_closing_does_not_wait_for_ever() -> None:
     pool = make_pool()
     await pool.start()
