@@ -130,13 +130,13 @@ def _decode(data: bytes) -> Photo:
         _check_size(*image.size)
         if image.format == "PNG":
             _check_checksums(data)
-        orientation = _orientation(image)
         notes = _notes(image)
         profile = image.info.get("icc_profile")
         # A JPEG is decoded at the smallest of its built-in scales, eighths, that is large enough,
         # and twice a network's input is: 12 megapixels take a fifth of the time.
         image.draft("RGB", _least_size(*image.size))
         image.load()
+        orientation = _orientation(image)  # what is left to be done: Pillow turns a TIFF itself
         small = _to_displayable(image)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb = _to_srgb(small, profile)
