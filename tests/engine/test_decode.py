@@ -116,6 +116,14 @@ def test_large_photos_are_reduced_and_small_ones_left() -> None:
     assert decode(encode(gradient(40, 50), "PNG")).pixels.shape == (50, 40, 3)
 
 
+def test_a_jpeg_2000_may_have_fewer_pixels_than_others() -> None:
+    """Because one of 40 megapixels can occupy a worker for as long as it may be at one photo."""
+    large = Image.new("RGB", (4000, 3000))
+    assert decode(encode(large, "PNG")).pixels.shape == (384, LONGEST_SIDE, 3)
+    with pytest.raises(PhotoRejected, match="more than 8 megapixels"):
+        decode(encode(large, "JPEG2000"))
+
+
 def test_transparent_parts_are_white() -> None:
     image = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
     assert (decode(encode(image, "PNG")).pixels == 255).all()
