@@ -45,7 +45,7 @@ def answer(pipeline: Pipeline, request: Message) -> Message:
     except (NetworkLost, IndexLost) as error:
         return Message({LEAVING: str(error)})
     except OperatorError as error:
-        log.warning("%s (%r)", error, error.__cause__)
+        log.warning("%s", error)
         return encode_error(error)
     except EngineError as error:
         if error.__cause__ is not None:

@@ -385,6 +385,26 @@ async def test_a_request_whose_worker_dies_too_late_is_not_blamed_for_it() -> No
         await hung
 
 
+async def test_queue_and_deadline_hold_while_the_first_worker_starts() -> None:
+    pool = make_pool(queue_limit=1, deadline_s=0.1)
+    early = asyncio.create_task(ask(pool, "echo"))
+    await until(lambda: pool.waiting == 1)
+    with pytest.raises(EngineBusy):
+        await ask(pool, "echo")
+    with pytest.raises(EngineTimeout):
+        await early
+    await pool.close(drain_s=0)
+
+
+async def test_who_asked_before_the_start_is_answered_after_it() -> None:
+    pool = make_pool()
+    early = asyncio.create_task(ask(pool, "echo"))
+    await until(lambda: pool.waiting == 1)
+    await pool.start()
+    assert (await early).body["pid"] in pool.pids
+    await pool.close(drain_s=0)
+
+
 async def test_closing_ends_a_start_that_is_under_way() -> None:
     pool = make_pool()
     starting = asyncio.create_task(pool.start())
@@ -411,10 +431,12 @@ async def test_closing_does_not_wait_for_ever() -> None:
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
     pool = make_pool(hello={"die": True}, workers=2)
+    early = asyncio.create_task(ask(pool, "echo"))
     with pytest.raises(EngineFailed, match="status 3"):
         await pool.start()
-    with pytest.raises(EngineFailed, match="could not start"):
-        await ask(pool, "echo")
+    for asked in (early, ask(pool, "echo")):
+        with pytest.raises(EngineFailed, match="could not start"):
+            await asked
     await pool.close(drain_s=0)
 
 
