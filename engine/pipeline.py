@@ -216,7 +216,7 @@ class Pipeline:
             )
         why = f"I have no model for the group {group.value} here."
         if group is Group.GENERIC:
-            why = self._why_no_index()
+            why = f"{why} {self._why_no_index()}"
         available = ", ".join(g.value for g in self._classifiers)
         return f"{why} I can look for: {available}."
 
