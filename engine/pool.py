@@ -91,7 +91,7 @@ class WorkerPool:
         """Have the workers started; return what the first one ready said of itself.
 
         Raises:
-            EngineFailed: no worker could be started, again and again.
+            EngineFailed: no worker could be started, again and again, or the pool was closed.
         """
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
