@@ -85,17 +85,20 @@ class StartableIdentifier(Identifier, Cartographer, Protocol):
     """An identifier with a life of its own; ``engine.Engine`` is one."""
 
     async def start(self) -> None:
-        """Return when the first worker can answer, or raise EngineError."""
+        """Return when the first worker can answer, or raise EngineError.
+
+        What is asked before is answered then, or refused as it would be later.
+        """
 
     async def close(self, drain_s: float) -> None:
         """Finish what is under way within ``drain_s`` seconds, then stop."""
 
 
 class StartingIdentifier:
-    """An identifier whose requests wait until its engine has started.
+    """An identifier that may be asked while its engine still starts.
 
     Starting takes seconds and Discord must not wait for it: the bot goes online at once,
-    and a photo that comes early is answered a little later.
+    and a photo that comes early waits in the engine's queue, with its limits.
     """
 
     def __init__(self, engine: StartableIdentifier) -> None:
@@ -122,14 +125,13 @@ class StartingIdentifier:
             self._start.result()
 
     def check_room(self, requester: Requester | None) -> None:
-        """Refuse what the engine would refuse now; while it starts, nothing.
+        """Refuse what the engine would refuse now.
 
         Raises:
-            EngineError: as the engine does.
+            EngineError: as the engine does, also where it could not start.
         """
-        if self._start is not None and self._start.done() and not self._start.cancelled():
-            self._start.result()
-            self._engine.check_room(requester)
+        self._check_start()
+        self._engine.check_room(requester)
 
     async def identify(
         self,
@@ -142,12 +144,12 @@ class StartingIdentifier:
         requester: Requester | None = None,
         ticket: Ticket | None = None,
     ) -> Identification:
-        """Wait for the engine if need be, then have it identify ``photos``.
+        """Have the engine identify ``photos``, once it has started.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
-        await self._started()
+        self._admit()
         return await self._engine.identify(
             photos,
             group,
@@ -169,12 +171,12 @@ class StartingIdentifier:
         requester: Requester | None = None,
         ticket: Ticket | None = None,
     ) -> Learnt:
-        """Wait for the engine if need be, then have it learn ``photo``.
+        """Have the engine learn ``photo``, once it has started.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
-        await self._started()
+        self._admit()
         return await self._engine.learn(
             photo,
             taxon,
@@ -186,21 +188,21 @@ class StartingIdentifier:
         )
 
     async def forget(self, identity: str, *, requester: Requester | None = None) -> bool:
-        """Wait for the engine if need be, then have it forget a photo.
+        """Have the engine forget a photo, once it has started.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
-        await self._started()
+        self._admit()
         return await self._engine.forget(identity, requester=requester)
 
     async def country_of(self, photo: bytes, *, requester: Requester | None = None) -> str | None:
-        """Wait for the engine if need be, then have it say where a photo's GPS lies.
+        """Have the engine say where a photo's GPS lies, once it has started.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
-        await self._started()
+        self._admit()
         return await self._engine.country_of(photo, requester=requester)
 
     async def world_map(
@@ -210,24 +212,23 @@ class StartingIdentifier:
         *,
         requester: Requester | None = None,
     ) -> bytes:
-        """Wait for the engine if need be, then have it make a map.
+        """Have the engine make a map, once it has started.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
         """
-        await self._started()
+        self._admit()
         return await self._engine.world_map(basemap, density, requester=requester)
 
-    async def _started(self) -> None:
+    def _admit(self) -> None:
         if self._closing or self._start is None:
             raise EngineFailed(_CLOSING)
         self._track_handler()
-        # A wait, and not an await of the task: closing cancels it, and that must not look
-        # like the cancellation of this request.
-        await asyncio.wait({self._start})
-        if self._start.cancelled():
-            raise EngineFailed(_CLOSING)
-        self._start.result()
+        self._check_start()
+
+    def _check_start(self) -> None:
+        if self._start is not None and self._start.done() and not self._start.cancelled():
+            self._start.result()
 
     def _track_handler(self) -> None:
         """Remember whose answer is still to be sent once its identification is done."""

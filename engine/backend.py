@@ -13,6 +13,13 @@ PING = Message({"ping": True})
 LEAVING = "leaving"
 """Under this key of an answer a worker says why it cannot go on, and is replaced by a fresh one."""
 
+EXHAUSTED = "exhausted"
+"""Under this key of an answer a worker says that a request took more memory than there was: it is
+replaced, and the request tried again, as if it had died of it."""
+
+WITHIN_S = "within_s"
+"""Under this key of a request stands for how many seconds somebody waits for the answer."""
+
 Seat: TypeAlias = str
 """A place that holds one worker at a time; its successor takes the same seat."""
 

@@ -191,6 +191,20 @@ class EngineError(Exception):
     """Any failure of the engine. ``str(error)`` is one sentence that people may see."""
 
 
+class OperatorError(EngineError):
+    """What only whoever runs the engine can mend: ``str`` says what, and names folders.
+
+    ``public`` is the sentence for everybody else.
+    """
+
+    public = "I can't do this just now. Whoever runs me finds the reason in my log."
+
+    def __init__(self, reason: str, public: str | None = None) -> None:
+        super().__init__(reason)
+        if public is not None:
+            self.public = public
+
+
 class PhotoRejected(EngineError):
     """The bytes are not a photo that can be identified; ``reason`` says why and what to do."""
 
@@ -222,6 +236,10 @@ class EngineFailed(EngineError):
 
 class NetworkLost(EngineError):
     """A network that was let go is not there any more as it was: a fresh worker is needed."""
+
+
+class IndexLost(EngineError):
+    """The index is not there any more as it was, or is there now: a fresh worker is needed."""
 
 
 class ModelUnavailable(EngineError):

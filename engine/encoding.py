@@ -18,6 +18,7 @@ from engine.contracts import (
     Learnt,
     ModelInfo,
     ModelUnavailable,
+    OperatorError,
     PhotoRejected,
     ReferencePhoto,
     Taxon,
@@ -194,8 +195,12 @@ def encode_identification(identification: Identification) -> Message:
 
 
 def encode_error(error: EngineError) -> Message:
-    """Encode a refusal so that the caller gets the same error as the worker raised."""
-    body: dict[str, Any] = {"kind": type(error).__name__, "sentence": str(error)}
+    """Encode a refusal so that the caller gets the same error as the worker raised.
+
+    Of an operator's error that is the sentence that everybody may see.
+    """
+    sentence = error.public if isinstance(error, OperatorError) else str(error)
+    body: dict[str, Any] = {"kind": type(error).__name__, "sentence": sentence}
     if isinstance(error, ModelUnavailable):
         body["group"] = error.group
     return Message({"error": body})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.batch import Batch
-from engine.contracts import Group, Learnt, ModelInfo, ReferencePhoto, Taxon
+from engine.contracts import Group, IndexLost, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
 from engine.index import Findings, SpeciesIndex
-from engine.index_manifest import read_manifest
+from engine.index_lock import PATIENCE_S
+from engine.index_manifest import IndexRefused, read_manifest
 from engine.index_species import IndexSpecies
 from engine.index_writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
@@ -37,8 +39,8 @@ class IndexAnswer:
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
     ``distances`` say how far off each taxon lies, as ``engine.vote`` measures it, and ``curve``
-    how likely one is known that lies near. ``held`` are all species of the index. ``notes`` are
-    sentences a person should see.
+    how likely one is known that lies near. ``held`` are all species of the index, and
+    ``held_of_group`` how many they are of each group. ``notes`` are sentences a person should see.
     """
 
     info: ModelInfo
@@ -47,6 +49,7 @@ class IndexAnswer:
     distances: dict[Taxon, float]
     curve: KnownCurve
     held: frozenset[Taxon]
+    held_of_group: Mapping[Group, int]
     known: bool
     notes: tuple[str, ...] = ()
 
@@ -113,20 +116,34 @@ class GenericClassifier:
         """Take up what was added to the index since the last photo.
 
         Raises:
-            IndexRefused: what is there now cannot be used.
+            IndexLost: what is there now cannot be used.
+            ShardsDisagree: the shards find another than is there here.
         """
-        self.index = self.index.refreshed()
+        try:
+            self.index = self.index.refreshed()
+        except IndexRefused as error:
+            raise IndexLost(str(error)) from error
 
     def learn(
-        self, batch: Batch, taxon: Taxon, photo: ReferencePhoto, identity: str | None = None
+        self,
+        batch: Batch,
+        taxon: Taxon,
+        photo: ReferencePhoto,
+        identity: str | None = None,
+        *,
+        until: float = math.inf,
     ) -> Learnt:
         """Add the one photo of ``batch``, of ``taxon``; it is not new where it was there already.
 
-        Every worker of this machine sees it with its next photo.
+        Every worker of this machine sees it with its next photo. After ``until``, on the
+        monotonic clock, it is not added any more.
 
         Raises:
+            IndexLost: what is there now cannot be used.
             IndexRefused: the index was damaged in the meantime.
+            IndexBusy: another process is changing it.
             IndexWriteFailed: the disk is full or cannot be written.
+            EngineTimeout: it was too late.
         """
         check_may_grow(self.index.folder)
         self.refresh()
@@ -140,7 +157,9 @@ class GenericClassifier:
             identity=identity,
         )
         vectors = self.index.projection.apply(self.embedder.embed(batch))
-        writer = IndexWriter(self.index.folder, embedder=self.embedder.identity, wait=True)
+        writer = IndexWriter(
+            self.index.folder, embedder=self.embedder.identity, wait_s=PATIENCE_S, until=until
+        )
         new = writer.add(vectors, [reference]).rows > 0
         if not new and identity is not None:
             # A worker that died after the change is asked again: the photo is that lesson's own.
@@ -153,12 +172,13 @@ class GenericClassifier:
 
         Raises:
             IndexRefused: it was merged into too large a segment, or the index is damaged.
+            IndexBusy: another process is changing it.
             IndexWriteFailed: the disk is full or cannot be written.
         """
         check_may_grow(self.index.folder)
         # First, so that who is killed in between leaves it here, where it can be asked for again.
         forget_in_earlier_copies(self.index.folder, identity)
-        return IndexWriter(self.index.folder, wait=True).forget(identity)
+        return IndexWriter(self.index.folder, wait_s=PATIENCE_S).forget(identity)
 
     def classify(self, batch: Batch, group: Group) -> IndexAnswer:
         """Ask the index for one individual, from all of its photos.
@@ -183,6 +203,7 @@ class GenericClassifier:
             distances=distances,
             curve=settings.nearness_curve,
             held=species.held,
+            held_of_group=species.held_of_group,
             known=said.known,
             notes=found.notes,
         )

@@ -9,6 +9,7 @@ from engine.batch import BLANK, Batch
 from engine.catalog import ModelEntry, load_catalog
 from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo, Taxon
+from engine.hub import ModelMissing
 from engine.network import Networks
 from engine.runtime import Network, NetworkUnreadable
 from engine.settings import EngineSettings
@@ -46,7 +47,8 @@ def host_models(settings: EngineSettings, taxa: TaxonTable, networks: Networks) 
             labels = taxa.labels(entry.labels)
             classifier = _name_classes(entry, info, network, labels)
         except (EngineError, NetworkUnreadable) as error:
-            log.info("No %s network: %s", entry.name, error)
+            level = logging.INFO if isinstance(error, ModelMissing) else logging.WARNING
+            log.log(level, "No %s network: %s", entry.name, error)
             models.append(replace(info, problem=str(error)))
         else:
             classifiers.setdefault(entry.group, classifier)

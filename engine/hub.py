@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from engine.catalog import ModelEntry
-from engine.contracts import EngineError
+from engine.contracts import OperatorError
 from engine.one_step import write_in_one_step
 from engine.settings import EngineSettings
+
+log = logging.getLogger(__name__)
 
 Format = Literal["tf1-hub", "saved-model"]
 
@@ -31,8 +34,10 @@ _TF1_HUB_V3 = b"\x08\x03"
 _HASHED_AT_ONCE = 16 << 20
 
 
-class HubError(EngineError):
-    """Any failure to get at a module; ``str`` is one sentence that people may see."""
+class HubError(OperatorError):
+    """Any failure to get at a module; ``str`` is one sentence that says what to do."""
+
+    public = "A network of mine cannot be used: whoever runs me finds the reason in my log."
 
 
 class ModelMissing(HubError):
@@ -69,11 +74,13 @@ def installed_folder(entry: ModelEntry, settings: EngineSettings) -> Path:
 def locate(entry: ModelEntry, settings: EngineSettings, *, trust: bool = False) -> Module:
     """Find the module of ``entry`` on this machine and verify it.
 
-    ``trust`` takes the content as it is now for the right one, and records it.
+    ``trust`` takes the content as it is now for the right one, and records it. So does whoever
+    sees it first, if it can be recorded.
 
     Raises:
         ModelMissing: there is none; the sentence says how to get it.
         ModuleRefused: the folder is no Hub module, or its content is not the trusted one.
+        HubError: what was to be trusted cannot be recorded.
     """
     folder = find_folder(entry, settings)
     if folder is None:
@@ -215,8 +222,15 @@ def _verify_trusted(module: Module, settings: EngineSettings, *, trust: bool) ->
         return  # the catalog's word was taken when the module was read
     path = _trust_file(module.entry, module.folder, settings)
     trusted = None if trust else _read_trusted(path)
-    if trusted is None:
+    if trust:
         record_trust(module, settings)
+    elif trusted is None:
+        try:
+            record_trust(module, settings)
+        except HubError as error:
+            log.warning(
+                "A change of the %s module would go unnoticed: %s", module.entry.name, error
+            )
     elif trusted != module.checksum:
         raise ModuleRefused(
             f"The {module.entry.name} module in {module.folder} changed since it was first used "

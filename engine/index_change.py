@@ -7,17 +7,19 @@ killed one had begun.
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.contracts import EngineError
+from engine.contracts import EngineError, EngineTimeout
 from engine.index_folder import SEGMENTS
 from engine.index_lock import folder_locked
 from engine.index_manifest import (
@@ -33,12 +35,18 @@ from engine.segment_merge import even_sizes, merged_vectors
 
 
 class IndexChange:
-    """What a change may do; ``manifest`` is the one that holds now."""
+    """What a change may do; ``manifest`` is the one that holds now.
 
-    def __init__(self, folder: Path, manifest: IndexManifest, threads: int) -> None:
+    ``until`` is when it must be made, on the monotonic clock.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: IndexManifest, threads: int, until: float = math.inf
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self._threads = threads
+        self._until = until
 
     def open_each(self, records: Iterable[SegmentRecord] | None = None) -> Iterator[Segment]:
         """Open the segments of ``records``, else all there are, as they are asked for.
@@ -50,10 +58,19 @@ class IndexChange:
         return open_each(self.folder, chosen, self.manifest.dims)
 
     def swap(self, segments: tuple[SegmentRecord, ...]) -> None:
-        """Make the index consist of ``segments`` from now on, in one step."""
+        """Make the index consist of ``segments`` from now on, in one step.
+
+        Raises:
+            EngineTimeout: it is too late for that.
+        """
+        if monotonic() > self._until:
+            raise EngineTimeout(
+                "To change the index took too long, so it is as it was. Please try again."
+            )
         manifest = self.manifest
         self.manifest = replace(manifest, generation=manifest.generation + 1, segments=segments)
         write_manifest(self.folder, self.manifest)
+        self._until = math.inf  # what follows only tidies up
 
     def clear(self) -> None:
         """Remove what the manifest does not name: drafts, orphans, segments that were replaced."""
@@ -99,17 +116,19 @@ class IndexChange:
 
 
 @contextmanager
-def changing(folder: Path, *, threads: int, wait: bool) -> Iterator[IndexChange]:
+def changing(
+    folder: Path, *, threads: int, wait_s: float, until: float = math.inf
+) -> Iterator[IndexChange]:
     """Hold the lock of the index in ``folder``, with what a killed writer left cleared away.
 
     Raises:
-        IndexBusy: another process holds it, and it was not to be waited for.
+        IndexBusy: another process holds it, and held it for ``wait_s`` seconds.
         IndexRefused: the manifest is damaged.
         IndexWriteFailed: the folder cannot be written.
     """
     try:
-        with folder_locked(folder, wait=wait):
-            change = IndexChange(folder, read_manifest(folder), threads)
+        with folder_locked(folder, wait_s=wait_s):
+            change = IndexChange(folder, read_manifest(folder), threads, until)
             change.clear()
             yield change
     except OSError as error:

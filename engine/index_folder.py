@@ -1,10 +1,12 @@
-"""What the files in the folder of an index are called.
+"""What the files in the folder of an index are called, and how to tell that it changed.
 
 Apart from ``engine.index_manifest``, which says what is in them and takes pydantic to check it: a
 worker that starts only glances at one.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 MANIFEST = "manifest.json"
 PROJECTION = "projection.npz"
@@ -15,3 +17,14 @@ ROW_TAXA = "taxa.npy"
 TAXA = "taxa.json"
 REFERENCES = "references.sqlite"
 SEGMENT_FILES = (VECTORS, SUMS, ROW_TAXA, TAXA, REFERENCES)
+NO_INDEX = "There is no index yet: whoever runs me can make one with `fieldmark index build`."
+"""What people are told where there is no manifest."""
+
+
+def manifest_stamp(folder: Path) -> tuple[int, ...]:
+    """Return what changes when the manifest in ``folder`` does; nothing where there is none."""
+    try:
+        status = (folder / MANIFEST).stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size

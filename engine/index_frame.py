@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from engine.contracts import EngineError
-from engine.index_folder import MANIFEST, PROJECTION
+from engine.index_folder import PROJECTION, manifest_stamp
 from engine.index_manifest import IndexManifest, IndexRefused, check_size, read_manifest
 from engine.projection import Projection
 from engine.shard import Shard, divide
@@ -40,7 +40,7 @@ class IndexFrame:
         Raises:
             IndexRefused: there is no index, it is damaged, or another embedder made it.
         """
-        stamp = _stamp(folder)
+        stamp = manifest_stamp(folder)
         manifest = read_manifest(folder)
         if embedder is not None and embedder != manifest.embedder:
             raise IndexRefused(
@@ -58,7 +58,7 @@ class IndexFrame:
     @property
     def is_current(self) -> bool:
         """Whether nothing has changed since; costs one ``stat``."""
-        return _stamp(self.folder) == self.stamp
+        return manifest_stamp(self.folder) == self.stamp
 
     def positions_of(self, shard: Shard) -> list[int]:
         """Return which of the segments are the shard's."""
@@ -106,12 +106,3 @@ def _open_projection(folder: Path, manifest: IndexManifest) -> Projection:
             f"{manifest.dims}: restore the index from a copy, or build it again."
         )
     return projection
-
-
-def _stamp(folder: Path) -> tuple[int, ...]:
-    """Return what changes when the manifest does; nothing where there is none."""
-    try:
-        status = (folder / MANIFEST).stat()
-    except OSError:
-        return ()
-    return status.st_ino, status.st_mtime_ns, status.st_size

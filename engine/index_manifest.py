@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from engine.contracts import EngineError
-from engine.index_folder import MANIFEST, SEGMENT_FILES, SEGMENTS
+from engine.contracts import OperatorError
+from engine.index_folder import MANIFEST, NO_INDEX, SEGMENT_FILES, SEGMENTS
 from engine.precision import Precision, precisions_of
 
 FORMAT = "fieldmark-index"
@@ -29,8 +29,10 @@ _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _Count = Annotated[int, Field(ge=0)]
 
 
-class IndexRefused(EngineError):
+class IndexRefused(OperatorError):
     """A folder holds no index that can be used here; ``str`` says why and what to do."""
+
+    public = "My index cannot be used: whoever runs me finds the reason in my log."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
@@ -103,7 +105,7 @@ def read_manifest(folder: Path) -> IndexManifest:
         record = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise IndexRefused(
-            f"There is no index in {folder}: build one with `fieldmark index build`."
+            f"There is no index in {folder}: build one with `fieldmark index build`.", NO_INDEX
         ) from error
     except OSError as error:
         raise IndexRefused(f"{path} cannot be read: {error.strerror or error}.") from error

@@ -7,6 +7,7 @@ have the same species twice beside it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,11 @@ class IndexSpecies:
     def held(self) -> frozenset[Taxon]:
         """Each of them once."""
         return frozenset(self.taxa)
+
+    @cached_property
+    def held_of_group(self) -> Mapping[Group, int]:
+        """How many of ``held`` are of each group."""
+        return Counter(map(group_of, self.held))
 
     @cached_property
     def _groups(self) -> NDArray[np.str_]:

@@ -6,6 +6,7 @@ swaps the manifest (``engine.index_change``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -54,11 +55,18 @@ class IndexWriter:
 
     ``embedder`` is the identity of what makes the vectors to be added; None is for who adds
     none. ``threads`` is how many FAISS may use to train and build. Where another process is at
-    it, a change raises ``IndexBusy``, or with ``wait`` waits for its turn.
+    it for longer than ``wait_s`` seconds, a change raises ``IndexBusy``. What is not ready by
+    ``until``, on the monotonic clock, is not made and raises ``EngineTimeout``.
     """
 
     def __init__(
-        self, folder: Path, *, embedder: str | None = None, threads: int = 1, wait: bool = False
+        self,
+        folder: Path,
+        *,
+        embedder: str | None = None,
+        threads: int = 1,
+        wait_s: float = 0.0,
+        until: float = math.inf,
     ) -> None:
         """Take the index in ``folder`` for changes.
 
@@ -73,7 +81,8 @@ class IndexWriter:
             )
         self.folder = folder
         self._threads = threads
-        self._wait = wait
+        self._wait_s = wait_s
+        self._until = until
 
     @classmethod
     def create(
@@ -242,7 +251,7 @@ class IndexWriter:
             change.swap(change.manifest.segments)
 
     def _change(self) -> AbstractContextManager[IndexChange]:
-        return changing(self.folder, threads=self._threads, wait=self._wait)
+        return changing(self.folder, threads=self._threads, wait_s=self._wait_s, until=self._until)
 
 
 def _gather(change: IndexChange) -> None:

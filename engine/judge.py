@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
 from engine.known import KNOWN_FROM, KnownCurve, either, expected_trust, log_odds
-from engine.mixing import combine, of_group, outside_odds, route
+from engine.mixing import combine, lacking_of_group, of_group, outside_odds, route
 
 if TYPE_CHECKING:
     from engine.generic import IndexAnswer
@@ -27,6 +27,10 @@ class IndexOpinion(Protocol):
     @property
     def held(self) -> frozenset[Taxon]:
         """All species of the index."""
+
+    @property
+    def held_of_group(self) -> Mapping[Group, int]:
+        """How many they are of each group that has any."""
 
     def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
         """Return how likely the likeliest species is one that is known."""
@@ -141,11 +145,21 @@ def choose_group(networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion
 
 
 def elsewhere(
-    networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion
+    networks: Mapping[Group, ClassifierAnswer],
+    index: IndexOpinion,
+    prior: Callable[[int], float] = lacking_of_group,
 ) -> dict[Group, float]:
-    """Return the odds, by group, that its network has a label for the species the index lacks."""
+    """Return the odds, by group, that its network has a label for the species the index lacks.
+
+    ``prior`` are those beforehand, by how many species of the group the index holds.
+    """
     return {
-        group: outside_odds(answer.probabilities, index.held, knows=answer.known_score)
+        group: outside_odds(
+            answer.probabilities,
+            index.held,
+            knows=answer.known_score,
+            prior=prior(index.held_of_group.get(group, 0)),
+        )
         for group, answer in networks.items()
     }
 

@@ -21,6 +21,7 @@ LACKING = 0.2
 """How likely beforehand a labelled species that the index lacks is, against one that it holds: an
 index is made of what lives where its photos are posted (docs/models.md)."""
 
+_LEAST_LACKING = 0.02
 _NEARLY_NONE = 1e-12
 _NEARLY_SURE = 1e-3
 
@@ -106,37 +107,45 @@ def of_group(index: Probabilities, group: Group) -> dict[Taxon, float]:
     return {taxon: p for taxon, p in index.items() if group_of(taxon) is group}
 
 
-def route(
-    index: Probabilities,
-    odds_elsewhere: Mapping[Group, float],
-    *,
-    holds: float,
-    lacking: float = LACKING,
-) -> Group:
+def route(index: Probabilities, elsewhere: Mapping[Group, float], *, holds: float) -> Group:
     """Choose the group that answers where nobody named one, and an index is asked.
 
     The photo shows a species that the index holds, which ``holds`` says how likely, and then the
     index says of which group; or one that it lacks and a network has a label for. How much speaks
-    for that, by the group of the network, is ``odds_elsewhere`` (``outside_odds``). What an index
-    of birds gives to birds says little of a photo that is unlike all it holds (docs/models.md).
+    for that, by the network's group, is ``elsewhere`` (``outside_odds``). What an index of birds
+    gives to birds says nothing of a photo that is unlike all it holds (docs/models.md).
     """
     held = max(holds, _NEARLY_NONE)
-    scores = {group: lacking * (1 - holds) * odds for group, odds in odds_elsewhere.items()}
+    scores = {group: (1 - holds) * odds for group, odds in elsewhere.items()}
     for taxon, p in index.items():
         group = group_of(taxon)
         scores[group] = scores.get(group, 0.0) + held * p
     return max(scores, key=lambda group: scores[group], default=Group.GENERIC)
 
 
-def outside_odds(classifier: Probabilities, held: Collection[Taxon], *, knows: float) -> float:
+def outside_odds(
+    classifier: Probabilities, held: Collection[Taxon], *, knows: float, prior: float
+) -> float:
     """Return the odds that a classifier has a label for the species, and the index lacks it.
 
-    ``knows`` is how likely the classifier has one, if every second photo showed another.
+    ``knows`` is how likely the classifier has one, if every second photo showed another, and
+    ``prior`` how likely such a species is beforehand, against one that is ``held``.
     """
     inside, outside = _split(classifier, held)
     total = sum(inside.values()) + sum(outside.values())
     odds = knows / max(1 - knows, _NEARLY_SURE)
-    return odds * sum(outside.values()) / max(total, _NEARLY_NONE)
+    return prior * odds * sum(outside.values()) / max(total, _NEARLY_NONE)
+
+
+def lacking_of_group(species: int) -> float:
+    """Return how likely beforehand a labelled species is that an index lacks, against a held one.
+
+    ``species`` is how many of the same group the index holds. If it holds none, it says nothing of
+    what is posted, and the more it holds, the rarer is one that is not among them: the rule of
+    succession (Laplace 1814) gives a first of its kind 1 in n + 2, of which these are the odds.
+    The least was chosen on photos (docs/models.md).
+    """
+    return max(_LEAST_LACKING, 1 / (1 + species))
 
 
 def _split(

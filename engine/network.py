@@ -14,12 +14,12 @@ from types import MappingProxyType
 from engine.catalog import ModelEntry, load_catalog
 from engine.compiled import CompiledFolder
 from engine.contracts import NetworkLost
-from engine.hub import HubError, Module, ModuleRefused, locate
+from engine.hub import Module, ModuleRefused, locate
 from engine.index_folder import MANIFEST
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision, precisions_of
 from engine.preparation import choose_runtime
-from engine.runtime import Images, Network, NetworkUnreadable, Outputs, open_network
+from engine.runtime import Images, Network, NetworkUnreadable, Outputs, RuntimeName, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,9 @@ class ResidentNetwork:
         if network is None:
             try:
                 network = self._network = self._opens()
-            except (HubError, NetworkUnreadable) as error:
-                raise NetworkLost(str(error)) from error
+            # Whatever it was, memory that ran out included: a fresh worker begins without it.
+            except Exception as error:
+                raise NetworkLost(str(error) or type(error).__name__) from error
         self._asked = self._clock()
         return network(images)
 
@@ -124,7 +125,10 @@ class Networks:
     def _open(self, find: Callable[[], Module], settings: EngineSettings) -> Opened:
         module = find()
         network = _open_located(module, settings)
-        return module, ResidentNetwork(network, partial(_open_again, module, settings), self._clock)
+        # In the same runtime: to bring in another would take the memory that a worker lacks then.
+        runtime: RuntimeName = "tensorflow" if network.description == "tensorflow" else "openvino"
+        again = partial(_open_again, module, replace(settings, runtime=runtime))
+        return module, ResidentNetwork(network, again, self._clock)
 
     def _choose(self, entry: ModelEntry) -> Precision:
         if self._settings.precision == "auto" and entry.name in self._made_at:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -14,15 +15,18 @@ from engine.contracts import (
     EngineError,
     Group,
     Identification,
+    IndexLost,
     Learnt,
     ModelInfo,
     ModelUnavailable,
+    OperatorError,
     PhotoRejected,
     ReferencePhoto,
     Taxon,
 )
 from engine.decode import Photo, decode
 from engine.hosting import host_models
+from engine.index_folder import MANIFEST, NO_INDEX, manifest_stamp
 from engine.judge import ClassifierAnswer, judge
 from engine.network import Networks, begin_networks
 from engine.rollup import CERTAINTY, roll_up
@@ -48,9 +52,15 @@ class Pipeline:
         hosted = host_models(settings, self._taxa, networks)
         self._classifiers = hosted.classifiers
         self._hosted = hosted.models
-        self._generic, self._generic_problem = _open_generic(
-            settings, networks, starter=not hosted.classifiers
-        )
+        self._index_folder = settings.index_folder
+        # Taken before it is opened: what comes meanwhile is another than was found here.
+        self._index_found = manifest_stamp(self._index_folder)
+        self._generic: GenericClassifier | None = None
+        self._no_generic: EngineError | None = None
+        try:
+            self._generic = _open_generic(settings, networks, starter=not hosted.classifiers)
+        except EngineError as error:
+            self._no_generic = error
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -63,7 +73,7 @@ class Pipeline:
             group=Group.GENERIC,
             version="",
             classes=0,
-            problem=self._generic_problem,
+            problem=str(self._no_generic),
         )
         return (*self._hosted, index)
 
@@ -84,9 +94,11 @@ class Pipeline:
             PhotoRejected: none of the photos can be used; where some can, the others are left
                 out, and a note says why.
             ModelUnavailable: nothing on this machine answers for ``group``.
+            IndexLost: the index is another than this process opened, and cannot be taken up.
         """
-        classifiers = self._classifiers_for(group)
         started = perf_counter()
+        self._take_up_index()
+        classifiers = self._classifiers_for(group)
         decoded, left_out = _decode_all(photos)
         batch = Batch(decoded)
         decoded_at = perf_counter()
@@ -95,7 +107,7 @@ class Pipeline:
             for name, classifier in classifiers.items()
         }
         classified_at = perf_counter()
-        index = self._ask_index(batch, group)
+        index = None if self._generic is None else self._generic.classify(batch, group)
         searched_at = perf_counter()
         judgement = judge(group, networks, index)
         answer = Identification(
@@ -134,17 +146,20 @@ class Pipeline:
         identity: str | None = None,
         *,
         preview: bool = False,
+        until: float = math.inf,
     ) -> Learnt:
-        """Add a labelled photo to the index, as ``Engine.learn`` says.
+        """Add a labelled photo to the index, as ``Engine.learn`` says, but not after ``until``.
 
         Raises:
             PhotoRejected: the photo cannot be used.
             ModelUnavailable: there is no index on this machine.
+            IndexBusy: another process is changing the index.
             IndexWriteFailed: the index cannot be written.
+            EngineTimeout: it is later than ``until``, on the monotonic clock.
         """
         index = self._index_to_change()
         decoded = decode(photo)
-        learnt = index.learn(Batch([decoded]), taxon, reference, identity)
+        learnt = index.learn(Batch([decoded]), taxon, reference, identity, until=until)
         return replace(learnt, preview=decoded.preview() if preview else None)
 
     def forget(self, identity: str) -> bool:
@@ -158,19 +173,27 @@ class Pipeline:
         return self._index_to_change().forget(identity)
 
     def _index_to_change(self) -> GenericClassifier:
+        self._take_up_index()
         if self._generic is None:
-            raise ModelUnavailable(Group.GENERIC, self._generic_problem or "")
+            raise ModelUnavailable(Group.GENERIC, self._why_no_index())
         return self._generic
 
     def let_go(self, unasked_for_s: float) -> bool:
         """Free the networks that nobody has asked for so long; tell whether there were any."""
         return self._networks.let_go(unasked_for_s)
 
-    def _ask_index(self, batch: Batch, group: Group) -> IndexAnswer | None:
-        if self._generic is None:
-            return None
-        self._generic.refresh()
-        return self._generic.classify(batch, group)
+    def _take_up_index(self) -> None:
+        """Have the index as it is now.
+
+        Raises:
+            IndexLost: that takes a fresh process. One that finds it as this one did must not say
+                so again.
+        """
+        opened = self._generic is not None and self._generic.index.folder == self._index_folder
+        if not opened and manifest_stamp(self._index_folder) != self._index_found:
+            raise IndexLost(f"the index in {self._index_folder} is another than at its start.")
+        if self._generic is not None:
+            self._generic.refresh()
 
     def _classifiers_for(self, group: Group) -> dict[Group, Classifier]:
         if group is Group.AUTO and (self._classifiers or self._generic):
@@ -181,25 +204,36 @@ class Pipeline:
             return {}
         raise ModelUnavailable(group, self._why_unavailable(group))
 
+    def _why_no_index(self) -> str:
+        error = self._no_generic
+        return error.public if isinstance(error, OperatorError) else OperatorError.public
+
     def _why_unavailable(self, group: Group) -> str:
         if not self._classifiers:
             return (
                 "I have no model on this machine yet. Whoever runs me can fetch them with "
                 "`fieldmark models pull`."
             )
+        why = f"I have no model for the group {group.value} here."
+        if group is Group.GENERIC:
+            why = f"{why} {self._why_no_index()}"
         available = ", ".join(g.value for g in self._classifiers)
-        return f"I have no model for the group {group.value} here. I can look for: {available}."
+        return f"{why} I can look for: {available}."
 
 
 def _open_generic(
     settings: EngineSettings, networks: Networks, *, starter: bool
-) -> tuple[GenericClassifier | None, str | None]:
-    """Open the index, or else say why there is none; ``starter`` is where nothing else answers."""
+) -> GenericClassifier:
+    """Open the index; ``starter`` is where nothing else answers.
+
+    Raises:
+        EngineError: there is none, or it cannot be used, which is logged.
+    """
     folder = settings.index_folder
     shards = None
-    if settings.index is None and not folder.is_dir():
+    if settings.index is None and not (folder / MANIFEST).exists():
         if not starter:
-            return None, "There is no index yet: make one with `fieldmark index build`."
+            raise OperatorError(NO_INDEX, public=NO_INDEX)
         from engine.starter import starter_index
 
         folder = starter_index(settings)
@@ -211,10 +245,10 @@ def _open_generic(
     from engine.generic import GenericClassifier
 
     try:
-        return GenericClassifier.open(folder, settings, networks, shards), None
+        return GenericClassifier.open(folder, settings, networks, shards)
     except EngineError as error:
         log.warning("The index is not used: %s", error)
-        return None, str(error)
+        raise
 
 
 def _decode_all(photos: Sequence[bytes]) -> tuple[list[Photo], list[str]]:

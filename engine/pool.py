@@ -16,7 +16,16 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import LEAVING, PING, Backend, Seat, Worker, WorkerStartFailed
+from engine.backend import (
+    EXHAUSTED,
+    LEAVING,
+    PING,
+    WITHIN_S,
+    Backend,
+    Seat,
+    Worker,
+    WorkerStartFailed,
+)
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
 
@@ -82,7 +91,7 @@ class WorkerPool:
         """Have the workers started; return what the first one ready said of itself.
 
         Raises:
-            EngineFailed: no worker could be started, again and again.
+            EngineFailed: no worker could be started, again and again, or the pool was closed.
         """
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
@@ -149,6 +158,8 @@ class WorkerPool:
                     await asyncio.wait(self._running or set(self._tenders.values()), timeout=0.1)
         self._drained = True
         self._fail_waiting(self._stopped)
+        if self._ready and not self._ready.done():
+            self._ready.set_exception(EngineFailed(self._stopped))
         staffing = () if self._staffing is None else (self._staffing,)
         tasks = [*staffing, *self._tenders.values(), *self._leaving, *self._running]
         for task in tasks:
@@ -226,7 +237,7 @@ class WorkerPool:
                     # blamed for dying on one that was dead already.
                     await worker.ask(PING)
                 job.attempts += 1
-                answer = await worker.ask(job.request)
+                answer = await worker.ask(self._timed(job))
         except TimeoutError:
             log.error("Worker %s was stuck; killing it.", worker.name)  # noqa: TRY400
             worker.kill()
@@ -242,11 +253,21 @@ class WorkerPool:
             if reason := answer.body.get(LEAVING):
                 self._replace(worker, job, reason)
                 return
+            if EXHAUSTED in answer.body:
+                worker.kill()
+                self._retry(worker, job)
+                return
             self._measure(asyncio.get_running_loop().time() - started)
             # Before whoever asked unpacks the answer: the worker would wait for that.
             self._idle.append(worker)
             self._dispatch()
             self._settle(job, answer)
+
+    def _timed(self, job: _Job) -> Message:
+        """Tell the worker how long the one who asks still waits, or this pool for the worker."""
+        waited_s = asyncio.get_running_loop().time() - job.admitted
+        within_s = min(self._deadline_s - waited_s, self._stuck_after_s)
+        return Message({**job.request.body, WITHIN_S: within_s}, job.request.blobs)
 
     def _replace(self, worker: Worker, job: _Job, reason: str) -> None:
         """Have a fresh worker take the request of one that cannot go on, which is not its fault."""

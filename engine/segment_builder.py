@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.contracts import EngineError, Taxon
+from engine.contracts import OperatorError, Taxon
 from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
 from engine.index_manifest import FileRecord, IndexRefused, record_file, sync_file, sync_folder
 from engine.segment import Reference, TaxonKey, named_like, taxon_key
@@ -30,8 +30,13 @@ _SEED = 2026
 _SEARCH_PARAMETERS = {"k_factor_rf": 10, "nprobe": 256}
 
 
-class IndexWriteFailed(EngineError):
+class IndexWriteFailed(OperatorError):
     """A change to an index did not happen; the index is as it was."""
+
+    public = (
+        "My index could not be changed and is as it was: whoever runs me finds the reason in my "
+        "log."
+    )
 
 
 def choose_factory(rows: int, dims: int) -> str:

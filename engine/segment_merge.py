@@ -54,10 +54,11 @@ def rows_without(
             no vectors in it.
     """
     if segment.record.rows > _MAX_REWRITTEN:
-        raise IndexRefused(
+        too_large = (
             f"The photo was merged into a segment of {segment.record.rows:,} photos, which is too "
             "large to be written anew for one: `fieldmark index remove` takes out the species."
         )
+        raise IndexRefused(too_large, public=too_large)
     references = list(segment.live_references())
     kept = [row for row, (reference, _) in enumerate(references) if reference.identity != identity]
     (vectors,) = merged_vectors([segment], [segment.live_rows], segment.sums.shape[1])

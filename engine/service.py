@@ -74,7 +74,7 @@ class Engine:
         """Have the workers started and return when the first is ready.
 
         Raises:
-            EngineFailed: the workers die at start.
+            EngineFailed: the workers die at start, or it was closed meanwhile.
         """
         self._models = decode_models(await self._pool.start())
 
@@ -154,8 +154,8 @@ class Engine:
             PhotoRejected: the photo cannot be used.
             ModelUnavailable: there is no index on this machine.
             EngineBusy: too many requests are waiting, or too many of the requester's.
-            EngineTimeout: not done before the deadline.
-            EngineFailed: the index cannot be written, or the workers fail.
+            EngineTimeout: not done before the deadline, and not done later either.
+            EngineFailed: the index cannot be written or is being changed, or the workers fail.
         """
         lesson = encode_lesson(photo, taxon, reference, identity, preview=preview)
         answer, _ = await self._pool.submit(lesson, requester, ticket)

@@ -10,10 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.contracts import EngineFailed
+from engine.contracts import EngineFailed, OperatorError
 from engine.index import Findings
 from engine.index_frame import IndexFrame
-from engine.index_manifest import IndexRefused
 from engine.segment import Reference
 from engine.shard import OtherManifest, ShardFindings, ShardTaxa, join_shards, merge
 
@@ -23,6 +22,12 @@ _ASK_AGAIN_S = 0.1
 
 class ShardsAway(Exception):
     """The shards are not all there to begin with; ``str`` says how many are."""
+
+
+class ShardsDisagree(OperatorError):
+    """The shards find another generation of the index than the worker, for seconds on end."""
+
+    public = "The parts of my index do not agree just now. Please try again in a minute."
 
 
 class Shards(Protocol):
@@ -67,6 +72,7 @@ class ShardedIndex:
 
         Raises:
             IndexRefused: there is no index, or it cannot be used.
+            ShardsDisagree: the shards find another than is there here.
             ShardsAway: they are not all there.
         """
         index = _open(folder, shards, embedder)
@@ -87,6 +93,7 @@ class ShardedIndex:
 
         Raises:
             IndexRefused: what is there now cannot be used.
+            ShardsDisagree: the shards find another than is there here.
         """
         if self._frame.is_current and not any(self._uncounted):
             return self
@@ -140,7 +147,7 @@ def _open(folder: Path, shards: Shards, embedder: str) -> ShardedIndex:
         except OtherManifest as error:
             # Somebody changed it since it was read; or the shard reads another folder.
             if time.monotonic() > give_up:
-                raise IndexRefused(str(error)) from error
+                raise ShardsDisagree(str(error)) from error
             time.sleep(_ASK_AGAIN_S)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.adopt import adopt
 from engine.contracts import EngineError
 from engine.index_folder import MANIFEST, SEGMENTS
+from engine.index_lock import PATIENCE_S
 from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.segment_builder import IndexWriteFailed
@@ -73,7 +74,7 @@ def forget_in_earlier_copies(index: Path, identity: str) -> None:
         return
     for copy in _copies_beside(index):
         try:
-            IndexWriter(copy, wait=True).forget(identity)
+            IndexWriter(copy, wait_s=PATIENCE_S).forget(identity)
         except EngineError as error:
             log.warning("A photo was not forgotten in %s as well: %s", copy, error)
 

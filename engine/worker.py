@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("engine.worker")
 
 _STATUS = Path("/proc/self/status")
+_LARGEST_LIMIT = 2**63 - 1  # all that the system's number for it holds
+_LONGEST_SLEEP_S = 86_400.0  # for ever, as far as a thread is concerned that may be told "inf"
 
 
 def main() -> None:
@@ -79,7 +81,7 @@ def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
 def _unload_idle(pipeline: Pipeline, after_s: float) -> None:
     """Let go of networks that nobody asked for, for as long as this process lives."""
     while True:
-        sleep(after_s / 2)
+        sleep(min(after_s / 2, _LONGEST_SLEEP_S))
         if pipeline.let_go(after_s):
             _give_back_memory()
 
@@ -101,7 +103,9 @@ def _cap_memory(headroom_mb: int) -> None:
         log.warning("This system does not say how much memory a process has; no limit is set.")
         return
     (held_kb,) = (int(line.split()[1]) for line in lines if line.startswith("VmData:"))
-    limit = held_kb * 1024 + headroom_mb * 1024 * 1024
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    largest = _LARGEST_LIMIT if most == resource.RLIM_INFINITY else most
+    limit = min(held_kb * 1024 + headroom_mb * 1024 * 1024, largest)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 
 from engine import Engine, EngineError, EngineSettings, Group
+from engine.index_folder import MANIFEST
 from tools.engine_options import HomeOption, IndexOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
 from tools.sandboxed import sandbox_settings, sandboxed_bot
@@ -65,7 +66,7 @@ def taught_apart(settings: EngineSettings, folder: Path) -> EngineSettings:
         if place.name not in _TAUGHT:
             (folder / "home" / place.name).symlink_to(place)
     index = None
-    if settings.index_folder.is_dir():
+    if (settings.index_folder / MANIFEST).exists():
         index = folder / "index"
         source = settings.index_folder.resolve()
         leave_out = shutil.ignore_patterns("lock")

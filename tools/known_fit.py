@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine import Taxon
+from engine import Group, Taxon
+from engine.groups import group_of
 from engine.known import KnownCurve, fit_curve, nearness, trust_in_likeliest
 from engine.vote import FEWEST_PHOTOS, Evidence, Vote, VoteSettings, vote
 
@@ -58,6 +60,11 @@ class IndexSays:
             held=frozenset(taxa[number] for number in held),
             curve=settings.nearness_curve,
         )
+
+    @property
+    def held_of_group(self) -> Mapping[Group, int]:
+        """How many of ``held`` are of each group."""
+        return Counter(map(group_of, self.held))
 
     def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
         """Return how likely the likeliest species is one that the index holds."""

@@ -23,7 +23,7 @@ from rich.table import Table
 from engine import Group, Taxon
 from engine.groups import group_of
 from engine.judge import ClassifierAnswer, combine_answers, elsewhere
-from engine.mixing import of_group, route
+from engine.mixing import lacking_of_group, of_group, route
 from tools.crossvalidation import (
     Gallery,
     ProjectionChoice,
@@ -35,7 +35,7 @@ from tools.engine_options import HomeOption, ModelsOption, engine_settings
 from tools.known_fit import IndexSays
 from tools.study_material import StudyMaterial
 
-LACKING = (0.1, 0.2, 0.3, 0.5)
+PRIORS = (0.02, 0.05, 0.1, 0.2, 0.5)
 KINDS = ("held", "a label only", "other")
 
 _WIDTH = 500
@@ -59,14 +59,14 @@ class Shown:
     group: Group
     kind: str
     says: IndexSays
-    seen: Mapping[Group, float]
-    elsewhere: Mapping[Group, float]
+    networks: Answers
     right: Mapping[Group, bool]
 
-    def routed(self, *, lacking: float) -> Group:
-        """Choose a group as the engine does."""
+    def routed(self, prior: Callable[[int], float] = lacking_of_group) -> Group:
+        """Choose a group as the engine does; ``prior`` is as for ``engine.judge.elsewhere``."""
         holds = self.says.trust(self.says.probabilities) or 0.0
-        return route(self.says.probabilities, self.elsewhere, holds=holds, lacking=lacking)
+        others = elsewhere(self.networks, self.says, prior)
+        return route(self.says.probabilities, others, holds=holds)
 
     def by_index(self) -> Group:
         """Choose the group to which the index gives most."""
@@ -74,13 +74,16 @@ class Shown:
 
     def by_networks(self) -> Group:
         """Choose the group whose network sees most."""
-        return max(self.seen, key=lambda group: self.seen[group])
+        return max(self.networks, key=lambda group: self.networks[group].seen)
 
     def by_mean(self) -> Group:
         """Choose by the mean of the two, whatever the index holds."""
         index = {g: sum(of_group(self.says.probabilities, g).values()) for g in self.right}
         index[Group.GENERIC] = 1 - sum(p for g, p in index.items() if g is not Group.GENERIC)
-        means = {g: (p + self.seen[g]) / 2 if g in self.seen else p for g, p in index.items()}
+        means = {
+            g: (p + self.networks[g].seen) / 2 if g in self.networks else p
+            for g, p in index.items()
+        }
         return max(means, key=lambda group: means[group])
 
 
@@ -177,8 +180,7 @@ def _shown(taxon: Taxon, says: IndexSays, answers: Answers) -> Shown:
         group=group_of(taxon),
         kind=held if taxon in says.held else label if labelled else other,
         says=says,
-        seen={group: answer.seen for group, answer in answers.items()},
-        elsewhere=elsewhere(answers, says),
+        networks=answers,
         right=right,
     )
 
@@ -190,10 +192,15 @@ def _table(title: str, shown: Sequence[Shown]) -> Table:
         "networks alone": Shown.by_networks,
         "mean of both": Shown.by_mean,
     }
-    ways |= {f"lacking {lacking}": partial(Shown.routed, lacking=lacking) for lacking in LACKING}
+    ways |= {f"prior {prior}": partial(Shown.routed, prior=_always(prior)) for prior in PRIORS}
+    ways["default"] = Shown.routed
     for name, way in ways.items():
         table.add_row(name, *(_rates([s for s in shown if s.kind == kind], way) for kind in KINDS))
     return table
+
+
+def _always(prior: float) -> Callable[[int], float]:
+    return lambda _: prior
 
 
 def _rates(shown: Sequence[Shown], way: Way) -> str:

@@ -72,7 +72,8 @@ class CannedEngine:
     """An engine that answers ``answer``, or raises ``error``, and keeps what it was asked.
 
     ``hold`` keeps answers back until ``answering`` is set, ``start_slowly`` keeps the engine
-    from being ready until ``started`` is. ``ahead`` is what a ticket tells meanwhile.
+    from being ready, and from answering, until ``started`` is. ``ahead`` is what a ticket
+    tells meanwhile.
     ``learnt`` is what it was taught, by identity. ``country`` is where the GPS of every photo
     lies, which ``gps_error`` keeps from being read.
     """
@@ -102,9 +103,12 @@ class CannedEngine:
     def start_slowly(self, env: simcord.Env) -> None:
         self.starting_in = env
 
-    async def start(self) -> None:
+    async def until_started(self) -> None:
         if self.starting_in is not None:
             await self.starting_in.external_wait(self.started.wait(), reason="the engine starts")
+
+    async def start(self) -> None:
+        await self.until_started()
         if self.start_error is not None:
             raise self.start_error
 
@@ -128,6 +132,7 @@ class CannedEngine:
         self.requesters.append(requester)
         if ticket is not None:
             ticket.issue(lambda: self.ahead)
+        await self.until_started()
         if self.held_by is not None:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:
@@ -147,6 +152,7 @@ class CannedEngine:
     ) -> Learnt:
         self.credits.append(reference)
         self.requesters.append(requester)
+        await self.until_started()
         if self.held_by is not None:
             await self.held_by.external_wait(self.answering.wait(), reason="the engine works")
         if self.error is not None:

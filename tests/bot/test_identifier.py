@@ -7,22 +7,23 @@ import asyncio
 import pytest
 
 from bot.identifier import StartingIdentifier
-from engine import EngineFailed, Group, Learnt, ReferencePhoto
+from engine import EngineBusy, EngineFailed, Group, Learnt, ReferencePhoto
 from tests.behaviour.world import ANSWER, ROBIN, CannedEngine
 
 PHOTOS = (b"photo",)
 
 
 class LateEngine(CannedEngine):
-    """An engine that starts and answers when the test lets it."""
+    """An engine that starts when the test lets it, and answers from then on."""
 
-    async def start(self) -> None:
+    async def until_started(self) -> None:
         await self.started.wait()
-        await super().start()
+        if self.closed:
+            raise EngineFailed("Fieldmark is shutting down.")
 
     async def close(self, drain_s: float) -> None:
         await super().close(drain_s)
-        self.answering.set()
+        self.started.set()
 
 
 @pytest.fixture
@@ -41,9 +42,33 @@ async def test_a_request_waits_for_the_start(engine: LateEngine) -> None:
     identifier.begin()
     request = asyncio.create_task(identifier.identify(PHOTOS, Group.BIRD))
     await turn()
-    assert engine.asked == []
+    assert engine.asked == [(PHOTOS, Group.BIRD)]
+    assert not request.done()
     engine.started.set()
     assert await request == ANSWER
+
+
+async def test_what_the_engine_has_no_room_for_is_refused_before_it_has_started(
+    engine: LateEngine,
+) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    identifier.check_room(None)
+    engine.no_room = EngineBusy(7)
+    with pytest.raises(EngineBusy):
+        identifier.check_room(None)
+
+
+async def test_an_engine_that_did_not_start_is_said_to_who_asks(engine: LateEngine) -> None:
+    engine.start_error = EngineFailed("The workers do not start.")
+    engine.started.set()
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    await turn()
+    with pytest.raises(EngineFailed, match="do not start"):
+        identifier.check_room(None)
+    with pytest.raises(EngineFailed, match="do not start"):
+        await identifier.identify(PHOTOS, Group.BIRD)
 
 
 async def test_lessons_wait_for_the_start_as_well(engine: LateEngine) -> None:

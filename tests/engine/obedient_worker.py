@@ -4,7 +4,8 @@
 itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), ``"hang"``
 never answers, ``"babble"`` says the request's blob in place of a message, ``"hold"`` answers
 when the pipe named by ``until`` is opened, and ``"hold and die once"`` kills itself then, the
-first time. ``"leave twice"`` says that it cannot go on, until two files remember it.
+first time. ``"leave twice"`` says that it cannot go on, until two files remember it, and
+``"exhaust"`` and ``"exhaust once"`` that the request took all memory.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from engine.backend import LEAVING
+from engine.backend import EXHAUSTED, LEAVING, WITHIN_S
 from engine.channel import ChannelClosed, Message, read_message, write_message
 
 
@@ -31,12 +32,21 @@ def obey(request: Message) -> Message:
         os.kill(os.getpid(), signal.SIGKILL)
     if order == "leave twice" and any(first_time(Path(p)) for p in request.body["remember"]):
         return Message({LEAVING: "I was told to leave."})
+    if order == "exhaust once" and first_time(Path(request.body["remember"])):
+        return Message({EXHAUSTED: True})
+    if order == "exhaust":
+        return Message({EXHAUSTED: True})
     if order == "hang":
         threading.Event().wait()
     if order == "hold":
         # Opening a named pipe blocks until the test opens its other end.
         Path(request.body["until"]).read_bytes()
-    return Message({"pid": os.getpid(), "token": os.environ.get("FIELDMARK_TOKEN")}, request.blobs)
+    body = {
+        "pid": os.getpid(),
+        "token": os.environ.get("FIELDMARK_TOKEN"),
+        "within_s": request.body.get(WITHIN_S),
+    }
+    return Message(body, request.blobs)
 
 
 def first_time(memory: Path) -> bool:

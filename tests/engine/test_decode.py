@@ -91,8 +91,9 @@ def test_the_decoders_of_heif_are_loaded_with_the_first_one(tmp_path: Path) -> N
     assert done.stdout.strip() == "(200, 300, 3)"
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photos_are_turned_upright(orientation: int) -> None:
+def test_photos_are_turned_upright(orientation: int, kind: str) -> None:
     turned = {
         1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
         4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -102,7 +103,7 @@ def test_photos_are_turned_upright(orientation: int) -> None:
     stored = gradient() if turned is None else gradient().transpose(turned)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    photo = decode(encode(stored, "JPEG", quality=95, exif=exif))
+    photo = decode(encode(stored, kind, quality=95, exif=exif.tobytes()))
     assert photo.pixels.shape == (200, 300, 3)
     assert np.abs(photo.pixels.astype(int) - np.asarray(gradient())).mean() < 4
 
@@ -113,6 +114,14 @@ def test_large_photos_are_reduced_and_small_ones_left() -> None:
     assert decode(encode(gradient(4032, 3024), "JPEG")).pixels.shape == (378, 504, 3)
     assert decode(encode(gradient(4000, 3000), "PNG")).pixels.shape == (384, LONGEST_SIDE, 3)
     assert decode(encode(gradient(40, 50), "PNG")).pixels.shape == (50, 40, 3)
+
+
+def test_a_jpeg_2000_may_have_fewer_pixels_than_others() -> None:
+    """Because one of 40 megapixels can occupy a worker for as long as it may be at one photo."""
+    large = Image.new("RGB", (4000, 3000))
+    assert decode(encode(large, "PNG")).pixels.shape == (384, LONGEST_SIDE, 3)
+    with pytest.raises(PhotoRejected, match="more than 8 megapixels"):
+        decode(encode(large, "JPEG2000"))
 
 
 def test_transparent_parts_are_white() -> None:

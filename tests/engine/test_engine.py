@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -23,6 +26,8 @@ from engine import (
     ModelUnavailable,
     PhotoRejected,
 )
+from engine.pipeline import Pipeline
+from engine.worker import _unload_idle
 from tests.hub_modules import HubModules
 
 CHICKADEE = "Poecile atricapillus"
@@ -145,6 +150,39 @@ async def test_a_bomb_is_refused_under_the_memory_limit(settings: EngineSettings
             await engine.identify([out.getvalue()], Group.BIRD)
         answer = await engine.identify([photo(RED)], Group.BIRD)
     assert answer.known
+
+
+async def test_limits_beyond_all_bounds_are_none(settings: EngineSettings) -> None:
+    boundless = replace(settings, workers=1, decode_memory_mb=10**14, unload_after_s=math.inf)
+    async with Engine(boundless) as engine:
+        assert (await engine.identify([photo(RED)], Group.BIRD)).known
+
+
+async def test_networks_that_are_to_be_kept_for_ever_are_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    class Networks:
+        def let_go(self, unasked_for_s: float) -> bool:
+            assert unasked_for_s == math.inf
+            raise Stopped
+
+    naps: list[float] = []
+    monkeypatch.setattr("engine.worker.sleep", naps.append)
+    with pytest.raises(Stopped):
+        _unload_idle(cast(Pipeline, Networks()), math.inf)
+    assert naps[0] <= threading.TIMEOUT_MAX
+
+
+async def test_where_home_cannot_be_written_the_networks_answer(
+    settings: EngineSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "home").write_text("a file")
+    async with Engine(replace(settings, home=tmp_path / "home", workers=1)) as engine:
+        answer = await engine.identify([photo(RED)], Group.BIRD)
+    assert [model.name for model in answer.models] == ["birds"]
 
 
 async def test_killed_workers_lose_no_request(engine: Engine) -> None:

@@ -13,12 +13,22 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from engine import Engine, EngineSettings, Group, ModelUnavailable, PhotoRejected, Taxon
+from engine import (
+    Engine,
+    EngineFailed,
+    EngineSettings,
+    EngineTimeout,
+    Group,
+    ModelUnavailable,
+    PhotoRejected,
+    Taxon,
+)
 from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import open_embedder
 from engine.generic import find
 from engine.index import Reference, SpeciesIndex
+from engine.index_lock import folder_locked
 from engine.index_writer import IndexWriter
 from engine.projection import fit_projection
 from engine.vote import VoteSettings
@@ -197,6 +207,23 @@ async def test_what_was_learnt_is_forgotten_by_every_worker_at_once(engine: Engi
     )
     assert bolete not in {c.taxon for answer in answers for c in answer.candidates}
     assert not await engine.forget("n1")
+
+
+async def test_a_lesson_while_another_process_is_at_the_index_says_so(
+    engine: Engine, settings: EngineSettings
+) -> None:
+    with folder_locked(settings.index_folder), pytest.raises(EngineFailed, match="Another") as busy:
+        await engine.learn(picture(NEW[1], 71), taxon("Apis mellifera"), CREDIT)
+    assert str(settings.index_folder) not in str(busy.value)
+
+
+async def test_a_lesson_that_was_given_up_is_not_learnt(settings: EngineSettings) -> None:
+    hurried = replace(settings, workers=1, deadline_s=1.5)
+    photo, bee = picture(LOOKS["Apis mellifera"], 72), taxon("Apis mellifera")
+    async with Engine(hurried) as engine:
+        with folder_locked(settings.index_folder), pytest.raises(EngineTimeout):
+            await engine.learn(photo, bee, CREDIT, identity="late")
+        assert not await engine.forget("late")
 
 
 async def test_what_is_no_photo_is_not_learnt(engine: Engine) -> None:

@@ -137,9 +137,14 @@ def test_the_checksum_covers_names_and_contents(tmp_path: Path) -> None:
     assert module_checksum(copy) != checksum
 
 
-def test_a_home_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+def test_where_home_cannot_be_written_a_module_is_used_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     put_module(tmp_path / "models" / "birds_V1")
     (tmp_path / "home").write_text("a file")
     settings = EngineSettings(home=tmp_path / "home", models_dir=tmp_path / "models")
+    with caplog.at_level("WARNING"):
+        assert locate(BIRDS, settings).entry == BIRDS
+    assert "FIELDMARK_HOME" in caplog.text
     with pytest.raises(HubError, match="FIELDMARK_HOME"):
-        locate(BIRDS, settings)
+        locate(BIRDS, settings, trust=True)

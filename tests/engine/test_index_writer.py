@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import pytest
 
-from engine.contracts import Ancestor, Taxon
+from engine.contracts import Ancestor, EngineTimeout, Taxon
 from engine.index import SpeciesIndex, verify_index
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import IndexRefused
@@ -338,6 +341,38 @@ def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
             writer.remove(species(1))
         assert len(opened(writer.folder)) == 12
     assert writer.remove(species(1)) == 5
+
+
+def test_a_writer_waits_for_its_turn_for_as_long_as_it_is_told(tmp_path: Path) -> None:
+    patient = IndexWriter(three_species(tmp_path / "index").folder, wait_s=20)
+    with ThreadPoolExecutor(1) as threads:
+        with folder_locked(patient.folder):
+            removing = threads.submit(patient.remove, species(1))
+            with pytest.raises(IndexBusy):
+                IndexWriter(patient.folder, wait_s=0.05).remove(species(2))
+            assert not removing.done()
+        assert removing.result() == 5
+
+
+def test_a_change_that_is_ready_too_late_is_not_made(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    late = IndexWriter(writer.folder, until=monotonic() - 1)
+    with pytest.raises(EngineTimeout, match="as it was"):
+        late.add(units(1, seed=1), references("a", [0]))
+    assert (opened(writer.folder).generation, len(opened(writer.folder))) == (1, 0)
+
+
+def test_a_change_that_was_ready_in_time_is_made_however_long_tidying_up_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = create(tmp_path / "index")
+    for number in range(15):
+        writer.add(units(1, seed=number), references(f"a{number}", [0]))
+    clock = itertools.count()
+    monkeypatch.setattr("engine.index_change.monotonic", lambda: next(clock))
+    last = IndexWriter(writer.folder, until=0)
+    assert last.add(units(1, seed=15), references("a15", [0])).rows == 1
+    assert len(opened(writer.folder).manifest.segments) == 1
 
 
 def test_a_failed_write_leaves_the_index_as_it_was(

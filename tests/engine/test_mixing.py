@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Ancestor, Group, Taxon
-from engine.mixing import combine, mix, of_group, outside_odds, route
+from engine.mixing import combine, lacking_of_group, mix, of_group, outside_odds, route
 
 
 def taxon(name: str, rank: str, ancestor: str) -> Taxon:
@@ -166,7 +166,7 @@ def test_the_group_answers_of_which_the_index_holds_what_lies_near() -> None:
 
 
 def test_an_index_of_one_group_leaves_the_others_to_their_networks() -> None:
-    sure = {Group.BIRD: 0.05, Group.INSECT: 20.0}
+    sure = {Group.BIRD: 0.05, Group.INSECT: 4.0}
     assert route({FOX: 0.95}, sure, holds=0.1) is Group.INSECT
     assert route({ROBIN: 0.95}, sure, holds=0.1) is Group.INSECT
     assert route({FOX: 0.95}, {Group.BIRD: 0.5, Group.INSECT: 0.2}, holds=0.8) is Group.GENERIC
@@ -178,7 +178,16 @@ def test_an_index_that_says_nothing_leaves_the_choice_to_the_networks() -> None:
 
 
 def test_outside_odds_are_of_labels_that_the_index_lacks() -> None:
-    assert outside_odds({ROBIN: 0.6, BEE: 0.2}, {ROBIN}, knows=0.75) == pytest.approx(0.75)
-    assert outside_odds({ROBIN: 0.6}, {ROBIN}, knows=0.75) == 0
-    assert outside_odds({}, {ROBIN}, knows=0.75) == 0
-    assert math.isfinite(outside_odds({BEE: 1.0}, (), knows=1.0))
+    shared = {ROBIN: 0.6, BEE: 0.2}
+    assert outside_odds(shared, {ROBIN}, knows=0.75, prior=1) == pytest.approx(0.75)
+    assert outside_odds(shared, {ROBIN}, knows=0.75, prior=0.1) == pytest.approx(0.075)
+    assert outside_odds({ROBIN: 0.6}, {ROBIN}, knows=0.75, prior=1) == 0
+    assert outside_odds({}, {ROBIN}, knows=0.75, prior=1) == 0
+    assert math.isfinite(outside_odds({BEE: 1.0}, (), knows=1.0, prior=1))
+
+
+def test_the_more_species_an_index_holds_of_a_group_the_rarer_is_one_that_it_lacks() -> None:
+    assert lacking_of_group(0) == 1
+    chances = [lacking_of_group(species) for species in (0, 1, 8, 40, 1_000, 100_000)]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[-1] > 0

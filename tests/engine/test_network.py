@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.answering import answer
-from engine.backend import LEAVING
+from engine.backend import EXHAUSTED, LEAVING
 from engine.catalog import ModelEntry, load_catalog
 from engine.channel import Message
 from engine.contracts import NetworkLost
@@ -137,7 +137,18 @@ def test_a_worker_whose_network_was_deleted_leaves_instead_of_answering(
     assert "birds" in answer(pipeline, request).body[LEAVING]
 
 
-def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        NetworkUnreadable("OpenVINO cannot take birds: MemoryError."),
+        MemoryError(),
+        ImportError("MemoryError"),
+    ],
+    ids=["unreadable", "no memory", "no library"],
+)
+def test_a_network_that_cannot_be_opened_again_is_lost_whatever_the_reason(
+    clock: Clock, error: Exception
+) -> None:
     class Blank:
         description = "openvino f32"
 
@@ -145,13 +156,47 @@ def test_a_runtime_that_takes_it_no_more_says_why(clock: Clock) -> None:
             return {"default": images.astype(np.float32)}
 
     def refuse() -> Blank:
-        raise NetworkUnreadable("OpenVINO cannot take birds: out of memory.")
+        raise error
 
     network = ResidentNetwork(Blank(), refuse, clock)
     clock.now = 1
     assert network.let_go(1)
-    with pytest.raises(NetworkLost, match="out of memory"):
+    with pytest.raises(NetworkLost, match="MemoryError"):
         network(PHOTO)
+
+
+def test_a_network_is_opened_again_in_its_own_runtime(
+    tmp_path: Path, clock: Clock, starter: ModelEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = Networks(EngineSettings(home=tmp_path), clock=clock)
+    _, network = networks.open(starter)
+    clock.now = 60
+    assert networks.let_go(60)
+    tried = []
+
+    def exhausted(_: Path, *, runtime: str, **__: object) -> None:
+        tried.append(runtime)
+        raise NetworkUnreadable("Failed to allocate.")
+
+    monkeypatch.setattr("engine.network.open_network", exhausted)
+    with pytest.raises(NetworkLost, match="allocate"):
+        network(PHOTO)
+    assert tried == ["openvino"]
+
+
+def test_a_worker_that_runs_out_of_memory_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(EngineSettings(home=tmp_path, threads=1))
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("engine.generic.GenericClassifier.classify", exhausted)
+    photo = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(photo, "JPEG")
+    body = {"group": "auto", "limit": 5, "preview": False, "certainty": 0.85}
+    assert EXHAUSTED in answer(pipeline, Message(body, (photo.getvalue(),))).body
 
 
 @pytest.mark.parametrize(("asked", "made_at"), [("auto", "f32"), ("auto", "bf16"), ("f32", "bf16")])

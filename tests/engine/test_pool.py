@@ -169,6 +169,18 @@ async def test_workers_that_cannot_go_on_are_replaced_and_the_request_is_answere
         await until(lambda: len(pool.pids) == 2 and not pool.pids & before)
 
 
+async def test_a_worker_without_memory_is_replaced_and_its_request_tried_once_more(
+    tmp_path: Path,
+) -> None:
+    async with running() as pool:
+        first = pool.pids
+        answer = await ask(pool, "exhaust once", remember=str(tmp_path / "memory"))
+        assert {answer.body["pid"]}.isdisjoint(first)
+        with pytest.raises(EngineFailed, match="crashed me twice"):
+            await ask(pool, "exhaust")
+        await ask(pool, "echo")
+
+
 async def test_a_worker_that_hangs_is_killed_and_replaced() -> None:
     async with running(stuck_after_s=0.2) as pool:
         (pid,) = pool.pids
@@ -187,6 +199,13 @@ async def test_a_request_is_given_up_at_its_deadline_while_the_worker_lives_on(g
         await asyncio.to_thread(open_gate, gate)
         await until(lambda: pool.running == 0)
         assert (await ask(pool, "echo")).body["pid"] == pid
+
+
+async def test_a_worker_is_told_how_long_its_answer_is_waited_for() -> None:
+    async with running(deadline_s=20, stuck_after_s=30) as pool:
+        assert 0 < (await ask(pool, "echo")).body["within_s"] <= 20
+    async with running(deadline_s=20, stuck_after_s=5) as pool:
+        assert (await ask(pool, "echo")).body["within_s"] == 5
 
 
 async def test_a_full_queue_says_when_to_come_back(gate: Path) -> None:
@@ -366,6 +385,36 @@ async def test_a_request_whose_worker_dies_too_late_is_not_blamed_for_it() -> No
         await hung
 
 
+async def test_queue_and_deadline_hold_while_the_first_worker_starts() -> None:
+    pool = make_pool(queue_limit=1, deadline_s=0.1)
+    early = asyncio.create_task(ask(pool, "echo"))
+    await until(lambda: pool.waiting == 1)
+    with pytest.raises(EngineBusy):
+        await ask(pool, "echo")
+    with pytest.raises(EngineTimeout):
+        await early
+    await pool.close(drain_s=0)
+
+
+async def test_who_asked_before_the_start_is_answered_after_it() -> None:
+    pool = make_pool()
+    early = asyncio.create_task(ask(pool, "echo"))
+    await until(lambda: pool.waiting == 1)
+    await pool.start()
+    assert (await early).body["pid"] in pool.pids
+    await pool.close(drain_s=0)
+
+
+async def test_closing_ends_a_start_that_is_under_way() -> None:
+    pool = make_pool()
+    starting = asyncio.create_task(pool.start())
+    await asyncio.sleep(0)
+    await pool.close(drain_s=0)
+    async with asyncio.timeout(20):
+        with pytest.raises(EngineFailed, match="shutting down"):
+            await starting
+
+
 async def test_closing_does_not_wait_for_ever() -> None:
     pool = make_pool()
     await pool.start()
@@ -382,10 +431,12 @@ async def test_closing_does_not_wait_for_ever() -> None:
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
     pool = make_pool(hello={"die": True}, workers=2)
+    early = asyncio.create_task(ask(pool, "echo"))
     with pytest.raises(EngineFailed, match="status 3"):
         await pool.start()
-    with pytest.raises(EngineFailed, match="could not start"):
-        await ask(pool, "echo")
+    for asked in (early, ask(pool, "echo")):
+        with pytest.raises(EngineFailed, match="could not start"):
+            await asked
     await pool.close(drain_s=0)
 
 

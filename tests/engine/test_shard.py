@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from engine.cluster.index_shard import IndexShard
 from engine.contracts import EngineFailed
-from engine.index import IndexRefused, SpeciesIndex
+from engine.index import SpeciesIndex
 from engine.index_frame import IndexFrame
 from engine.index_writer import IndexWriter
 from engine.shard import OtherManifest, Shard, divide, join_shards, merge, spread
-from engine.sharded_index import ShardedIndex, ShardsAway
+from engine.sharded_index import ShardedIndex, ShardsAway, ShardsDisagree
 from engine.vote import Evidence, vote
 from tests.engine.small_index import DIMS, EMBEDDER, create, reference, references, species, units
 
@@ -213,5 +213,5 @@ def test_shards_of_another_folder_are_refused(
         def ask(self, question: str, *about: Any) -> Sequence[Any]:
             return super().ask(question, about[0], before, *about[2:])
 
-    with pytest.raises(IndexRefused, match="a folder that all nodes share"):
+    with pytest.raises(ShardsDisagree, match="a folder that all nodes share"):
         sharded(own, Behind(2))

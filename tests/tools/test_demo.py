@@ -41,6 +41,12 @@ def test_an_index_of_the_machine_is_not_taught_by_the_demo(
     assert len(SpeciesIndex.open(place)) == 4
 
 
+def test_an_index_whose_building_was_begun_only_is_none(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "home" / "index" / "work").mkdir(parents=True)
+    settings = taught_apart(EngineSettings(home=tmp_path / "home"), folder)
+    assert settings.index is None
+
+
 def test_the_starter_is_taught_in_a_copy_of_the_demos_own(tmp_path: Path, folder: Path) -> None:
     home = tmp_path / "home"
     settings = taught_apart(EngineSettings(home=home), folder)

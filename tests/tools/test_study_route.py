@@ -11,7 +11,6 @@ from engine import Ancestor, Group, Taxon
 from engine.catalog import ModelEntry
 from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
-from engine.mixing import LACKING
 from tools.study_route import KINDS, Shown, indexes_of, show
 
 PHOTOS = 10
@@ -55,8 +54,8 @@ def test_photos_are_of_held_species_of_labels_and_of_others(shown: list[Shown]) 
 
 def test_what_the_index_lacks_is_left_to_the_network(shown: list[Shown]) -> None:
     held, labelled = ([one for one in shown if one.kind == kind] for kind in KINDS[:2])
-    assert np.mean([one.routed(lacking=LACKING) is Group.GENERIC for one in held]) > 0.9
-    assert np.mean([one.routed(lacking=LACKING) is Group.BIRD for one in labelled]) > 0.9
+    assert np.mean([one.routed() is Group.GENERIC for one in held]) > 0.9
+    assert np.mean([one.routed() is Group.BIRD for one in labelled]) > 0.9
     assert not any(one.by_mean() is Group.BIRD for one in labelled)
     assert not any(one.by_index() is Group.BIRD for one in labelled)
     assert all(one.by_networks() is Group.BIRD for one in shown)
