@@ -141,7 +141,8 @@ def choose_group(networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion
     if index is None:
         return max(networks, key=lambda group: networks[group].seen)
     holds = index.trust(index.probabilities) or 0.0
-    return route(index.probabilities, elsewhere(networks, index), holds=holds)
+    seen = {group: answer.seen for group, answer in networks.items()}
+    return route(index.probabilities, seen, elsewhere(networks, index), holds=holds)
 
 
 def elsewhere(

@@ -21,7 +21,6 @@ LACKING = 0.2
 """How likely beforehand a labelled species that the index lacks is, against one that it holds: an
 index is made of what lives where its photos are posted (docs/models.md)."""
 
-_LEAST_LACKING = 0.02
 _NEARLY_NONE = 1e-12
 _NEARLY_SURE = 1e-3
 
@@ -107,19 +106,27 @@ def of_group(index: Probabilities, group: Group) -> dict[Taxon, float]:
     return {taxon: p for taxon, p in index.items() if group_of(taxon) is group}
 
 
-def route(index: Probabilities, elsewhere: Mapping[Group, float], *, holds: float) -> Group:
+def route(
+    index: Probabilities,
+    seen: Mapping[Group, float],
+    elsewhere: Mapping[Group, float],
+    *,
+    holds: float,
+) -> Group:
     """Choose the group that answers where nobody named one, and an index is asked.
 
-    The photo shows a species that the index holds, which ``holds`` says how likely, and then the
-    index says of which group; or one that it lacks and a network has a label for. How much speaks
-    for that, by the network's group, is ``elsewhere`` (``outside_odds``). What an index of birds
-    gives to birds says nothing of a photo that is unlike all it holds (docs/models.md).
+    The photo shows a species that the index holds, which ``holds`` says how likely. Then the index
+    says of which group, and a network of that group raises or lowers this by half as it finds
+    anything of it ``seen`` or nothing. Or it shows one that the index lacks and a network has a
+    label for: how much speaks for that, by the network's group, is ``elsewhere``
+    (``outside_odds``). What an index of birds gives to birds says nothing of a photo that is unlike
+    all it holds (docs/models.md).
     """
     held = max(holds, _NEARLY_NONE)
     scores = {group: (1 - holds) * odds for group, odds in elsewhere.items()}
     for taxon, p in index.items():
         group = group_of(taxon)
-        scores[group] = scores.get(group, 0.0) + held * p
+        scores[group] = scores.get(group, 0.0) + held * p * (0.5 + seen.get(group, 0.5))
     return max(scores, key=lambda group: scores[group], default=Group.GENERIC)
 
 
@@ -143,9 +150,8 @@ def lacking_of_group(species: int) -> float:
     ``species`` is how many of the same group the index holds. If it holds none, it says nothing of
     what is posted, and the more it holds, the rarer is one that is not among them: the rule of
     succession (Laplace 1814) gives a first of its kind 1 in n + 2, of which these are the odds.
-    The least was chosen on photos (docs/models.md).
     """
-    return max(_LEAST_LACKING, 1 / (1 + species))
+    return 1 / (1 + species)
 
 
 def _split(

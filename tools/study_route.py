@@ -62,28 +62,30 @@ class Shown:
     networks: Answers
     right: Mapping[Group, bool]
 
+    @property
+    def seen(self) -> dict[Group, float]:
+        """How probable each network finds that the photo shows anything of its group."""
+        return {group: answer.seen for group, answer in self.networks.items()}
+
     def routed(self, prior: Callable[[int], float] = lacking_of_group) -> Group:
         """Choose a group as the engine does; ``prior`` is as for ``engine.judge.elsewhere``."""
         holds = self.says.trust(self.says.probabilities) or 0.0
         others = elsewhere(self.networks, self.says, prior)
-        return route(self.says.probabilities, others, holds=holds)
+        return route(self.says.probabilities, self.seen, others, holds=holds)
 
     def by_index(self) -> Group:
         """Choose the group to which the index gives most."""
-        return route(self.says.probabilities, {}, holds=1.0)
+        return route(self.says.probabilities, {}, {}, holds=1.0)
 
     def by_networks(self) -> Group:
         """Choose the group whose network sees most."""
-        return max(self.networks, key=lambda group: self.networks[group].seen)
+        return max(self.seen, key=lambda group: self.seen[group])
 
     def by_mean(self) -> Group:
         """Choose by the mean of the two, whatever the index holds."""
         index = {g: sum(of_group(self.says.probabilities, g).values()) for g in self.right}
         index[Group.GENERIC] = 1 - sum(p for g, p in index.items() if g is not Group.GENERIC)
-        means = {
-            g: (p + self.networks[g].seen) / 2 if g in self.networks else p
-            for g, p in index.items()
-        }
+        means = {g: (p + self.seen[g]) / 2 if g in self.seen else p for g, p in index.items()}
         return max(means, key=lambda group: means[group])
 
 

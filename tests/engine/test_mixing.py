@@ -159,22 +159,30 @@ def test_a_group_is_a_part_of_the_tree() -> None:
 
 
 def test_the_group_answers_of_which_the_index_holds_what_lies_near() -> None:
+    seen, nobody = {Group.BIRD: 0.5, Group.INSECT: 0.5}, {Group.BIRD: 0.01, Group.INSECT: 0.01}
+    assert route({BEE: 0.8, ROBIN: 0.1}, seen, nobody, holds=0.9) is Group.INSECT
+    assert route({FOX: 0.5, ROBIN: 0.3}, seen, nobody, holds=0.9) is Group.GENERIC
+    assert route({FIR: 0.5, FOX: 0.2}, {}, {}, holds=0.0) is Group.PLANT
+
+
+def test_networks_decide_between_groups_that_the_index_finds_alike() -> None:
     nobody = {Group.BIRD: 0.01, Group.INSECT: 0.01}
-    assert route({BEE: 0.8, ROBIN: 0.1}, nobody, holds=0.9) is Group.INSECT
-    assert route({FOX: 0.5, ROBIN: 0.3}, nobody, holds=0.9) is Group.GENERIC
-    assert route({FIR: 0.5, FOX: 0.2}, {}, holds=0.0) is Group.PLANT
+    alike = {BEE: 0.45, ROBIN: 0.4, FOX: 0.15}
+    assert route(alike, {Group.BIRD: 0.9, Group.INSECT: 0.3}, nobody, holds=0.9) is Group.BIRD
+    assert route(alike, {Group.BIRD: 0.3, Group.INSECT: 0.3}, nobody, holds=0.9) is Group.INSECT
 
 
 def test_an_index_of_one_group_leaves_the_others_to_their_networks() -> None:
-    sure = {Group.BIRD: 0.05, Group.INSECT: 4.0}
-    assert route({FOX: 0.95}, sure, holds=0.1) is Group.INSECT
-    assert route({ROBIN: 0.95}, sure, holds=0.1) is Group.INSECT
-    assert route({FOX: 0.95}, {Group.BIRD: 0.5, Group.INSECT: 0.2}, holds=0.8) is Group.GENERIC
+    seen, sure = {Group.BIRD: 0.4, Group.INSECT: 0.9}, {Group.BIRD: 0.05, Group.INSECT: 4.0}
+    assert route({FOX: 0.95}, seen, sure, holds=0.1) is Group.INSECT
+    assert route({ROBIN: 0.95}, seen, sure, holds=0.1) is Group.INSECT
+    unsure = {Group.BIRD: 0.5, Group.INSECT: 0.2}
+    assert route({FOX: 0.95}, seen, unsure, holds=0.8) is Group.GENERIC
 
 
 def test_an_index_that_says_nothing_leaves_the_choice_to_the_networks() -> None:
-    assert route({}, {Group.BIRD: 0.2, Group.INSECT: 0.1}, holds=0.0) is Group.BIRD
-    assert route({}, {}, holds=0.0) is Group.GENERIC
+    assert route({}, {}, {Group.BIRD: 0.2, Group.INSECT: 0.1}, holds=0.0) is Group.BIRD
+    assert route({}, {}, {}, holds=0.0) is Group.GENERIC
 
 
 def test_outside_odds_are_of_labels_that_the_index_lacks() -> None:
