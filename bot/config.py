@@ -117,6 +117,7 @@ class EngineSection(Section):
     workers: int = Field(default=_ENGINE.workers, ge=1)
     threads: int = Field(default=_ENGINE.threads, ge=1)
     queue_limit: int = Field(default=_ENGINE.queue_limit, ge=1)
+    queue_mb: int = Field(default=_ENGINE.queue_mb, ge=1)
     deadline_s: float = Field(default=_ENGINE.deadline_s, gt=0)
     stuck_after_s: float = Field(default=_ENGINE.stuck_after_s, gt=0)
     start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)

@@ -49,11 +49,15 @@ class Refusal:
 class FairQueue(Generic[T]):
     """A bounded queue that serves servers in turn, and the members of each in turn.
 
-    Requests of nobody in particular form a line of their own that only ``limit`` bounds.
+    Requests of nobody in particular form a line of their own that only ``limit`` bounds. All that
+    wait hold ``most_bytes`` together, or are a single one.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, most_bytes: int) -> None:
         self._limit = limit
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._sizes: dict[T, int] = {}
         self._again: deque[T] = deque()
         self._servers: OrderedDict[Hashable, OrderedDict[Hashable, deque[T]]] = OrderedDict()
         self._keys: dict[T, _Key] = {}
@@ -66,14 +70,16 @@ class FairQueue(Generic[T]):
     def __contains__(self, item: T) -> bool:
         return item in self._keys or item in self._again
 
-    def refusal(self, requester: Requester | None) -> Refusal | None:
+    def refusal(self, requester: Requester | None, size: int = 0) -> Refusal | None:
         """Return why a request of ``requester`` may not wait, or None where it may.
 
-        A server may have as many waiting as places are free, a member a quarter of that.
+        A server may have as many waiting as places are free, a member a quarter of that. ``size``
+        is in bytes, 0 where it is not known yet.
         """
         free = self._limit - len(self)
         server, member = _key(requester)
-        if free <= 0:
+        too_large = self._bytes > 0 and self._bytes + size > self._most_bytes
+        if free <= 0 or too_large:
             return Refusal("I'm looking at too many photos just now.", len(self))
         if requester is None:
             return None
@@ -85,9 +91,11 @@ class FairQueue(Generic[T]):
             return Refusal(reason, self._rank_in_all(server, waiting - 1) + 1)
         return None
 
-    def push(self, item: T, requester: Requester | None) -> None:
-        """Let ``item`` wait behind the others of its member."""
+    def push(self, item: T, requester: Requester | None, size: int = 0) -> None:
+        """Let ``item``, of ``size`` bytes, wait behind the others of its member."""
         server, member = self._keys[item] = _key(requester)
+        self._sizes[item] = size
+        self._bytes += size
         members = self._servers.setdefault(server, OrderedDict())
         members.setdefault(member, deque()).append(item)
         self._of_server[server] += 1
@@ -116,6 +124,7 @@ class FairQueue(Generic[T]):
                 self._again.remove(item)
             return
         server, member = self._keys.pop(item)
+        self._bytes -= self._sizes.pop(item)
         members = self._servers[server]
         members[member].remove(item)
         if not members[member]:

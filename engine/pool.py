@@ -36,6 +36,7 @@ _RESTART_DELAY_S = 0.5
 _LONGEST_RESTART_DELAY_S = 30.0
 _ATTEMPTS = 2
 _PACE = 0.1  # the weight of the newest request in the average of how long one takes
+_MIB = 1024 * 1024
 _STOPPING = "Fieldmark is shutting down. Please try again in a minute."
 _RESTARTING = "Fieldmark's engine is being restarted. Please try again in a minute."
 
@@ -53,12 +54,18 @@ class WorkerPool:
     """Hands requests to the workers of a backend, one at a time each."""
 
     def __init__(
-        self, backend: Backend, *, queue_limit: int, deadline_s: float, stuck_after_s: float
+        self,
+        backend: Backend,
+        *,
+        queue_limit: int,
+        queue_mb: int,
+        deadline_s: float,
+        stuck_after_s: float,
     ) -> None:
         self._backend = backend
         self._deadline_s = deadline_s
         self._stuck_after_s = stuck_after_s
-        self._queue: FairQueue[_Job] = FairQueue(queue_limit)
+        self._queue: FairQueue[_Job] = FairQueue(queue_limit, queue_mb * _MIB)
         self._idle: deque[Worker] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._staffing: asyncio.Task[None] | None = None
@@ -98,8 +105,10 @@ class WorkerPool:
             self._staffing = asyncio.create_task(self._staff())
         return await asyncio.shield(self._ready)
 
-    def check_room(self, requester: Requester | None) -> None:
+    def check_room(self, requester: Requester | None, size: int = 0) -> None:
         """Refuse what would be refused now, before anything is done for it.
+
+        ``size`` is in bytes, 0 where it is not known yet.
 
         Raises:
             EngineBusy: too many requests are waiting, in all or of the requester's.
@@ -109,7 +118,7 @@ class WorkerPool:
             raise EngineFailed(self._stopped)
         if self._out_of_workers():
             raise EngineFailed(_RESTARTING)
-        if refusal := self._queue.refusal(requester):
+        if refusal := self._queue.refusal(requester, size):
             raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
 
     async def submit(
@@ -129,9 +138,10 @@ class WorkerPool:
             EngineFailed: two workers died on this request, no worker can be started at present,
                 or the pool has stopped.
         """
-        self.check_room(requester)
+        size = sum(map(len, request.blobs))
+        self.check_room(requester, size)
         job = _Job(request, asyncio.get_running_loop().create_future())
-        self._queue.push(job, requester)
+        self._queue.push(job, requester, size)
         wait_s = self._expected_s(self._queue.ahead(job) + self.running)
         if wait_s > self._deadline_s:
             self._queue.remove(job)

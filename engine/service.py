@@ -53,6 +53,7 @@ class Engine:
         self._pool = WorkerPool(
             _backend(settings),
             queue_limit=settings.queue_limit,
+            queue_mb=settings.queue_mb,
             deadline_s=settings.deadline_s,
             stuck_after_s=settings.stuck_after_s,
         )

@@ -33,9 +33,10 @@ class EngineSettings:
 
     A request is given up ``deadline_s`` after it was handed in. A worker that has been at
     one request for ``stuck_after_s`` is killed and replaced. ``queue_limit`` is how many
-    requests may wait. ``decode_memory_mb`` is how much a worker may grow by, in MiB, while
-    it works on a photo. A network that a worker was not asked for in ``unload_after_s`` is let
-    go, and opened again for the next photo that needs it; 0 keeps all.
+    requests may wait, and ``queue_mb`` how many MiB of photos with them. ``decode_memory_mb`` is
+    how much a worker may grow by, in MiB, while it works on a photo. A network that a worker was
+    not asked for in ``unload_after_s`` is let go, and opened again for the next photo that needs
+    it; 0 keeps all.
     """
 
     home: Path = field(default_factory=default_home)
@@ -50,6 +51,7 @@ class EngineSettings:
     workers: int = 2
     threads: int = 2
     queue_limit: int = 64
+    queue_mb: int = 512
     deadline_s: float = 30.0
     stuck_after_s: float = 15.0
     start_timeout_s: float = 120.0

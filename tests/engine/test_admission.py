@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from engine.admission import FairQueue
 from engine.contracts import Requester
 
+MOST_BYTES = 1000
+
 
 def of(server: int | None, member: int) -> Requester:
     return Requester(server=server, member=member)
@@ -18,7 +20,7 @@ def of(server: int | None, member: int) -> Requester:
 
 def filled(*names: str, limit: int = 1000) -> FairQueue[str]:
     """Return a queue of items like ``"1a0"``: server 1, its member a, their first."""
-    queue: FairQueue[str] = FairQueue(limit)
+    queue: FairQueue[str] = FairQueue(limit, MOST_BYTES)
     for name in names:
         queue.push(name, of(int(name[0]), ord(name[1])))
     return queue
@@ -40,7 +42,7 @@ def test_many_members_win_their_server_no_more_turns() -> None:
 
 
 def test_in_direct_messages_each_member_is_a_server_of_their_own() -> None:
-    queue: FairQueue[str] = FairQueue(100)
+    queue: FairQueue[str] = FairQueue(100, MOST_BYTES)
     for name, requester in (
         ("first", of(None, 1)),
         ("second", of(None, 1)),
@@ -52,7 +54,7 @@ def test_in_direct_messages_each_member_is_a_server_of_their_own() -> None:
 
 
 def test_requests_of_nobody_are_first_come_first_served_up_to_the_limit() -> None:
-    queue: FairQueue[int] = FairQueue(3)
+    queue: FairQueue[int] = FairQueue(3, MOST_BYTES)
     for number in range(3):
         assert queue.refusal(None) is None
         queue.push(number, None)
@@ -60,6 +62,25 @@ def test_requests_of_nobody_are_first_come_first_served_up_to_the_limit() -> Non
     assert refusal is not None
     assert refusal.turns == 3
     assert queue.clear() == [0, 1, 2]
+
+
+def test_what_waits_holds_so_many_bytes_together_or_is_a_single_one() -> None:
+    queue: FairQueue[str] = FairQueue(100, MOST_BYTES)
+    assert queue.refusal(None, 5 * MOST_BYTES) is None
+    queue.push("huge", None, 5 * MOST_BYTES)
+    assert queue.refusal(None) is not None
+    assert queue.pop() == "huge"
+    for name in ("first", "second"):
+        assert queue.refusal(None, MOST_BYTES // 2) is None
+        queue.push(name, None, MOST_BYTES // 2)
+    assert queue.refusal(None) is None
+    refusal = queue.refusal(of(1, 1), 1)
+    assert refusal is not None
+    assert refusal.turns == 2
+    queue.remove("first")
+    assert queue.refusal(of(1, 1), MOST_BYTES // 2) is None
+    queue.clear()
+    assert queue.refusal(None, MOST_BYTES) is None
 
 
 def test_what_is_tried_again_comes_first() -> None:
@@ -107,7 +128,7 @@ def flood(queue: FairQueue[int], requesters: list[Requester]) -> None:
 def test_floods_leave_room_for_who_has_not_asked_yet(
     limit: int, servers: int, members: int
 ) -> None:
-    queue: FairQueue[int] = FairQueue(limit)
+    queue: FairQueue[int] = FairQueue(limit, MOST_BYTES)
     flood(
         queue, [of(server, 100 * server + n) for server in range(servers) for n in range(members)]
     )
@@ -124,7 +145,7 @@ _ASKERS = st.none() | st.builds(
 @settings(deadline=None)
 @given(st.lists(_ASKERS | st.sampled_from(["pop", "remove", "again"]), max_size=60), st.randoms())
 def test_the_count_of_those_ahead_is_the_order_in_which_they_are_served(steps, random) -> None:  # type: ignore[no-untyped-def]
-    queue: FairQueue[int] = FairQueue(1000)
+    queue: FairQueue[int] = FairQueue(1000, MOST_BYTES)
     waiting: set[int] = set()
     for number, step in enumerate(steps):
         if step == "pop" and waiting:

@@ -68,7 +68,9 @@ async def running(address: str, *, stuck_after_s: float = 60) -> AsyncIterator[W
         threads=1,
         start_timeout_s=60,
     )
-    pool = WorkerPool(backend, queue_limit=8, deadline_s=60, stuck_after_s=stuck_after_s)
+    pool = WorkerPool(
+        backend, queue_limit=8, queue_mb=64, deadline_s=60, stuck_after_s=stuck_after_s
+    )
     await pool.start()
     try:
         await until(lambda: len(pool.pids) == 2)

@@ -24,6 +24,7 @@ def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> W
     defaults: dict[str, float] = {
         "workers": 1,
         "queue_limit": 8,
+        "queue_mb": 64,
         "deadline_s": 30,
         "stuck_after_s": 30,
     }
@@ -220,6 +221,21 @@ async def test_a_full_queue_says_when_to_come_back(gate: Path) -> None:
         await asyncio.gather(*tasks)
         await ask(pool, "echo")
     assert refusal.value.retry_after >= 1
+
+
+async def test_photos_that_would_take_too_much_memory_may_not_wait(gate: Path) -> None:
+    photo = bytes(3 * 1024 * 1024 // 4)
+    async with running(queue_mb=1) as pool:
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        first = asyncio.create_task(pool.submit(Message({"do": "echo"}, (photo,))))
+        await until(lambda: pool.waiting == 1)
+        with pytest.raises(EngineBusy, match="too many photos"):
+            await pool.submit(Message({"do": "echo"}, (photo,)))
+        await asyncio.to_thread(open_gate, gate)
+        await asyncio.gather(held, first)
+        answer, _ = await pool.submit(Message({"do": "echo"}, (photo,)))
+    assert answer.blobs == (photo,)
 
 
 async def test_a_single_photo_does_not_wait_for_another_servers_flood(gate: Path) -> None:
