@@ -12,7 +12,7 @@ import discord
 
 from bot.app import FieldmarkBot, TooManyLogins
 from bot.collector import spare_what_stays
-from bot.config import ConfigError, Settings, load
+from bot.config import ConfigError, Settings, check_models_dir, load
 from bot.store import StoreError
 from engine import Engine, EngineError, TaxonTable, load_catalog
 
@@ -56,8 +56,10 @@ def main() -> int:
     """Run until stopped; return the exit status: 0 stopped, 1 failed, 2 badly set up."""
     try:
         settings = load()
-        if settings.engine.backend == "process":  # the nodes of a cluster have files of their own
-            load_catalog(settings.engine.settings().catalog)
+        engine = settings.engine.settings()
+        check_models_dir(engine)
+        if engine.backend == "process":  # the nodes of a cluster have files of their own
+            load_catalog(engine.catalog)
     except (ConfigError, EngineError) as error:
         return _fail(str(error), 2)
     if settings.discord.token is None:

@@ -38,6 +38,8 @@ from engine import EngineSettings
 
 _HOME = "~/.local/share/fieldmark"
 _PREFIX = "FIELDMARK_"
+_OF_A_CLUSTER = re.compile(r"_(SERVICE_HOST|(SERVICE_)?PORT(_.*)?)$")
+"""What Kubernetes sets for each of its services, of which one may be called fieldmark-engine."""
 _SHORT = {"FIELDMARK_MODELS": "models_dir", "FIELDMARK_HOME": "home"}
 _ENGINE = EngineSettings(home=Path(_HOME))
 
@@ -123,14 +125,6 @@ class EngineSection(Section):
     start_timeout_s: float = Field(default=_ENGINE.start_timeout_s, gt=0)
     decode_memory_mb: int = Field(default=_ENGINE.decode_memory_mb, ge=64)
     unload_after_s: float = Field(default=_ENGINE.unload_after_s, ge=0)
-
-    @field_validator("models_dir")
-    @classmethod
-    def _models_are_there(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
-        # The folders of a cluster are those of its nodes: this machine need not have them.
-        if folder and info.data.get("backend") == "process" and not folder.expanduser().is_dir():
-            raise PydanticCustomError("no_folder", "there is no folder {path}", {"path": folder})
-        return folder
 
     @field_validator("address")
     @classmethod
@@ -229,6 +223,20 @@ class Settings(BaseSettings):
         return env_settings, short, init_settings
 
 
+def check_models_dir(settings: EngineSettings) -> None:
+    """Refuse a folder of models that was named and is not there: others would answer instead.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folder = settings.models_dir
+    # The folders of a cluster are those of its nodes: this machine need not have them.
+    if folder is not None and settings.backend == "process" and not folder.is_dir():
+        raise ConfigError(
+            f"The setting engine.models_dir cannot be used: there is no folder {folder}."
+        )
+
+
 def load(path: Path | None = None) -> Settings:
     """Read the settings from ``path`` (default: see the module) and the environment.
 
@@ -262,14 +270,26 @@ def _check_names(environment: Iterable[str]) -> None:
     for name in sorted(environment):
         prefix, _, rest = name.upper().partition(_PREFIX)
         section, nested, _ = rest.lower().partition("__")
-        if prefix or section in Settings.model_fields:
+        if prefix or section in Settings.model_fields or _OF_A_CLUSTER.search(rest):
             continue
-        if nested or section.partition("_")[0] in Settings.model_fields:
+        parted = section.partition("_")[0] in Settings.model_fields
+        bare = name.upper() not in _SHORT and section in _settings_names()
+        if nested or parted or bare:
             raise ConfigError(
                 f"Unknown setting {name} in the environment: remove it or correct its name"
                 " (FIELDMARK_SECTION__SETTING, with two underscores between them;"
                 " config.example.toml lists every setting)."
             )
+
+
+def _settings_names() -> set[str]:
+    sections = (field.annotation for field in Settings.model_fields.values())
+    return {
+        name
+        for section in sections
+        if isinstance(section, type) and issubclass(section, BaseModel)
+        for name in section.model_fields
+    }
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

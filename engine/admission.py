@@ -58,6 +58,8 @@ class FairQueue(Generic[T]):
         self._most_bytes = most_bytes
         self._bytes = 0
         self._sizes: dict[T, int] = {}
+        self._bytes_of_server: Counter[Hashable] = Counter()
+        self._bytes_of_member: Counter[Hashable] = Counter()
         self._again: deque[T] = deque()
         self._servers: OrderedDict[Hashable, OrderedDict[Hashable, deque[T]]] = OrderedDict()
         self._keys: dict[T, _Key] = {}
@@ -73,20 +75,24 @@ class FairQueue(Generic[T]):
     def refusal(self, requester: Requester | None, size: int = 0) -> Refusal | None:
         """Return why a request of ``requester`` may not wait, or None where it may.
 
-        A server may have as many waiting as places are free, a member a quarter of that. ``size``
-        is in bytes, 0 where it is not known yet.
+        A server may have as many waiting as places are free, a member a quarter of that; and more
+        than one only in as many bytes as are free, or a quarter. ``size`` is in bytes, 0 where it
+        is not known yet.
         """
-        free = self._limit - len(self)
+        free, bytes_free = self._limit - len(self), self._most_bytes - self._bytes
         server, member = _key(requester)
-        too_large = self._bytes > 0 and self._bytes + size > self._most_bytes
-        if free <= 0 or too_large:
+        if free <= 0 or (self._bytes and size > bytes_free):
             return Refusal("I'm looking at too many photos just now.", len(self))
         if requester is None:
             return None
-        if (waiting := self._of_member[member]) >= max(1, free // _MEMBERS_SHARE):
+        much = self._bytes_of_member[member] + size > bytes_free // _MEMBERS_SHARE
+        if (waiting := self._of_member[member]) and (
+            much or waiting >= max(1, free // _MEMBERS_SHARE)
+        ):
             reason = f"{_photos(waiting)} of yours {'is' if waiting == 1 else 'are'} waiting."
             return Refusal(reason, self._turns_of_member(member))
-        if (waiting := self._of_server[server]) >= free:
+        much = self._bytes_of_server[server] + size > bytes_free
+        if (waiting := self._of_server[server]) and (much or waiting >= free):
             reason = f"{_photos(waiting)} of this server {'is' if waiting == 1 else 'are'} waiting."
             return Refusal(reason, self._rank_in_all(server, waiting - 1) + 1)
         return None
@@ -100,6 +106,8 @@ class FairQueue(Generic[T]):
         members.setdefault(member, deque()).append(item)
         self._of_server[server] += 1
         self._of_member[member] += 1
+        self._bytes_of_server[server] += size
+        self._bytes_of_member[member] += size
 
     def push_again(self, item: T) -> None:
         """Put an item that was served once before all others."""
@@ -124,15 +132,21 @@ class FairQueue(Generic[T]):
                 self._again.remove(item)
             return
         server, member = self._keys.pop(item)
-        self._bytes -= self._sizes.pop(item)
+        size = self._sizes.pop(item)
+        self._bytes -= size
         members = self._servers[server]
         members[member].remove(item)
         if not members[member]:
             del members[member]
         if not members:
             del self._servers[server]
-        for counter, key in ((self._of_server, server), (self._of_member, member)):
-            counter[key] -= 1
+        for counter, key, less in (
+            (self._of_server, server, 1),
+            (self._of_member, member, 1),
+            (self._bytes_of_server, server, size),
+            (self._bytes_of_member, member, size),
+        ):
+            counter[key] -= less
             if not counter[key]:
                 del counter[key]
 

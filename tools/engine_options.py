@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bot.config import ConfigError, load
+from bot.config import ConfigError, check_models_dir, load
 from engine import Engine, EngineError, EngineSettings
 
 ModelsOption = Annotated[
@@ -61,10 +61,11 @@ def engine_settings(
     """
     try:
         settings = load().engine.settings()
+        if models is not None:
+            settings = replace(settings, models_dir=models)
+        check_models_dir(settings)
     except ConfigError as error:
         raise refuse(str(error)) from error
-    if models is not None:
-        settings = replace(settings, models_dir=models)
     if home is not None:
         settings = replace(settings, home=home)
     if index is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import ConfigError, EngineSection, Settings, load
+from bot.config import ConfigError, EngineSection, Settings, check_models_dir, load
 from engine import EngineSettings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -85,10 +85,12 @@ def test_a_folder_of_models_that_is_not_there_is_said_but_of_a_cluster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FIELDMARK_MODELS", "/typo")
-    with pytest.raises(ConfigError, match=r"models_dir in the environment .*no folder /typo\."):
-        load()
+    with pytest.raises(ConfigError, match=r"engine\.models_dir .*no folder /typo\."):
+        check_models_dir(load().engine.settings())
     monkeypatch.setenv("FIELDMARK_ENGINE__BACKEND", "ray")
-    assert load().engine.models_dir == Path("/typo")
+    check_models_dir(load().engine.settings())
+    monkeypatch.delenv("FIELDMARK_MODELS")
+    check_models_dir(load().engine.settings())
 
 
 def test_the_token_is_never_shown(tmp_path: Path) -> None:
@@ -180,7 +182,12 @@ def test_a_mistake_in_the_environment_is_blamed_on_it(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     "name",
-    ["FIELDMARK_ENGIN__WORKERS", "FIELDMARK_DISCORD_TOKEN", "fieldmark_store_path"],
+    [
+        "FIELDMARK_ENGIN__WORKERS",
+        "FIELDMARK_DISCORD_TOKEN",
+        "fieldmark_store_path",
+        "FIELDMARK_TOKEN",
+    ],
 )
 def test_a_variable_that_means_a_setting_and_names_none_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str
@@ -191,7 +198,14 @@ def test_a_variable_that_means_a_setting_and_names_none_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["FIELDMARK_SHARED", "FIELDMARK_SERVICE_HOST", "MY_FIELDMARK_ENGINE_IMAGE"]
+    "name",
+    [
+        "FIELDMARK_SHARED",
+        "FIELDMARK_SERVICE_HOST",
+        "FIELDMARK_ENGINE_SERVICE_PORT_HTTP",
+        "FIELDMARK_ENGINE_PORT_80_TCP",
+        "MY_FIELDMARK_ENGINE_IMAGE",
+    ],
 )
 def test_a_variable_of_others_is_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     before = load()

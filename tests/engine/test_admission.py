@@ -83,6 +83,23 @@ def test_what_waits_holds_so_many_bytes_together_or_is_a_single_one() -> None:
     assert queue.refusal(None, MOST_BYTES) is None
 
 
+def test_nobody_gets_all_the_bytes_either() -> None:
+    queue: FairQueue[str] = FairQueue(100, MOST_BYTES)
+    flooder, neighbour, stranger = of(1, 1), of(1, 2), of(2, 3)
+    queue.push("first", flooder, 150)
+    assert queue.refusal(flooder, 60) is None
+    refusal = queue.refusal(flooder, 70)
+    assert refusal is not None
+    assert (refusal.reason, refusal.turns) == ("1 photo of yours is waiting.", 1)
+    queue.push("second", neighbour, 300)
+    refusal = queue.refusal(of(1, 4), 500)
+    assert refusal is not None
+    assert refusal.reason == "2 photos of this server are waiting."
+    assert queue.refusal(stranger, 500) is None
+    queue.clear()
+    assert queue.refusal(flooder, MOST_BYTES) is None
+
+
 def test_what_is_tried_again_comes_first() -> None:
     queue = filled("1a0", "2a0")
     queue.push_again("9z9")
