@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import Taxon
-from engine.index_change import IndexChange, changing, unwritable
+from engine.index_change import IndexChange, changing, tidying, unwritable
 from engine.index_folder import MANIFEST, PROJECTION, SEGMENTS
 from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
@@ -156,7 +156,8 @@ class IndexWriter:
                 rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
                 record = change.write_segment(new, rows)
                 change.swap((*change.manifest.segments, record))
-                _gather(change)
+                with tidying(self.folder):
+                    _gather(change)
         return Added(
             rows=chosen.size,
             duplicates=len(vectors) - chosen.size,
@@ -191,7 +192,8 @@ class IndexWriter:
                     rest = (change.write_segment(vectors, references),) if references else ()
                     segments = change.manifest.segments
                     change.swap((*segments[:place], *rest, *segments[place + 1 :]))
-                    change.clear()
+                    with tidying(self.folder):
+                        change.clear()
                     return True
         return False
 
@@ -236,7 +238,8 @@ class IndexWriter:
             sizes = [segment.record.rows for segment in segments]
             if sizes != even_sizes(rows, parts):
                 change.swap(change.merge(segments, parts))
-                change.clear()
+                with tidying(self.folder):
+                    change.clear()
         return rows
 
     def set_vote(self, settings: VoteSettings) -> None:

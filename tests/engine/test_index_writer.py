@@ -375,6 +375,43 @@ def test_a_change_that_was_ready_in_time_is_made_however_long_tidying_up_takes(
     assert len(opened(writer.folder).manifest.segments) == 1
 
 
+def test_what_was_added_is_told_as_added_where_gathering_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = create(tmp_path / "index")
+    for number in range(15):
+        writer.add(units(1, seed=number), references(f"a{number}", [0]))
+
+    def full(*_: object) -> None:
+        raise IndexWriteFailed("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_change.IndexChange.merge", full)
+        assert writer.add(units(1, seed=15), references("a15", [0])).rows == 1
+    assert "changed, but not tidied up: No space left on device" in caplog.text
+    assert len(opened(writer.folder)) == 16
+    assert writer.add(units(1, seed=16), references("a16", [0])).rows == 1
+    index = verify_index(writer.folder)
+    assert (len(index), len(index.manifest.segments)) == (17, 1)
+
+
+def test_a_photo_is_forgotten_where_what_is_left_of_it_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = three_species(tmp_path / "index")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_change.shutil.rmtree", refuse)
+        assert writer.forget("b0")
+    assert "Permission denied" in caplog.text
+    assert len(verify_index(writer.folder)) == 11
+    assert not writer.forget("b0")
+    assert len(list((writer.folder / "segments").iterdir())) == 2
+
+
 def test_a_failed_write_leaves_the_index_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
