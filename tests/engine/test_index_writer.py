@@ -17,7 +17,7 @@ from engine.contracts import Ancestor, EngineTimeout, Taxon
 from engine.index import SpeciesIndex, verify_index
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import IndexRefused
-from engine.index_writer import IndexWriteFailed, IndexWriter
+from engine.index_writer import Added, IndexWriteFailed, IndexWriter
 from engine.segment_builder import choose_factory
 from engine.vote import VoteSettings
 from tests.engine.kill_writer import CHANGES
@@ -309,6 +309,34 @@ def test_an_index_is_not_made_twice(tmp_path: Path) -> None:
     create(tmp_path / "index")
     with pytest.raises(IndexRefused, match="already"):
         create(tmp_path / "index")
+
+
+def test_an_index_is_there_once_its_first_photos_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+
+    def make() -> Added:
+        return IndexWriter.create(
+            folder,
+            units(3, seed=1),
+            references("a", [0, 0, 1]),
+            embedder=EMBEDDER,
+            projection=projection(),
+            vote_settings=VoteSettings(),
+        )
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_writer.write_manifest", full)
+        with pytest.raises(IndexWriteFailed, match="No space left on device"):
+            make()
+    with pytest.raises(IndexRefused, match="There is no index"):
+        opened(folder)
+    assert (make().rows, len(verify_index(folder))) == (3, 3)
+    assert len(list((folder / "segments").iterdir())) == 1
 
 
 def test_another_embedder_may_not_add(tmp_path: Path) -> None:
