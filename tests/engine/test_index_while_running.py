@@ -78,7 +78,9 @@ def test_an_index_that_cannot_be_used_any_more_is_left_and_logged(
     assert "The index is not used" in caplog.text
     said = [ask(fresh, group).body for group in (Group.BIRD, Group.GENERIC, Group.GENERIC)]
     assert "identification" in said[0]
-    assert "finds the reason in my log" in said[1]["error"]["sentence"]
+    alone = Pipeline(replace(settings, models_dir=None))
+    said += [ask(alone, group).body for group in (Group.AUTO, Group.BIRD, Group.GENERIC)]
+    assert all("finds the reason in my log" in why["error"]["sentence"] for why in said[1:])
     assert str(settings.home) not in str(said)
 
 
