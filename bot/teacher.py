@@ -17,9 +17,6 @@ from bot.species import Species, SpeciesFinder
 from engine import Group, ModelUnavailable, ReferencePhoto, Requester, Taxon, Ticket
 
 _FROM_DISCORD = ReferencePhoto(source="discord", licence="", attribution="", url=None)
-_NO_INDEX = (
-    "I have no index to learn with here: whoever runs me can make one with `fieldmark index build`."
-)
 _IDENTITY_BYTES = 8
 
 
@@ -81,7 +78,7 @@ class Teacher:
                 ticket=ticket,
             )
         except ModelUnavailable as error:
-            raise Refusal(_NO_INDEX) from error
+            raise Refusal(str(error)) from error
         return Taught(
             taxon=species.taxon,
             new=learnt.new,
@@ -116,7 +113,7 @@ class Teacher:
                 ticket=ticket,
             )
         except ModelUnavailable as error:
-            raise Refusal(_NO_INDEX) from error
+            raise Refusal(str(error)) from error
         return Taught(
             taxon=species.taxon,
             preview=seen.preview,

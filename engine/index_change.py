@@ -7,6 +7,7 @@ killed one had begun.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import secrets
 import shutil
@@ -32,6 +33,8 @@ from engine.index_manifest import (
 from engine.segment import Reference, Segment, open_each
 from engine.segment_builder import IndexWriteFailed, write_segment
 from engine.segment_merge import even_sizes, merged_vectors
+
+log = logging.getLogger(__name__)
 
 
 class IndexChange:
@@ -67,9 +70,10 @@ class IndexChange:
             raise EngineTimeout(
                 "To change the index took too long, so it is as it was. Please try again."
             )
-        manifest = self.manifest
-        self.manifest = replace(manifest, generation=manifest.generation + 1, segments=segments)
-        write_manifest(self.folder, self.manifest)
+        generation = self.manifest.generation + 1
+        manifest = replace(self.manifest, generation=generation, segments=segments)
+        write_manifest(self.folder, manifest)
+        self.manifest = manifest
         self._until = math.inf  # what follows only tidies up
 
     def clear(self) -> None:
@@ -113,6 +117,15 @@ class IndexChange:
             self.write_segment(vectors, itertools.islice(references, len(vectors)))
             for vectors in merged_vectors(segments, sizes, self.manifest.dims)
         )
+
+
+@contextmanager
+def tidying(folder: Path) -> Iterator[None]:
+    """Log what goes wrong once the change is made: it holds, and the next one tidies up again."""
+    try:
+        yield
+    except (EngineError, OSError) as error:
+        log.warning("The index in %s was changed, but not tidied up: %s", folder, error)
 
 
 @contextmanager

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import Taxon
-from engine.index_change import IndexChange, changing, unwritable
+from engine.index_change import IndexChange, changing, tidying, unwritable
 from engine.index_folder import MANIFEST, PROJECTION, SEGMENTS
 from engine.index_frame import vote_record
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import (
     IndexManifest,
     IndexRefused,
+    SegmentRecord,
     read_manifest,
     record_file,
     sync_file,
@@ -48,6 +49,14 @@ class Added:
     rows: int
     duplicates: int
     generation: int
+
+    @classmethod
+    def of(
+        cls, written: Sequence[SegmentRecord], vectors: NDArray[np.float32], generation: int
+    ) -> Added:
+        """Count what was ``written`` of the ``vectors``."""
+        rows = sum(record.rows for record in written)
+        return cls(rows=rows, duplicates=len(vectors) - rows, generation=generation)
 
 
 class IndexWriter:
@@ -84,25 +93,29 @@ class IndexWriter:
         self._wait_s = wait_s
         self._until = until
 
-    @classmethod
+    @staticmethod
     def create(
-        cls,
         folder: Path,
+        vectors: NDArray[np.float32],
+        references: Sequence[Reference],
         *,
         embedder: str,
         projection: Projection,
         vote_settings: VoteSettings,
         factory: str = AUTO,
         threads: int = 1,
-    ) -> IndexWriter:
-        """Make an index with no photos yet in ``folder``.
+    ) -> Added:
+        """Make an index of its first photos in ``folder``, which are as for ``add``.
 
+        Nobody finds an index there before those are in it: a running bot would take it up.
         ``factory`` is FAISS's string for segments, or ``auto``: by size
         (``engine.segment_builder.choose_factory``). A segment too small to train what
         ``factory`` asks for is stored as 16-bit floats. A factory without ``Refine(SQfp16)``
         that keeps only codes loses a little with each ``compact``.
 
         Raises:
+            ValueError: the vectors are as ``add`` does not take them.
+            IndexBusy: another process is making one there.
             IndexRefused: there is one already, or FAISS does not know the factory.
             IndexWriteFailed: the folder cannot be written.
         """
@@ -118,7 +131,7 @@ class IndexWriter:
                 projection.save(folder / PROJECTION)
                 sync_file(folder / PROJECTION)
                 (folder / SEGMENTS).mkdir(exist_ok=True)
-                manifest = IndexManifest(
+                first = IndexManifest(
                     generation=1,
                     embedder=embedder,
                     dims=projection.dims,
@@ -126,10 +139,13 @@ class IndexWriter:
                     vote=vote_record(vote_settings),
                     projection=record_file(folder / PROJECTION),
                 )
-                write_manifest(folder, manifest)
+                change = IndexChange(folder, first, threads)
+                change.clear()
+                written = _write_new(change, vectors, references)
+                write_manifest(folder, replace(first, segments=written))
         except OSError as error:
             raise unwritable(folder, error) from error
-        return cls(folder, embedder=embedder, threads=threads)
+        return Added.of(written, vectors, first.generation)
 
     def add(self, vectors: NDArray[np.float32], references: Sequence[Reference]) -> Added:
         """Add photos as a new segment; those that are there already are left out.
@@ -148,20 +164,12 @@ class IndexWriter:
             IndexWriteFailed: the disk is full or cannot be written.
         """
         with self._change() as change:
-            check_vectors(vectors, len(references), change.manifest.dims)
-            # One at a time: a worker that learns has no room for all of a large index.
-            chosen, hashes = new_rows(vectors, references, change.open_each())
-            if chosen.size:
-                new = vectors if chosen.size == len(vectors) else vectors[chosen]
-                rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
-                record = change.write_segment(new, rows)
-                change.swap((*change.manifest.segments, record))
-                _gather(change)
-        return Added(
-            rows=chosen.size,
-            duplicates=len(vectors) - chosen.size,
-            generation=change.manifest.generation,
-        )
+            written = _write_new(change, vectors, references)
+            if written:
+                change.swap((*change.manifest.segments, *written))
+                with tidying(self.folder):
+                    _gather(change)
+        return Added.of(written, vectors, change.manifest.generation)
 
     def holds(self, identity: str) -> bool:
         """Tell whether the photo of this ``identity`` is in the index.
@@ -191,7 +199,8 @@ class IndexWriter:
                     rest = (change.write_segment(vectors, references),) if references else ()
                     segments = change.manifest.segments
                     change.swap((*segments[:place], *rest, *segments[place + 1 :]))
-                    change.clear()
+                    with tidying(self.folder):
+                        change.clear()
                     return True
         return False
 
@@ -236,7 +245,8 @@ class IndexWriter:
             sizes = [segment.record.rows for segment in segments]
             if sizes != even_sizes(rows, parts):
                 change.swap(change.merge(segments, parts))
-                change.clear()
+                with tidying(self.folder):
+                    change.clear()
         return rows
 
     def set_vote(self, settings: VoteSettings) -> None:
@@ -252,6 +262,20 @@ class IndexWriter:
 
     def _change(self) -> AbstractContextManager[IndexChange]:
         return changing(self.folder, threads=self._threads, wait_s=self._wait_s, until=self._until)
+
+
+def _write_new(
+    change: IndexChange, vectors: NDArray[np.float32], references: Sequence[Reference]
+) -> tuple[SegmentRecord, ...]:
+    """Write a segment of the photos that are not there yet, or none where all are."""
+    check_vectors(vectors, len(references), change.manifest.dims)
+    # One at a time: a worker that learns has no room for all of a large index.
+    chosen, hashes = new_rows(vectors, references, change.open_each())
+    if not chosen.size:
+        return ()
+    new = vectors if chosen.size == len(vectors) else vectors[chosen]
+    rows = ((references[row], int(hashes[row])) for row in chosen.tolist())
+    return (change.write_segment(new, rows),)
 
 
 def _gather(change: IndexChange) -> None:

@@ -136,25 +136,19 @@ def judge(
     )
 
 
-def choose_group(networks: Mapping[Group, ClassifierAnswer], index: IndexOpinion | None) -> Group:
-    """Choose the group that answers for ``auto``; without an index, whose network sees most."""
+def choose_group(
+    networks: Mapping[Group, ClassifierAnswer],
+    index: IndexOpinion | None,
+    prior: Callable[[int], float] = lacking_of_group,
+) -> Group:
+    """Choose the group that answers for ``auto``; without an index, whose network sees most.
+
+    ``prior`` are the odds beforehand that a network has a label for the species that the index
+    lacks, by how many of its group the index holds.
+    """
     if index is None:
         return max(networks, key=lambda group: networks[group].seen)
-    holds = index.trust(index.probabilities) or 0.0
-    seen = {group: answer.seen for group, answer in networks.items()}
-    return route(index.probabilities, seen, elsewhere(networks, index), holds=holds)
-
-
-def elsewhere(
-    networks: Mapping[Group, ClassifierAnswer],
-    index: IndexOpinion,
-    prior: Callable[[int], float] = lacking_of_group,
-) -> dict[Group, float]:
-    """Return the odds, by group, that its network has a label for the species the index lacks.
-
-    ``prior`` are those beforehand, by how many species of the group the index holds.
-    """
-    return {
+    elsewhere = {
         group: outside_odds(
             answer.probabilities,
             index.held,
@@ -163,6 +157,9 @@ def elsewhere(
         )
         for group, answer in networks.items()
     }
+    seen = {group: answer.seen for group, answer in networks.items()}
+    holds = index.trust(index.probabilities) or 0.0
+    return route(index.probabilities, seen, elsewhere, holds=holds)
 
 
 def combine_answers(

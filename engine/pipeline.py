@@ -210,6 +210,8 @@ class Pipeline:
 
     def _why_unavailable(self, group: Group) -> str:
         if not self._classifiers:
+            if self._index_found:
+                return self._why_no_index()
             return (
                 "I have no model on this machine yet. Whoever runs me can fetch them with "
                 "`fieldmark models pull`."

@@ -46,7 +46,7 @@ def calibrate_index(
     """Fit temperature and thresholds of the index in ``folder``, and store them in it.
 
     Raises:
-        EngineError: the index or its embedder cannot be used.
+        EngineError: the index or its embedder cannot be used, or not one of the photos.
         SourceError: ``photos`` cannot be used.
         ValueError: too few photos are left; ``str`` says how many it takes.
     """
@@ -56,7 +56,7 @@ def calibrate_index(
     fresh = [photo for photo in labelled if not index.holds(photo.identity)]
     place = {taxon_key(taxon): position for position, taxon in enumerate(index.taxa)}
     evidence, truths = [], []
-    for photo, found in _ask(index, embedder, fresh):
+    for photo, found in _ask(index, embedder, fresh) if fresh else ():
         evidence.append(found)
         truths.append(place.get(taxon_key(photo.taxon), OUTSIDE))
     fitted = fit_vote(evidence, truths, index.vote_settings)

@@ -192,9 +192,20 @@ def _second(settings: EngineSettings, against: str) -> EngineSettings:
 
 
 def _choose(photos: list[LabelledPhoto], group: Group) -> list[LabelledPhoto]:
+    """Return the photos to ask about as ``group``.
+
+    Raises:
+        ManifestInvalid: there are none.
+    """
     if group in (Group.AUTO, Group.GENERIC):
         return photos
-    return [photo for photo in photos if photo.group == GROUP_FOLDERS[group]]
+    name = GROUP_FOLDERS[group]
+    chosen = [photo for photo in photos if photo.group == name]
+    if not chosen:
+        raise ManifestInvalid(
+            f"None of these photos are of the group {name!r}: choose another --group or --split."
+        )
+    return chosen
 
 
 async def _identify(
@@ -232,7 +243,7 @@ async def _identify(
                 else:
                     raise EngineError(f"{path}: {outcome}")
                 progress.advance(task)
-            if photos and not kept:
+            if not kept:
                 raise EngineError("Not one of the photos can be used.")
             hosted = {m.name: m.runtime for m in engine.models() if m.runtime is not None}
     return kept, hosted

@@ -255,10 +255,10 @@ def as_record(index: SpeciesIndex) -> dict[str, Any]:
 
 
 def _report(folder: Path, growth: Growth) -> None:
-    added, index = growth.added, growth.index
-    twice = f", {added.duplicates:,} came twice" if added.duplicates else ""
+    index = growth.index
+    twice = f", {growth.twice:,} came twice" if growth.twice else ""
     typer.echo(
-        f"{added.rows:,} photos added, {growth.held:,} were there already{twice}; "
+        f"{growth.added:,} photos added, {growth.held:,} were there already{twice}; "
         f"{folder} holds {len(index):,} photos of {len(index.taxa):,} taxa."
     )
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import Taxon
-from engine.index_writer import IndexWriter
 from engine.projection import MOST_ROWS, Kind, Projection, TooFewPhotos
 from engine.vote import VoteSettings
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, fit_known_by_folds
@@ -27,7 +26,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection``.
+    """How a new index is made: see ``IndexWriter.create`` and ``fit_projection`` of the engine.
 
     ``unlabelled`` is a folder of photos of which nobody said what they show.
     """
@@ -38,33 +37,33 @@ class Recipe:
     unlabelled: Path | None = None
 
 
-def create_index(
-    folder: Path, spool: Spool, embedder: str, recipe: Recipe, unlabelled: Features | None = None
-) -> str:
-    """Make an empty index, fitted to what is in ``spool``; return how, in a sentence.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fitted:
+    """What an index needs besides its photos; ``said`` says in a sentence how it came about."""
 
-    ``embedder`` is the identity of what made the features, ``unlabelled`` the ``(n, width)`` ones
-    of the recipe's photos without a label.
+    projection: Projection
+    vote_settings: VoteSettings
+    said: str
+
+
+def fit_index(spool: Spool, recipe: Recipe, unlabelled: Features | None = None) -> Fitted:
+    """Fit a new index to what is in ``spool``.
+
+    ``unlabelled`` are the ``(n, width)`` features of the recipe's photos without a label.
 
     Raises:
-        EngineError: no projection or index can be made of it; ``str`` says why.
+        EngineError: no projection can be fitted to it; ``str`` says why.
         SpoolError: a file of the spool is damaged.
     """
     features, labels, taxa = _sample(spool)
     choice = ProjectionChoice(kind=recipe.projection, dims=recipe.dims, unlabelled=unlabelled)
     projection = _fit_projection(features, labels, choice)
     settings, said = _fit_vote(features, labels, taxa, choice)
-    IndexWriter.create(
-        folder,
-        embedder=embedder,
-        projection=projection,
-        vote_settings=settings,
-        factory=recipe.factory,
-    )
     beside = ""
     if unlabelled is not None:
         beside = f", fitted with {len(unlabelled):,} photos without a label"
-    return f"The projection ({recipe.projection}) has {projection.dims} dimensions{beside}. {said}"
+    how = f"The projection ({recipe.projection}) has {projection.dims} dimensions{beside}."
+    return Fitted(projection=projection, vote_settings=settings, said=f"{how} {said}")
 
 
 def _fit_projection(features: Features, labels: Labels, choice: ProjectionChoice) -> Projection:

@@ -23,9 +23,8 @@ from engine.index_folder import MANIFEST
 from engine.index_lock import folder_locked
 from engine.index_manifest import IndexRefused
 from engine.index_writer import Added, IndexWriter
-from engine.projection import Projection
 from tools.index_done import Done, reference_of
-from tools.index_fit import Recipe, create_index
+from tools.index_fit import Recipe, fit_index
 from tools.index_source import SourceKind, open_chosen
 from tools.index_spool import Rejected, Spool, SpoolError
 from tools.index_unlabelled import (
@@ -55,10 +54,14 @@ class Embeds(EmbedsPhotos, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """What was added, how many photos the index ``held`` before, and the index as it is now."""
+    """How many photos were ``added``, and the index as it is now.
 
-    added: Added
+    Of those that were not, the index ``held`` some before, and others came ``twice``.
+    """
+
+    added: int
     held: int
+    twice: int
     index: SpeciesIndex
 
 
@@ -109,16 +112,41 @@ def grow(
         _report_unknown(spool, taxa)
         if index is None and not spool.rows:
             raise SpoolError("Not one photo could be used, so there is no index.")
-        if index is None and recipe is not None:
-            with _Bar() as bar:
-                unlabelled = _embed_beside(recipe.unlabelled, embedder, work, bar)
-            note(create_index(folder, spool, embedder.identity, recipe, unlabelled))
-            index = SpeciesIndex.open(folder)
-        if index is None:
+        held = 0
+        if index is not None:
+            references = spool.references()
+            # Who was stopped after adding and before discarding has photos in both.
+            held = sum(index.holds(reference.identity or "") for reference in references)
+            writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
+            added = writer.add(spool.projected(index.projection), references)
+        elif recipe is not None:
+            added = _create(folder, embedder, spool, recipe)
+        else:
             raise IndexRefused(f"There is no index in {folder} any more: build it again.")
-        writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
-        added = add_spooled(writer, spool, index.projection)
-    return Growth(added=added, held=done.held, index=index.refreshed())
+        spool.discard()
+    return Growth(
+        added=added.rows,
+        held=done.held + held,
+        twice=added.duplicates - held,
+        index=SpeciesIndex.open(folder, touch=False),
+    )
+
+
+def _create(folder: Path, embedder: Embeds, spool: Spool, recipe: Recipe) -> Added:
+    with _Bar() as bar:
+        unlabelled = _embed_beside(recipe.unlabelled, embedder, spool.folder, bar)
+    fitted = fit_index(spool, recipe, unlabelled)
+    note(fitted.said)
+    return IndexWriter.create(
+        folder,
+        spool.projected(fitted.projection),
+        spool.references(),
+        embedder=embedder.identity,
+        projection=fitted.projection,
+        vote_settings=fitted.vote_settings,
+        factory=recipe.factory,
+        threads=cores(),
+    )
 
 
 def _embed_beside(
@@ -165,23 +193,6 @@ def embed_photos(
         _embed_batch(batch, embedder, spool)
     finally:
         spool.flush()
-
-
-def add_spooled(writer: IndexWriter, spool: Spool, projection: Projection) -> Added:
-    """Add all photos of ``spool`` to an index, and remove the spool.
-
-    Raises:
-        EngineError: the index refused them or could not be written; ``str`` says why.
-        SpoolError: a file of the spool is damaged.
-    """
-    vectors = np.empty((spool.rows, projection.dims), np.float32)
-    end = 0
-    for features in spool.features():
-        vectors[end : end + len(features)] = projection.apply(features)
-        end += len(features)
-    added = writer.add(vectors, spool.references())
-    spool.discard()
-    return added
 
 
 def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool: Spool) -> None:

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from engine import Taxon
 from engine.index_manifest import swap_in, sync_file
 from engine.one_step import write_in_one_step
+from engine.projection import Projection
 from engine.segment import Reference, TaxonKey, taxon_key
 
 SHARD_PHOTOS = 256
@@ -152,6 +153,19 @@ class Spool:
             if features.shape != (len(self._read(number).rows), self._width):
                 raise _damaged(path)
             yield features
+
+    def projected(self, projection: Projection) -> NDArray[np.float32]:
+        """Return the ``(rows, dims)`` vectors that ``projection`` makes of all features.
+
+        Raises:
+            SpoolError: a file is damaged.
+        """
+        vectors = np.empty((self.rows, projection.dims), np.float32)
+        end = 0
+        for features in self.features():
+            vectors[end : end + len(features)] = projection.apply(features)
+            end += len(features)
+        return vectors
 
     def references(self) -> list[Reference]:
         """Return the references of all photos, in the order of their features.

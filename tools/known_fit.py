@@ -46,6 +46,7 @@ class IndexSays:
     probabilities: dict[Taxon, float]
     distances: dict[Taxon, float]
     held: frozenset[Taxon]
+    held_of_group: Mapping[Group, int]
     curve: KnownCurve
 
     @classmethod
@@ -54,17 +55,14 @@ class IndexSays:
         said = vote(evidence, settings)
         named = name_votes(said, taxa)
         held = np.flatnonzero(evidence.photos_of_taxon).tolist()
+        species = frozenset(taxa[number] for number in held)
         return cls(
             probabilities=named,
             distances=dict(zip(named, said.distances.tolist(), strict=True)),
-            held=frozenset(taxa[number] for number in held),
+            held=species,
+            held_of_group=Counter(map(group_of, species)),
             curve=settings.nearness_curve,
         )
-
-    @property
-    def held_of_group(self) -> Mapping[Group, int]:
-        """How many of ``held`` are of each group."""
-        return Counter(map(group_of, self.held))
 
     def trust(self, probabilities: Mapping[Taxon, float]) -> float | None:
         """Return how likely the likeliest species is one that the index holds."""

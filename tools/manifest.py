@@ -57,7 +57,7 @@ def read_manifest(
 
     Raises:
         ManifestInvalid: there is no manifest, it cannot be read, a column is missing, a row has a
-            label that is none, or the split is empty.
+            label that is none, or the split is empty or all of it left out.
     """
     left_out = LeftOut() if left_out is None else left_out
     photos = []
@@ -66,6 +66,8 @@ def read_manifest(
             photos.append(_labelled(folder, row, taxa))
         except PhotoSkipped as error:
             left_out.tell(str(folder / row["path"]), str(error))
+    if not photos:
+        raise _none_left(folder, split)
     return photos
 
 
@@ -75,14 +77,24 @@ def read_references(folder: Path, split: str | None, taxa: TaxonTable) -> list[S
     Says on standard error how many it skips, and why.
 
     Raises:
-        SourceError: there is no manifest, or the folder cannot be used.
+        ManifestInvalid: there is no manifest, or not one photo is left.
+        SourceError: the folder cannot be used.
     """
     check_manifest(folder)
     source = open_source("folder", taxa=taxa, path=folder, split=split)
     photos = list(source.photos(()))
     for sentence in source.report():
         typer.echo(sentence, err=True)
+    if not photos:
+        raise _none_left(folder, split)
     return photos
+
+
+def _none_left(folder: Path, split: str | None) -> ManifestInvalid:
+    of_split = "" if split is None else f" of the split {split!r}"
+    return ManifestInvalid(
+        f"{folder} has no photo{of_split} that can be used: correct what is said above."
+    )
 
 
 def _labelled(folder: Path, row: Row, taxa: TaxonTable) -> LabelledPhoto:

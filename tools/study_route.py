@@ -22,8 +22,9 @@ from rich.table import Table
 
 from engine import Group, Taxon
 from engine.groups import group_of
-from engine.judge import ClassifierAnswer, combine_answers, elsewhere
+from engine.judge import ClassifierAnswer, choose_group, combine_answers
 from engine.mixing import lacking_of_group, of_group, route
+from engine.projection import TooFewPhotos
 from tools.crossvalidation import (
     Gallery,
     ProjectionChoice,
@@ -62,16 +63,9 @@ class Shown:
     networks: Answers
     right: Mapping[Group, bool]
 
-    @property
-    def seen(self) -> dict[Group, float]:
-        """How probable each network finds that the photo shows anything of its group."""
-        return {group: answer.seen for group, answer in self.networks.items()}
-
     def routed(self, prior: Callable[[int], float] = lacking_of_group) -> Group:
-        """Choose a group as the engine does; ``prior`` is as for ``engine.judge.elsewhere``."""
-        holds = self.says.trust(self.says.probabilities) or 0.0
-        others = elsewhere(self.networks, self.says, prior)
-        return route(self.says.probabilities, self.seen, others, holds=holds)
+        """Choose a group as the engine does; ``prior`` is as for ``engine.judge.choose_group``."""
+        return choose_group(self.networks, self.says, prior)
 
     def by_index(self) -> Group:
         """Choose the group to which the index gives most."""
@@ -79,13 +73,14 @@ class Shown:
 
     def by_networks(self) -> Group:
         """Choose the group whose network sees most."""
-        return max(self.seen, key=lambda group: self.seen[group])
+        return choose_group(self.networks, None)
 
     def by_mean(self) -> Group:
         """Choose by the mean of the two, whatever the index holds."""
         index = {g: sum(of_group(self.says.probabilities, g).values()) for g in self.right}
         index[Group.GENERIC] = 1 - sum(p for g, p in index.items() if g is not Group.GENERIC)
-        means = {g: (p + self.seen[g]) / 2 if g in self.seen else p for g, p in index.items()}
+        seen = {group: answer.seen for group, answer in self.networks.items()}
+        means = {g: (p + seen[g]) / 2 if g in seen else p for g, p in index.items()}
         return max(means, key=lambda group: means[group])
 
 
@@ -109,12 +104,20 @@ def study_route(
     taxa = [photo.taxon for photo in material.photos]
     console = Console()
     for name, held in indexes_of(taxa).items():
-        shown = list(show(held, taxa, features @ components.T, answers))
-        console.print(_table(f"{name} ({len(held)} species)", shown))
+        title = f"{name} ({len(held)} species)"
+        try:
+            shown = list(show(held, taxa, features @ components.T, answers))
+        except (TooFewPhotos, ValueError) as error:
+            console.print(f"{title}: {error}")
+        else:
+            console.print(_table(title, shown))
 
 
 def indexes_of(taxa: Sequence[Taxon]) -> dict[str, list[Taxon]]:
-    """Choose the species of each index from those of photos; at random where not all are taken."""
+    """Choose the species of each index from those of photos; at random where not all are taken.
+
+    An index of fewer than two is left out.
+    """
     rng = np.random.default_rng(_SEED)
     every = list(dict.fromkeys(taxa))
     several = [taxon for taxon in every if taxa.count(taxon) > 1]
@@ -123,7 +126,7 @@ def indexes_of(taxa: Sequence[Taxon]) -> dict[str, list[Taxon]]:
         of_them = [t for t in several if not groups or group_of(t) in groups]
         return [of_them[i] for i in rng.permutation(len(of_them))[:count]]
 
-    return {
+    indexes = {
         "20 mammals, fungi and others": some(20, Group.GENERIC),
         "plants": some(len(several), Group.PLANT),
         "8 birds": some(8, Group.BIRD),
@@ -133,6 +136,7 @@ def indexes_of(taxa: Sequence[Taxon]) -> dict[str, list[Taxon]]:
         "half of all": some(len(several) // 2),
         "all": every,
     }
+    return {name: held for name, held in indexes.items() if len(held) > 1}
 
 
 def show(
@@ -144,6 +148,10 @@ def show(
     """Ask an index of ``held`` about its species' photos by folds, and about as many of others.
 
     ``features`` and ``answers`` are those of the photos of ``taxa``.
+
+    Raises:
+        TooFewPhotos: no projection can be fitted to the photos of ``held``.
+        ValueError: they are too few to fit the vote to.
     """
     number = {taxon: place for place, taxon in enumerate(held)}
     inside = np.array([i for i, taxon in enumerate(taxa) if taxon in number])

@@ -67,9 +67,9 @@ def decode_usable(photos: Iterable[_Photo]) -> Iterator[tuple[_Photo, Photo]]:
     """Give each photo with its pixels; one that cannot be read or decoded is left out.
 
     Raises:
-        PhotoRejected: that is so of all.
+        PhotoRejected: that is so of all, or there are none.
     """
-    left_out, given = LeftOut(), 0
+    left_out, given = LeftOut(), False
     for photo in photos:
         try:
             decoded = decode(photo.data)
@@ -78,9 +78,9 @@ def decode_usable(photos: Iterable[_Photo]) -> Iterator[tuple[_Photo, Photo]]:
         except OSError as error:
             left_out.tell(photo.name, f"It cannot be read: {error.strerror or error}")
         else:
-            given += 1
+            given = True
             yield photo, decoded
-    if left_out.photos and not given:
+    if not given:
         raise PhotoRejected("Not one of the photos can be used.")
 
 
@@ -88,7 +88,7 @@ def usable(photos: Iterable[_Photo]) -> list[_Photo]:
     """Return the photos that can be read and decoded; the others are left out.
 
     Raises:
-        PhotoRejected: that is so of all.
+        PhotoRejected: that is so of all, or there are none.
     """
     return [photo for photo, _ in decode_usable(photos)]
 

@@ -444,15 +444,13 @@ async def test_what_is_no_species_is_said(
 
 
 @pytest.mark.parametrize("who", ["mod", "alice"])
-async def test_without_an_index_what_to_do_is_said(
+async def test_without_an_index_the_engine_says_why(
     world: World, mod: simcord.MemberActor, who: str
 ) -> None:
-    world.engine.error = ModelUnavailable(Group.GENERIC, "I can look for: bird.")
+    why = "My index cannot be used: whoever runs me finds the reason in my log."
+    world.engine.error = ModelUnavailable(Group.GENERIC, why)
     message = await teach(mod if who == "mod" else world.alice, world)
-    assert message.content == (
-        "I have no index to learn with here: whoever runs me can make one with"
-        " `fieldmark index build`."
-    )
+    assert message.content == why
 
 
 async def test_a_file_that_is_no_photo_is_said(world: World, mod: simcord.MemberActor) -> None:

@@ -68,17 +68,15 @@ def make(folder: Path, hub_modules: HubModules) -> EngineSettings:
     features = embedder.embed(Batch([decode(data) for _, data in photos]))
     labels = np.array([list(LOOKS).index(name) for name, _ in photos])
     projection = fit_projection(features, labels, kind="pca", dims=16)
-    writer = IndexWriter.create(
+    IndexWriter.create(
         folder / "index",
-        embedder=embedder.identity,
-        projection=projection,
-        vote_settings=VoteSettings(neighbours=5),
-    )
-    writer.add(
         projection.apply(features),
         [
             Reference(taxon=taxon(name), **dataclasses.asdict(CREDIT), identity=str(number))
             for number, (name, _) in enumerate(photos)
         ],
+        embedder=embedder.identity,
+        projection=projection,
+        vote_settings=VoteSettings(neighbours=5),
     )
     return settings

@@ -51,10 +51,13 @@ def projection(dims: int = DIMS) -> Projection:
 
 
 def create(folder: Path, factory: str = "auto", dims: int = DIMS) -> IndexWriter:
-    return IndexWriter.create(
+    IndexWriter.create(
         folder,
+        np.empty((0, dims), np.float32),
+        [],
         embedder=EMBEDDER,
         projection=projection(dims),
         vote_settings=VoteSettings(),
         factory=factory,
     )
+    return IndexWriter(folder, embedder=EMBEDDER)

@@ -6,6 +6,7 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from engine.channel import Message
 from engine.encoding import encode_lesson
 from engine.index_folder import MANIFEST
 from engine.pipeline import Pipeline
+from engine.segment_builder import write_segment
 from engine.starter import STARTER
 from tests.engine.colour_index import CREDIT, LOOKS, make, picture, taxon
 from tests.engine.small_index import create
@@ -76,7 +78,9 @@ def test_an_index_that_cannot_be_used_any_more_is_left_and_logged(
     assert "The index is not used" in caplog.text
     said = [ask(fresh, group).body for group in (Group.BIRD, Group.GENERIC, Group.GENERIC)]
     assert "identification" in said[0]
-    assert "finds the reason in my log" in said[1]["error"]["sentence"]
+    alone = Pipeline(replace(settings, models_dir=None))
+    said += [ask(alone, group).body for group in (Group.AUTO, Group.BIRD, Group.GENERIC)]
+    assert all("finds the reason in my log" in why["error"]["sentence"] for why in said[1:])
     assert str(settings.home) not in str(said)
 
 
@@ -97,6 +101,25 @@ def test_the_starter_makes_way_for_an_index_once_it_is_whole(settings: EngineSet
     for _ in range(2):
         assert models(ask(pipeline, Group.GENERIC)) == [STARTER]
     manifest.rename(settings.index_folder / MANIFEST)
+    assert LEAVING in ask(pipeline, Group.GENERIC).body
+    assert models(ask(Pipeline(alone), Group.GENERIC)) == ["index"]
+
+
+def test_the_starter_answers_until_the_first_photos_of_an_index_are_in_it(
+    settings: EngineSettings, hub_modules: HubModules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = replace(settings, models_dir=None)
+    shutil.rmtree(settings.index_folder)
+    pipeline = Pipeline(alone)
+    meanwhile: list[list[str]] = []
+
+    def write(*arguments: Any, **options: Any) -> object:
+        meanwhile.extend(models(ask(one, Group.GENERIC)) for one in (pipeline, Pipeline(alone)))
+        return write_segment(*arguments, **options)
+
+    monkeypatch.setattr("engine.index_change.write_segment", write)
+    make(settings.home, hub_modules)
+    assert meanwhile == [[STARTER], [STARTER]]
     assert LEAVING in ask(pipeline, Group.GENERIC).body
     assert models(ask(Pipeline(alone), Group.GENERIC)) == ["index"]
 

@@ -17,7 +17,7 @@ from engine.contracts import Ancestor, EngineTimeout, Taxon
 from engine.index import SpeciesIndex, verify_index
 from engine.index_lock import IndexBusy, folder_locked
 from engine.index_manifest import IndexRefused
-from engine.index_writer import IndexWriteFailed, IndexWriter
+from engine.index_writer import Added, IndexWriteFailed, IndexWriter
 from engine.segment_builder import choose_factory
 from engine.vote import VoteSettings
 from tests.engine.kill_writer import CHANGES
@@ -311,6 +311,34 @@ def test_an_index_is_not_made_twice(tmp_path: Path) -> None:
         create(tmp_path / "index")
 
 
+def test_an_index_is_there_once_its_first_photos_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+
+    def make() -> Added:
+        return IndexWriter.create(
+            folder,
+            units(3, seed=1),
+            references("a", [0, 0, 1]),
+            embedder=EMBEDDER,
+            projection=projection(),
+            vote_settings=VoteSettings(),
+        )
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_writer.write_manifest", full)
+        with pytest.raises(IndexWriteFailed, match="No space left on device"):
+            make()
+    with pytest.raises(IndexRefused, match="There is no index"):
+        opened(folder)
+    assert (make().rows, len(verify_index(folder))) == (3, 3)
+    assert len(list((folder / "segments").iterdir())) == 1
+
+
 def test_another_embedder_may_not_add(tmp_path: Path) -> None:
     create(tmp_path / "index")
     with pytest.raises(IndexRefused, match="made by tiny@0123456789ab/224/f32, not by other@1"):
@@ -373,6 +401,43 @@ def test_a_change_that_was_ready_in_time_is_made_however_long_tidying_up_takes(
     last = IndexWriter(writer.folder, until=0)
     assert last.add(units(1, seed=15), references("a15", [0])).rows == 1
     assert len(opened(writer.folder).manifest.segments) == 1
+
+
+def test_what_was_added_is_told_as_added_where_gathering_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = create(tmp_path / "index")
+    for number in range(15):
+        writer.add(units(1, seed=number), references(f"a{number}", [0]))
+
+    def full(*_: object) -> None:
+        raise IndexWriteFailed("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_change.IndexChange.merge", full)
+        assert writer.add(units(1, seed=15), references("a15", [0])).rows == 1
+    assert "changed, but not tidied up: No space left on device" in caplog.text
+    assert len(opened(writer.folder)) == 16
+    assert writer.add(units(1, seed=16), references("a16", [0])).rows == 1
+    index = verify_index(writer.folder)
+    assert (len(index), len(index.manifest.segments)) == (17, 1)
+
+
+def test_a_photo_is_forgotten_where_what_is_left_of_it_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = three_species(tmp_path / "index")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.index_change.shutil.rmtree", refuse)
+        assert writer.forget("b0")
+    assert "Permission denied" in caplog.text
+    assert len(verify_index(writer.folder)) == 11
+    assert not writer.forget("b0")
+    assert len(list((writer.folder / "segments").iterdir())) == 2
 
 
 def test_a_failed_write_leaves_the_index_as_it_was(

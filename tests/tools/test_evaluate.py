@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import Ancestor, Taxon, Verdict
+from engine import Ancestor, Taxon, TaxonTable, Verdict
 from engine.classifier import sharpen
 from tests.hub_modules import HubModules
 from tools.calibrate import fit_temperature, fit_threshold
 from tools.cli import app
-from tools.manifest import LabelledPhoto
+from tools.manifest import LabelledPhoto, ManifestInvalid, read_references
 from tools.scoring import expected_calibration_error
 from tools.verdict_scores import Judged, is_right, score_verdicts
 
@@ -250,6 +250,25 @@ def test_nothing_is_measured_without_one_usable_photo(
     result = run(hub_modules, photos, "eval")
     assert result.exit_code == 1
     assert "Not one of the photos can be used." in result.stderr
+
+
+def test_nothing_is_measured_where_every_label_and_name_disagree(
+    hub_modules: HubModules, photos: Path
+) -> None:
+    write_photos(photos, "mixed up", [("red", "birds", "Vulpes vulpes", "bird", 3)])
+    sentence = "has no photo of the split 'mixed up' that can be used"
+    for command in ("eval", "calibrate"):
+        result = run(hub_modules, photos, command, "--split", "mixed up")
+        assert result.exit_code == 2, result.output
+        assert sentence in result.stderr
+    with pytest.raises(ManifestInvalid, match=sentence):
+        read_references(photos, "mixed up", TaxonTable.load())
+
+
+def test_a_group_without_photos_is_not_measured(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--group", "plant")
+    assert result.exit_code == 2
+    assert "None of these photos are of the group 'plants'" in result.stderr
 
 
 @pytest.mark.parametrize("index", ["", "seven", "99999", "-1"])

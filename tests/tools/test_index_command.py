@@ -232,15 +232,30 @@ def test_a_build_that_died_after_its_last_photo_is_finished(
 ) -> None:
     with monkeypatch.context() as patch:
 
-        def die(*_: object) -> None:
+        def die(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr("tools.index_growth.add_spooled", die)
+        patch.setattr("engine.index_change.write_segment", die)
         assert build(tmp_path / "index", photos).exit_code == 130
-    assert len(SpeciesIndex.open(tmp_path / "index")) == 0
+    assert "There is no index in" in run("info", tmp_path / "index").stderr
     assert build(tmp_path / "index", photos).exit_code == 0
     assert embedder.seen == 48
     assert len(SpeciesIndex.open(tmp_path / "index")) == 48
+
+
+def test_a_build_that_died_when_its_photos_were_in_the_index_says_so(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr("tools.index_spool.Spool.discard", die)
+        assert build(tmp_path / "index", photos).exit_code == 130
+    again = build(tmp_path / "index", photos)
+    assert "0 photos added, 48 were there already; " in again.stdout
+    assert embedder.seen == 48
 
 
 def test_a_mistyped_folder_is_not_in_the_way_of_the_right_one(
@@ -299,7 +314,7 @@ def test_a_full_disk_is_told_in_a_sentence(
     def fill(*_: object) -> None:
         raise OSError("40 requested and 4 written")  # as numpy does
 
-    monkeypatch.setattr("tools.index_growth.create_index", fill)
+    monkeypatch.setattr("tools.index_growth.fit_index", fill)
     result = build(tmp_path / "index", photos)
     assert result.exit_code == 1
     assert "A file cannot be used: 40 requested and 4 written." in result.stderr

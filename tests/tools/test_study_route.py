@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from unittest.mock import create_autospec
+from unittest.mock import Mock, create_autospec
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from engine import Ancestor, Group, Taxon
 from engine.catalog import ModelEntry
 from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
+from tools.cli import app
+from tools.study_material import StudyMaterial
 from tools.study_route import KINDS, Shown, indexes_of, show
 
 PHOTOS = 10
@@ -60,6 +63,28 @@ def test_what_the_index_lacks_is_left_to_the_network(shown: list[Shown]) -> None
     assert not any(one.by_index() is Group.BIRD for one in labelled)
     assert all(one.by_networks() is Group.BIRD for one in shown)
     assert all(one.right[Group.BIRD] for one in labelled)
+
+
+def test_what_there_are_too_few_photos_for_is_left_out() -> None:
+    taxa = [taxon for taxon in BIRDS for _ in range(2)]
+    indexes = indexes_of(taxa)
+    assert set(indexes) == {"8 birds", "60 birds", "ten of all", "half of all", "all"}
+    assert min(len(held) for held in indexes.values()) > 1
+
+
+def test_an_index_that_cannot_be_fitted_is_told_and_the_study_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    material = create_autospec(StudyMaterial, instance=True)
+    material.photos = [Mock(taxon=bird) for bird in BIRDS[:2] for _ in range(6)]
+    features = np.random.default_rng(0).normal(size=(12, 8)).astype(np.float32)
+    material.ask.return_value = features, [{}] * 12
+    monkeypatch.setattr(StudyMaterial, "open", lambda *_: material)
+    result = CliRunner().invoke(app, ["study", "route", "photos", "--embedder", "any"])
+    assert result.exit_code == 0, result.output
+    assert "8 birds (2 species): An LDA is fitted to two or more species" in result.output
+    assert "all (2 species): An LDA" in result.output
+    assert "insects" not in result.output
 
 
 def test_indexes_are_of_some_species_and_of_all() -> None:

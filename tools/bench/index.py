@@ -186,15 +186,16 @@ def write_index(
     factory: str = AUTO,
 ) -> None:
     """Write generated photos into a new index."""
-    writer = IndexWriter.create(
+    IndexWriter.create(
         folder,
+        vectors,
+        _Photos(labels),
         embedder=embedder,
         projection=projection,
         vote_settings=VoteSettings(),
         factory=factory,
         threads=cores(),
     )
-    writer.add(vectors, _Photos(labels))
 
 
 def _no_projection(dims: int) -> Projection:

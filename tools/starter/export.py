@@ -89,13 +89,14 @@ def export(
     labelled = _embed(embedder, material, photos)
     accuracy, vote_settings = _judge(labelled)
     projection = _fit(labelled)
-    writer = IndexWriter.create(
+    added = IndexWriter.create(
         folder / INDEX,
+        projection.apply(labelled.features),
+        labelled.references,
         embedder=embedder.identity,
         projection=projection,
         vote_settings=vote_settings,
     )
-    added = writer.add(projection.apply(labelled.features), labelled.references)
     return Exported(
         checksum=module.checksum,
         rows=added.rows,
