@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +26,8 @@ from bot.work import Make, Work, Works
 from engine import Group, Requester
 
 log = logging.getLogger(__name__)
+
+_MOST_ANSWERED = 10_000
 
 
 class Conversation:
@@ -46,6 +49,8 @@ class Conversation:
         self._asking = Asking(client, intake, store, message_content=message_content)
         self._turns = Turns()
         self._works = Works()
+        # Whose card somebody has removed is not answered again, so it outlives the card's row.
+        self._answered: dict[int, None] = {}
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer ``message`` if it asks for something, once however often Discord tells of it."""
@@ -73,8 +78,7 @@ class Conversation:
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         """Remove the cards that follow the deleted messages."""
-        for message_id in event.message_ids:
-            await self._deleted(message_id)
+        await asyncio.gather(*map(self._deleted, event.message_ids))
 
     async def follow(self, photo: discord.Message, fingerprint: str, make: Make) -> bool:
         """Have the answer to a command made, unless its photo's message is deleted meanwhile.
@@ -87,7 +91,11 @@ class Conversation:
 
     async def _taken_up(self, message_id: int) -> bool:
         """Tell whether a message has been answered, or is being."""
-        replies = await self._store.replies_to(message_id)
+        try:
+            replies = await self._store.replies_to(message_id)
+        except sqlite3.Error as error:
+            log.warning("What was answered cannot be read, so a message may be twice: %s", error)
+            replies = []
         answered = any(reply.request_id == message_id for reply in replies)
         return answered or self._works.answering(message_id) is not None
 
@@ -116,6 +124,8 @@ class Conversation:
         sent = await send_reply(message, answer)
         if sent is None:
             return
+        if isinstance(asked, Request):
+            self._note_answered(message.id)
         await self._store.remember(
             Reply(
                 reply_id=sent.id,
@@ -127,6 +137,11 @@ class Conversation:
                 fingerprint=work.fingerprint,
             )
         )
+
+    def _note_answered(self, message_id: int) -> None:
+        self._answered[message_id] = None
+        if len(self._answered) > _MOST_ANSWERED:
+            del self._answered[next(iter(self._answered))]
 
     async def _identify(
         self, message: discord.Message, selection: Selection, group: Group
@@ -164,9 +179,10 @@ class Conversation:
     ) -> bool:
         """Tell whether an edited message is to be answered as if it had been posted just now.
 
-        So it is where it had no card, or none but the advice how to get one; a card is redone.
+        So it is where it had no card, or none but the advice how to get one; a card is redone, and
+        one that was removed stays away.
         """
-        if any(reply.fingerprint for reply in own):
+        if any(reply.fingerprint for reply in own) or message.id in self._answered:
             return False
         if stopped and not own:
             return True
@@ -174,12 +190,19 @@ class Conversation:
 
     async def _refresh(self, reply: Reply, message: discord.Message) -> list[Work]:
         """Bring ``reply`` up to date with ``message``, its edited request or photo."""
+        async with self._turns.of(reply.reply_id):
+            return await self._refresh_in_turn(reply, message)
+
+    async def _refresh_in_turn(self, reply: Reply, message: discord.Message) -> list[Work]:
         selection = await self._asking.photos_now(reply, message)
         if selection is None or not reply.fingerprint:
             return []
         group = self._asking.group_now(reply, message)
-        now = fingerprint(group, selection)
         running = self._works.redoing(reply.reply_id)
+        if running is not None and running.group is not None and message.id != reply.request_id:
+            # What the request asks for now is not in the store yet.
+            group = running.group
+        now = fingerprint(group, selection)
         if running is not None:
             if running.fingerprint == now:
                 return []
@@ -195,6 +218,7 @@ class Conversation:
             message_ids=frozenset({message.id, reply.photo_id}),
             fingerprint=now,
             reply_id=reply.reply_id,
+            group=group,
         )
         return [self._works.start(work, partial(self._redo, reply, message, selection, group))]
 

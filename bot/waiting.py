@@ -31,7 +31,11 @@ async def wait_shown(interaction: discord.Interaction[Any]) -> AsyncIterator[Tic
     try:
         yield ticket
     finally:
-        async with telling:
+        try:
+            async with telling:
+                pass
+        finally:
+            # Also where this is cancelled while it waits.
             teller.cancel()
 
 

@@ -7,13 +7,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from engine import Group
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Work:
     """An answer being made, or made anew.
 
     It is about ``message_ids``. ``request_id`` is the message that is answered for the first
-    time, ``reply_id`` the answer that is redone; a command's answer has neither. Once
+    time, ``reply_id`` the answer that is redone, for ``group`` now; a command's answer has
+    neither. Once
     ``sending`` is set it is carried through, since nobody could tell what became of it.
     """
 
@@ -21,6 +24,7 @@ class Work:
     fingerprint: str
     request_id: int | None = None
     reply_id: int | None = None
+    group: Group | None = None
     sending: bool = False
     task: asyncio.Task[None] = field(init=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from bot.errors import tell
-from bot.features.remove import remove_message
+from bot.features.remove import removable, remove_message
 from bot.taxon_lookup import MAX_NAME
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ class SpeciesMenu(discord.ui.View):
     async def on_timeout(self) -> None:
         """Say that it is too late, while the message can be changed still."""
         try:
-            await self._asked.edit_original_response(content=_TOO_LATE, view=None)
+            await self._asked.edit_original_response(
+                content=_TOO_LATE, view=removable(self._asked.user.id)
+            )
         except discord.HTTPException as error:
             log.info("A menu could not be closed: %s", error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,42 @@ async def test_a_bulk_deletion_takes_the_cards_along(world: World) -> None:
     )
     await world.env.settle()
     assert world.answers == []
+
+
+async def test_a_card_that_was_removed_stays_away(world: World) -> None:
+    photo = await ask(world, "plant")
+    (card,) = world.answers
+    await world.alice.click(card, label="Remove")
+    await world.alice.edit(photo, f"{world.mention} bird, please")
+    assert world.answers == []
+
+
+@with_content
+async def test_an_edit_of_the_photos_text_does_not_stop_what_a_reply_asked_for(
+    world: World,
+) -> None:
+    photo = await world.alice.send(world.channel, attachments=PHOTO)
+    asking = await world.alice.send(world.channel, world.mention, reply_to=photo)
+    world.engine.hold(world.env)
+    world.engine.answer = replace(ANSWER, verdict=LARUS_VERDICT)
+    await world.alice.edit(asking, f"{world.mention} bird")
+    await world.alice.edit(photo, "seen this morning")
+    world.engine.answering.set()
+    await world.env.settle()
+    (answer,) = world.answers
+    assert answer.embeds[0].title == "A bird of the genus Larus"
+
+
+async def test_a_photo_is_answered_though_the_database_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: Store, message_id: int) -> list[Reply]:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Store, "replies_to", fail)
+    await ask(world)
+    assert len(world.answers) == 1
+    assert "cannot be read" in caplog.text
 
 
 async def test_another_group_word_redoes_the_card(world: World) -> None:

@@ -114,7 +114,9 @@ async def test_who_chooses_too_late_is_told_so(world: World, mod: simcord.Member
     message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
     await world.env.advance_time(14 * 60 + 1)
     assert message.content.startswith("Nobody chose in time")
-    assert message.components == []
+    assert [c["label"] for row in message.components for c in row["components"]] == ["Remove"]
+    await mod.click(message, label="Remove")
+    assert message not in world.answers
 
 
 @pytest.mark.parametrize("chosen", [True, False])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from unittest.mock import create_autospec
+
+import discord
 import pytest
 
+from bot.waiting import wait_shown
 from engine import Requester
 from tests.behaviour.world import JPEG, World
 
@@ -85,3 +90,32 @@ async def test_photos_wait_in_the_name_of_their_member_and_server(world: World) 
         Requester(member=bob_id, server=guild_id),
         Requester(member=alice_id, server=None),
     ]
+
+
+async def test_nobody_goes_on_telling_where_the_answer_is_stopped_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.waiting._FIRST_AFTER_S", 0)
+    edited, may_end = asyncio.Event(), asyncio.Event()
+
+    async def edit(**_: object) -> None:
+        edited.set()
+        await may_end.wait()
+
+    interaction = create_autospec(discord.Interaction, instance=True)
+    interaction.edit_original_response = edit
+    others = asyncio.all_tasks()
+
+    async def answer() -> None:
+        async with wait_shown(interaction) as ticket:
+            ticket.issue(lambda: 3)
+            await edited.wait()
+
+    answering = asyncio.create_task(answer())
+    await edited.wait()
+    await asyncio.sleep(0)  # lets it come to the end of its block
+    (teller,) = asyncio.all_tasks() - others - {answering}
+    answering.cancel()
+    await asyncio.wait({answering})
+    with pytest.raises(asyncio.CancelledError):
+        await teller
