@@ -49,7 +49,8 @@ class Conversation:
         self._asking = Asking(client, intake, store, message_content=message_content)
         self._turns = Turns()
         self._works = Works()
-        # Whose card somebody has removed is not answered again, so it outlives the card's row.
+        # Whose card somebody has removed is not answered again, so these outlive the card's row.
+        # They do not outlive a restart, after which an edit within minutes may bring one back.
         self._answered: dict[int, None] = {}
 
     async def on_message(self, message: discord.Message) -> None:
@@ -191,7 +192,7 @@ class Conversation:
     async def _refresh(self, reply: Reply, message: discord.Message) -> list[Work]:
         """Bring ``reply`` up to date with ``message``, its edited request or photo."""
         async with self._turns.of(reply.reply_id):
-            return await self._refresh_in_turn(reply, message)
+            return await self._refresh_in_turn(await self._as_kept(reply), message)
 
     async def _refresh_in_turn(self, reply: Reply, message: discord.Message) -> list[Work]:
         selection = await self._asking.photos_now(reply, message)
@@ -207,9 +208,11 @@ class Conversation:
             if running.fingerprint == now:
                 return []
             await self._works.stop([running])
-            current = await self._store.replies_to(message.id)
-            reply = next((one for one in current if one.reply_id == reply.reply_id), reply)
+            reply = await self._as_kept(reply)
         if not selection:
+            if reply.request_id is not None:
+                # Nobody removed this one: with another photo it is answered again.
+                self._answered.pop(reply.request_id, None)
             await self._remove(reply)
             return []
         if now == reply.fingerprint:
@@ -221,6 +224,11 @@ class Conversation:
             group=group,
         )
         return [self._works.start(work, partial(self._redo, reply, message, selection, group))]
+
+    async def _as_kept(self, reply: Reply) -> Reply:
+        """Return a reply as it is in the store by now."""
+        current = await self._store.replies_to(reply.photo_id)
+        return next((one for one in current if one.reply_id == reply.reply_id), reply)
 
     async def _redo(
         self,

@@ -16,8 +16,8 @@ class Work:
 
     It is about ``message_ids``. ``request_id`` is the message that is answered for the first
     time, ``reply_id`` the answer that is redone, for ``group`` now; a command's answer has
-    neither. Once
-    ``sending`` is set it is carried through, since nobody could tell what became of it.
+    neither. Once ``sending`` is set it is carried through, since nobody could tell what became
+    of it.
     """
 
     message_ids: frozenset[int]

@@ -53,6 +53,15 @@ async def test_a_bulk_deletion_takes_the_cards_along(world: World) -> None:
     assert world.answers == []
 
 
+async def test_a_photo_put_in_after_another_was_taken_out_is_answered(world: World) -> None:
+    photo = await ask(world)
+    await edit(world, photo, attachments=[])
+    assert not any(answer.embeds for answer in world.answers)
+    stored = world.env.backend.store_attachments(world.channel.id, [("b.png", PNG)])
+    await edit(world, photo, attachments=stored)
+    assert sum(bool(answer.embeds) for answer in world.answers) == 1
+
+
 async def test_a_card_that_was_removed_stays_away(world: World) -> None:
     photo = await ask(world, "plant")
     (card,) = world.answers
@@ -285,9 +294,6 @@ async def test_a_photo_taken_out_while_it_is_looked_at_gets_advice(world: World)
     assert "/identify" in answer.content
 
 
-# The typing indicator of the held answer is renewed after 5 s. That is no part of the edit, but
-# simcord, which has that patience by default too, would wait for it.
-@pytest.mark.simcord(settle_timeout=3)
 @with_content
 async def test_an_edit_of_the_photos_text_while_it_is_looked_at_changes_nothing(
     world: World,
