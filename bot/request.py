@@ -66,6 +66,11 @@ def requester_of(interaction: discord.Interaction[Any]) -> Requester:
     return Requester(member=interaction.user.id, server=interaction.guild_id)
 
 
+def place_of(interaction: discord.Interaction[Any]) -> int:
+    """Return the message in which a button or a menu was used; the interaction's id without one."""
+    return interaction.id if interaction.message is None else interaction.message.id
+
+
 class Asking:
     """Reads messages for what they ask of the bot."""
 

@@ -56,7 +56,6 @@ class FairQueue(Generic[T]):
     def __init__(self, limit: int, most_bytes: int) -> None:
         self._limit = limit
         self._most_bytes = most_bytes
-        self._bytes = 0
         self._sizes: dict[T, int] = {}
         self._bytes_of_server: Counter[Hashable] = Counter()
         self._bytes_of_member: Counter[Hashable] = Counter()
@@ -79,9 +78,10 @@ class FairQueue(Generic[T]):
         than one only in as many bytes as are free, or a quarter. ``size`` is in bytes, 0 where it
         is not known yet.
         """
-        free, bytes_free = self._limit - len(self), self._most_bytes - self._bytes
+        free, waiting_bytes = self._limit - len(self), self._bytes_of_server.total()
+        bytes_free = self._most_bytes - waiting_bytes
         server, member = _key(requester)
-        if free <= 0 or (self._bytes and size > bytes_free):
+        if free <= 0 or (waiting_bytes and size > bytes_free):
             return Refusal("I'm looking at too many photos just now.", len(self))
         if requester is None:
             return None
@@ -101,7 +101,6 @@ class FairQueue(Generic[T]):
         """Let ``item``, of ``size`` bytes, wait behind the others of its member."""
         server, member = self._keys[item] = _key(requester)
         self._sizes[item] = size
-        self._bytes += size
         members = self._servers.setdefault(server, OrderedDict())
         members.setdefault(member, deque()).append(item)
         self._of_server[server] += 1
@@ -133,7 +132,6 @@ class FairQueue(Generic[T]):
             return
         server, member = self._keys.pop(item)
         size = self._sizes.pop(item)
-        self._bytes -= size
         members = self._servers[server]
         members[member].remove(item)
         if not members[member]:

@@ -30,6 +30,7 @@ from tools.engine_options import (
     HomeOption,
     IndexOption,
     ModelsOption,
+    PhotosArgument,
     engine_settings,
     fail,
     refuse,
@@ -49,7 +50,7 @@ Labels = NDArray[np.int64]
 
 
 def calibrate(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    photos: PhotosArgument,
     split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
     models: ModelsOption = None,
     home: HomeOption = None,

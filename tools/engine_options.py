@@ -11,6 +11,11 @@ import typer
 from bot.config import ConfigError, check_models_dir, load
 from engine import Engine, EngineError, EngineSettings
 
+PhotosArgument = Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")]
+SplitOption = Annotated[str, typer.Option(help="Which split; not the one you measure on.")]
+EmbedderOption = Annotated[
+    str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
+]
 ModelsOption = Annotated[
     Path | None,
     typer.Option(

@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -33,6 +32,7 @@ from tools.engine_options import (
     HomeOption,
     IndexOption,
     ModelsOption,
+    PhotosArgument,
     RuntimeOption,
     check_index_is_used,
     check_runtime,
@@ -62,7 +62,7 @@ _Kept = TypeVar("_Kept")
 
 
 def evaluate(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
+    photos: PhotosArgument,
     split: Annotated[str, typer.Option(help="Which split of the manifest.")] = "test",
     group: Annotated[
         Group, typer.Option(help="Ask as this group, of its photos alone; auto takes all.")

@@ -22,7 +22,14 @@ from engine import Group, Taxon
 from engine.judge import ClassifierAnswer, choose_group, combine_answers
 from engine.mixing import of_group
 from tools.crossvalidation import ProjectionChoice, fit_by_folds, species_out_of_fold
-from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.engine_options import (
+    EmbedderOption,
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    SplitOption,
+    engine_settings,
+)
 from tools.index_unlabelled import UnlabelledOption
 from tools.known_fit import IndexSays, fit_known
 from tools.known_tables import Judged, areas, errors, rates, verdicts
@@ -31,16 +38,14 @@ from tools.usable_photos import PhotoFile
 
 
 def study_known(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[
-        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
-    ],
+    photos: PhotosArgument,
+    embedder: EmbedderOption,
     others: Annotated[
         Path | None,
         typer.Option(help="Folder of JPEGs that show no organism.", exists=True, file_okay=False),
     ] = None,
     unlabelled: UnlabelledOption = None,
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:

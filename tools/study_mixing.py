@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +22,14 @@ from engine.judge import ClassifierAnswer
 from engine.mixing import mix, of_group
 from engine.vote import VoteSettings, fit_vote, vote
 from tools.crossvalidation import ProjectionChoice, out_of_fold
-from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.engine_options import (
+    EmbedderOption,
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    SplitOption,
+    engine_settings,
+)
 from tools.scoring import expected_calibration_error
 from tools.sources import SourcePhoto
 from tools.study_material import StudyMaterial
@@ -67,11 +71,9 @@ class Asked:
 
 
 def study_mixing(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[
-        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
-    ],
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    photos: PhotosArgument,
+    embedder: EmbedderOption,
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:

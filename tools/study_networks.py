@@ -7,11 +7,8 @@ How a photo is prepared (``engine.decode.Photo.resized``) and which network answ
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
@@ -24,7 +21,14 @@ from engine.classifier import Classifier, Scores
 from engine.decode import Photo
 from engine.hosting import host_models
 from engine.network import Networks
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.engine_options import (
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    SplitOption,
+    engine_settings,
+    refuse,
+)
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
 from tools.usable_photos import decode_usable
 
@@ -63,8 +67,8 @@ VIEWS: dict[str, tuple[View, ...]] = {
 
 
 def study_networks(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    photos: PhotosArgument,
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:

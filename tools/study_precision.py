@@ -30,7 +30,14 @@ from engine.embedder import JOIN, Embedder, open_embedder
 from engine.precision import ALIKE_FROM, PRECISIONS, Precision
 from engine.vote import VoteSettings, vote
 from tools.crossvalidation import Deal, Gallery, Labels, ProjectionChoice, deal_by_folds
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.engine_options import (
+    EmbedderOption,
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    engine_settings,
+    refuse,
+)
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_manifest
 from tools.study_material import Embedded, embed_labelled
 from tools.usable_photos import usable
@@ -40,10 +47,8 @@ _VOTE = VoteSettings()
 
 
 def study_precision(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[
-        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
-    ],
+    photos: PhotosArgument,
+    embedder: EmbedderOption,
     split: Annotated[str, typer.Option(help="Which split the index is made of.")] = "train",
     ask: Annotated[
         str | None,

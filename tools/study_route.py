@@ -11,11 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +29,14 @@ from tools.crossvalidation import (
     fit_by_folds,
     fit_known_by_folds,
 )
-from tools.engine_options import HomeOption, ModelsOption, engine_settings
+from tools.engine_options import (
+    EmbedderOption,
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    SplitOption,
+    engine_settings,
+)
 from tools.known_fit import IndexSays
 from tools.study_material import StudyMaterial
 
@@ -85,11 +89,9 @@ class Shown:
 
 
 def study_route(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[
-        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
-    ],
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    photos: PhotosArgument,
+    embedder: EmbedderOption,
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,7 +28,15 @@ from tools.crossvalidation import (
     species_folds,
     species_out_of_fold,
 )
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, refuse
+from tools.engine_options import (
+    EmbedderOption,
+    HomeOption,
+    ModelsOption,
+    PhotosArgument,
+    SplitOption,
+    engine_settings,
+    refuse,
+)
 from tools.manifest import ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
 from tools.study_material import Embedded, embed_labelled
@@ -79,11 +84,9 @@ class Asked:
 
 
 def study_vote(
-    photos: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")],
-    embedder: Annotated[
-        str, typer.Option(help="The catalog's name of an embedder, or several with + between.")
-    ],
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    photos: PhotosArgument,
+    embedder: EmbedderOption,
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:

@@ -15,7 +15,7 @@ from bot.features.failure import failure_told
 from bot.features.remove import RemoveButton
 from bot.naming import Naming
 from bot.readers import Readers
-from bot.request import requester_of
+from bot.request import place_of, requester_of
 from bot.taxon_lookup import MAX_NAME, Lookup
 from bot.taxon_reply import Reply
 from bot.turns import Choices
@@ -73,7 +73,7 @@ class TaxonMenu(discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], temp
             for option in self.item.options:
                 option.default = option.value in self.item.values
             (chosen,) = (option for option in self.item.options if option.default)
-            place = interaction.id if interaction.message is None else interaction.message.id
+            place = place_of(interaction)
             with self.choices.made(place) as is_last:
                 reply = await self.answer(interaction, chosen, private=private)
                 async with self.choices.turns.of(place):

@@ -28,7 +28,7 @@ from bot.intake import NO_PHOTO, Intake, Photos, Selection
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
 from bot.naming import Naming
 from bot.readers import Readers
-from bot.request import is_answer, photographed, requester_of
+from bot.request import is_answer, photographed, place_of, requester_of
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
@@ -275,7 +275,7 @@ class Lessons:
             Refusal: somebody else does, or has done so.
         """
         await interaction.response.defer()
-        place = interaction.id if interaction.message is None else interaction.message.id
+        place = place_of(interaction)
         if place in self._being_decided:
             raise Refusal("Somebody else has pressed a button here just now: see what comes of it.")
         self._being_decided.add(place)
