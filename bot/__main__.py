@@ -12,8 +12,10 @@ import discord
 
 from bot.app import FieldmarkBot, TooManyLogins
 from bot.collector import spare_what_stays
-from bot.config import ConfigError, Settings, check_models_dir, load
-from bot.store import StoreError
+from bot.config import Settings
+from bot.config_file import ConfigError, check_folders, load
+from bot.database import StoreError
+from bot.only_bot import only_bot
 from engine import Engine, EngineError, TaxonTable, load_catalog
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def main() -> int:
     try:
         settings = load()
         engine = settings.engine.settings()
-        check_models_dir(engine)
+        check_folders(engine)
         if engine.backend == "process":  # the nodes of a cluster have files of their own
             load_catalog(engine.catalog)
     except (ConfigError, EngineError) as error:
@@ -67,7 +69,8 @@ def main() -> int:
     discord.utils.setup_logging(level=logging.getLevelName(settings.logging.level))
     logging.getLogger("discord.client").setLevel(logging.WARNING)
     try:
-        asyncio.run(_run(settings, settings.discord.token.get_secret_value()))
+        with only_bot(settings.store.path.expanduser()):
+            asyncio.run(_run(settings, settings.discord.token.get_secret_value()))
     except (StoreError, EngineError, TooManyLogins) as error:
         return _fail(str(error), 1)
     except _DISCORD_ERRORS as error:

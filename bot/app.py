@@ -231,7 +231,10 @@ class FieldmarkBot(commands.AutoShardedBot):
         """Leave messages to the features' listeners; there are no prefix commands."""
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        """Log an error that escaped a listener."""
+        """Log an error that escaped a listener, in a line where it comes of the bot's stop."""
+        if self.is_closed():
+            log.info("Stopped while handling %s: %r", event_method, sys.exception())
+            return
         log.error("While handling %s", event_method, exc_info=sys.exception())
 
     async def close(self) -> None:

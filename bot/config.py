@@ -1,18 +1,12 @@
-"""Typed settings from a TOML file and the environment.
-
-The file is the one that ``FIELDMARK_CONFIG`` names, else ``config.toml`` in the working
-directory if there is one. ``FIELDMARK_SECTION__SETTING`` in the environment wins over it.
-"""
+"""What can be set: a section for each part of the bot, with types, bounds and defaults."""
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +15,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
@@ -31,21 +24,14 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
 from engine import EngineSettings
 
 _HOME = "~/.local/share/fieldmark"
-_PREFIX = "FIELDMARK_"
-_OF_A_CLUSTER = re.compile(r"_(SERVICE_HOST|(SERVICE_)?PORT(_.*)?)$")
-"""What Kubernetes sets for each of its services, of which one may be called fieldmark-engine."""
-_SHORT = {"FIELDMARK_MODELS": "models_dir", "FIELDMARK_HOME": "home"}
+PREFIX = "FIELDMARK_"
+SHORT = {"FIELDMARK_MODELS": "models_dir", "FIELDMARK_HOME": "home"}
 _ENGINE = EngineSettings(home=Path(_HOME))
-
-
-class ConfigError(Exception):
-    """The settings cannot be used. ``str(error)`` is one sentence: what, where, what to do."""
 
 
 def _blank_is_none(value: object) -> object:
@@ -68,10 +54,13 @@ def _token(value: object) -> object:
     return token or None
 
 
-def _file(path: Path) -> Path:
+def _named(path: Path) -> Path:
     if not path.name:
-        raise PydanticCustomError("no_file", "name a file, or leave it out")
+        raise PydanticCustomError("no_name", "give the name of one, or leave it out")
     return path
+
+
+NamedPath = Annotated[Path, AfterValidator(_named)]
 
 
 Servers: TypeAlias = Literal["all"] | tuple[int, ...]
@@ -93,7 +82,9 @@ def _servers(value: object) -> object:
 class Section(BaseModel):
     """A table of the file: no unknown keys, no changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class DiscordSection(Section):
@@ -108,7 +99,7 @@ class EngineSection(Section):
     """The engine's settings, one to one (see ``engine.EngineSettings``)."""
 
     backend: Literal["process", "ray"] = _ENGINE.backend
-    home: Path = Path(_HOME)
+    home: NamedPath = Path(_HOME)
     models_dir: OptionalPath = None
     catalog: OptionalPath = None
     index: OptionalPath = None
@@ -162,7 +153,7 @@ class IntakeSection(Section):
 class StoreSection(Section):
     """Where the bot remembers what must survive a restart."""
 
-    path: Annotated[Path, AfterValidator(_file)] = Path(f"{_HOME}/bot.sqlite")
+    path: NamedPath = Path(f"{_HOME}/bot.sqlite")
 
 
 class GbifSection(Section):
@@ -193,7 +184,7 @@ class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -218,109 +209,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Rank the environment over its short forms over the file (the init values)."""
-        engine = {key: os.environ[name] for name, key in _SHORT.items() if os.environ.get(name)}
+        engine = {key: os.environ[name] for name, key in SHORT.items() if os.environ.get(name)}
         short = InitSettingsSource(settings_cls, init_kwargs={"engine": engine} if engine else {})
         return env_settings, short, init_settings
-
-
-def check_models_dir(settings: EngineSettings) -> None:
-    """Refuse a folder of models that was named and is not there: others would answer instead.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    folder = settings.models_dir
-    # The folders of a cluster are those of its nodes: this machine need not have them.
-    if folder is not None and settings.backend == "process" and not folder.is_dir():
-        raise ConfigError(
-            f"The setting engine.models_dir cannot be used: there is no folder {folder}."
-        )
-
-
-def load(path: Path | None = None) -> Settings:
-    """Read the settings from ``path`` (default: see the module) and the environment.
-
-    Raises:
-        ConfigError: the file cannot be read, or a setting is unknown or has a bad value.
-    """
-    chosen = path or _default_path()
-    table = _read_toml(chosen) if chosen is not None else {}
-    _check_names(os.environ)
-    try:
-        return Settings(**table)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, table, chosen)) from None
-    except SettingsError as error:
-        raise ConfigError(f"The environment cannot be used: {error}.") from None
-
-
-def _default_path() -> Path | None:
-    named = os.environ.get("FIELDMARK_CONFIG")
-    if named:
-        return Path(named).expanduser()
-    usual = Path("config.toml")
-    return usual if usual.is_file() else None
-
-
-def _check_names(environment: Iterable[str]) -> None:
-    """Refuse what looks like a setting and belongs to no section: it would be ignored.
-
-    Other variables with our prefix are none of our business: a cluster may set some by itself.
-    """
-    for name in sorted(environment):
-        prefix, _, rest = name.upper().partition(_PREFIX)
-        section, nested, _ = rest.lower().partition("__")
-        if prefix or section in Settings.model_fields or _OF_A_CLUSTER.search(rest):
-            continue
-        parted = section.partition("_")[0] in Settings.model_fields
-        bare = name.upper() not in _SHORT and section in _settings_names()
-        if nested or parted or bare:
-            raise ConfigError(
-                f"Unknown setting {name} in the environment: remove it or correct its name"
-                " (FIELDMARK_SECTION__SETTING, with two underscores between them;"
-                " config.example.toml lists every setting)."
-            )
-
-
-def _settings_names() -> set[str]:
-    sections = (field.annotation for field in Settings.model_fields.values())
-    return {
-        name
-        for section in sections
-        if isinstance(section, type) and issubclass(section, BaseModel)
-        for name in section.model_fields
-    }
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"The settings file {path} cannot be read: {error.strerror or error}."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The settings file {path} is not valid TOML: {error}.") from None
-
-
-def _explain(error: ValidationError, table: Mapping[str, Any], path: Path | None) -> str:
-    """Turn the first problem into one sentence that names the setting and where it stands."""
-    problem = error.errors(include_input=False, include_url=False)[0]
-    location = [str(part) for part in problem["loc"]]
-    where = str(path) if _in_table(location, table) else "the environment"
-    name = ".".join(location)
-    if problem["type"] == "extra_forbidden":
-        return (
-            f"Unknown setting {name} in {where}: remove it or correct its name"
-            " (config.example.toml lists every setting)."
-        )
-    return f"The setting {name} in {where} cannot be used: {problem['msg']}."
-
-
-def _in_table(location: list[str], table: Mapping[str, Any]) -> bool:
-    value: object = table
-    for part in location:
-        if not isinstance(value, Mapping) or part not in value:
-            return False
-        value = value[part]
-    return True

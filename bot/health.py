@@ -15,7 +15,8 @@ from pathlib import Path
 
 import discord
 
-from bot.config import ConfigError, Settings, load
+from bot.config import Settings
+from bot.config_file import ConfigError, load
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def is_fresh(path: Path) -> bool:
     """Tell whether ``path`` was touched within the last ``FRESH_S`` seconds."""
     try:
         return time.time() - path.stat().st_mtime <= FRESH_S
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -125,12 +125,12 @@ class StartingIdentifier:
             self._start.result()
 
     def check_room(self, requester: Requester | None) -> None:
-        """Refuse what the engine would refuse now.
+        """Refuse what the engine would refuse now; who is let in is waited for by ``close``.
 
         Raises:
-            EngineError: as the engine does, also where it could not start.
+            EngineError: as the engine does, also where it could not start or is closing.
         """
-        self._check_start()
+        self._admit()
         self._engine.check_room(requester)
 
     async def identify(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
 import time
@@ -12,60 +11,12 @@ from pathlib import Path
 
 import aiosqlite
 
-from bot.private_file import create_private
+from bot.database import connect, prepare, unusable
 from engine import Group
 
 log = logging.getLogger(__name__)
 
-_APPLICATION_ID = 0x464D524B  # "FMRK": tells our databases from any other
 _REPLY_TTL_S = 24 * 60 * 60
-
-_RESTORE = "restore a copy of it, or move it away to start afresh"
-_WRITABLE = "let the user that the bot runs as write to it and to its folder"
-_ADVICE = {
-    sqlite3.SQLITE_FULL: "make room on its disk",
-    sqlite3.SQLITE_IOERR: "see whether its disk is full or failing",
-    sqlite3.SQLITE_READONLY: _WRITABLE,
-    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
-    sqlite3.SQLITE_BUSY: "stop the other program that uses it",
-}
-
-# Never change one of these, only append: position n leads from schema version n to n + 1.
-_MIGRATIONS = (
-    """
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE watched_channel (
-        channel_id INTEGER PRIMARY KEY,
-        guild_id INTEGER NOT NULL,
-        group_name TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE reply (
-        reply_id INTEGER PRIMARY KEY,
-        channel_id INTEGER NOT NULL,
-        request_id INTEGER,
-        photo_id INTEGER NOT NULL,
-        asker_id INTEGER NOT NULL,
-        group_name TEXT NOT NULL,
-        fingerprint TEXT NOT NULL,
-        expires_at REAL NOT NULL
-    ) STRICT;
-    CREATE INDEX reply_request ON reply (request_id);
-    CREATE INDEX reply_photo ON reply (photo_id);
-    CREATE INDEX reply_expiry ON reply (expires_at);
-    """,
-    """
-    CREATE TABLE guild_setting (
-        guild_id INTEGER PRIMARY KEY,
-        certainty REAL,
-        country TEXT
-    ) STRICT;
-    """,
-    "ALTER TABLE guild_setting ADD COLUMN language TEXT;",
-)
-
-
-class StoreError(Exception):
-    """The database cannot be used. ``str(error)`` is one sentence: what and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,24 +74,15 @@ class Store:
             StoreError: the file is damaged, newer than this program, or not ours; or the disk
                 or another process does not let us use it. What it holds is left as it is.
         """
-        try:
-            await asyncio.to_thread(_touch, path)
-            database = await aiosqlite.connect(path, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(
-                f"The database {path} cannot be opened ({error}): check [store] path and its"
-                " permissions."
-            ) from None
+        database = await connect(path)
         store = cls(database, now)
         try:
-            await _prepare(database, path)
+            await prepare(database, path)
             await store.forget_expired()
         except BaseException as error:
             await store.close()
             if isinstance(error, sqlite3.Error):
-                raise StoreError(
-                    f"The database {path} cannot be used ({error}): {_advice(error)}."
-                ) from None
+                raise unusable(path, error) from None
             raise
         return store
 
@@ -284,54 +226,3 @@ class Store:
     async def forget(self, reply_id: int) -> None:
         """Drop a reply that is gone."""
         await self._database.execute("DELETE FROM reply WHERE reply_id = ?", (reply_id,))
-
-
-def _touch(path: Path) -> None:
-    """Fail here where the file cannot be opened.
-
-    When aiosqlite itself fails to connect, its thread outlives the failure and complains if
-    the event loop has gone meanwhile.
-    """
-    create_private(path)
-    sqlite3.connect(path).close()
-
-
-def _advice(error: sqlite3.Error) -> str:
-    """Say what to do about an error of SQLite, which says nothing of that itself."""
-    # The low byte tells the kind. Errors of the sqlite3 module's own have no code.
-    kind = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    return _ADVICE.get(kind, _RESTORE)
-
-
-async def _prepare(database: aiosqlite.Connection, path: Path) -> None:
-    """Check whose database this is before anything is written, then bring it up to date."""
-    version = await _pragma(database, "user_version")
-    owner = await _pragma(database, "application_id")
-    tables = await database.execute_fetchall("SELECT count(*) FROM sqlite_schema")
-    empty = not next(iter(tables))[0]
-    if owner != _APPLICATION_ID and not (empty and owner == 0 and version == 0):
-        raise StoreError(
-            f"The database {path} belongs to another program: set [store] path to a file of"
-            " Fieldmark's own."
-        )
-    if version > len(_MIGRATIONS):
-        raise StoreError(
-            f"The database {path} was written by a newer Fieldmark (schema {version}, this one"
-            f" knows {len(_MIGRATIONS)}): update Fieldmark."
-        )
-    check = await database.execute_fetchall("PRAGMA quick_check(1)")
-    verdict = " ".join(str(next(iter(check))[0]).split())
-    if verdict != "ok":
-        raise StoreError(f"The database {path} is damaged ({verdict}): {_RESTORE}.")
-    await database.execute_fetchall("PRAGMA journal_mode = WAL")
-    await database.execute_fetchall("PRAGMA synchronous = NORMAL")
-    for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
-        await database.executescript(
-            f"BEGIN IMMEDIATE; {script} PRAGMA application_id = {_APPLICATION_ID};"
-            f" PRAGMA user_version = {number}; COMMIT;"
-        )
-
-
-async def _pragma(database: aiosqlite.Connection, name: str) -> int:
-    rows = await database.execute_fetchall(f"PRAGMA {name}")
-    return int(next(iter(rows))[0])

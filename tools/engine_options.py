@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bot.config import ConfigError, check_models_dir, load
+from bot.config_file import ConfigError, check_folders, load
 from engine import Engine, EngineError, EngineSettings
 
 PhotosArgument = Annotated[Path, typer.Argument(help="Folder with a MANIFEST.csv.")]
@@ -68,11 +68,11 @@ def engine_settings(
         settings = load().engine.settings()
         if models is not None:
             settings = replace(settings, models_dir=models)
-        check_models_dir(settings)
+        if home is not None:
+            settings = replace(settings, home=home)
+        check_folders(settings)
     except ConfigError as error:
         raise refuse(str(error)) from error
-    if home is not None:
-        settings = replace(settings, home=home)
     if index is not None:
         settings = replace(settings, index=index)
     if runtime is not None:

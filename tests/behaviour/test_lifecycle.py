@@ -171,3 +171,19 @@ async def test_closing_stops_the_engine_once(world: World, engine: CannedEngine)
     await bot.close()
     assert engine.closed == 1
     assert bot.is_closed()
+
+
+async def test_what_the_stop_cuts_off_is_no_error(
+    engine: CannedEngine,
+    settings: Settings,
+    taxa: TaxonTable,
+    web: CannedFetcher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bot = build(settings, engine, taxa, web)
+    with caplog.at_level("INFO", logger="bot.app"):
+        async with bot:
+            await bot.on_error("on_message")
+        await bot.on_error("on_message")
+    said = [r.levelname for r in caplog.records if "on_message" in r.message]
+    assert said == ["ERROR", "INFO"]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import ConfigError, EngineSection, Settings, check_models_dir, load
+from bot.config import EngineSection, Settings
+from bot.config_file import ConfigError, check_folders, load
 from engine import EngineSettings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -86,11 +87,26 @@ def test_a_folder_of_models_that_is_not_there_is_said_but_of_a_cluster(
 ) -> None:
     monkeypatch.setenv("FIELDMARK_MODELS", "/typo")
     with pytest.raises(ConfigError, match=r"engine\.models_dir .*no folder /typo\."):
-        check_models_dir(load().engine.settings())
+        check_folders(load().engine.settings())
     monkeypatch.setenv("FIELDMARK_ENGINE__BACKEND", "ray")
-    check_models_dir(load().engine.settings())
+    check_folders(load().engine.settings())
     monkeypatch.delenv("FIELDMARK_MODELS")
-    check_models_dir(load().engine.settings())
+    check_folders(load().engine.settings())
+
+
+@pytest.mark.parametrize("name", ["models_dir", "home"])
+def test_a_folder_that_cannot_be_looked_into_is_said_but_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # A file is refused like a folder that may not be read, which none is for root.
+    folder = tmp_path / "file"
+    folder.touch()
+    monkeypatch.setenv(f"FIELDMARK_ENGINE__{name.upper()}", str(folder))
+    said = rf"engine\.{name} cannot be used: {folder} cannot be looked into \(Not a directory\)\."
+    with pytest.raises(ConfigError, match=said):
+        check_folders(load().engine.settings())
+    monkeypatch.setenv("FIELDMARK_ENGINE__BACKEND", "ray")
+    check_folders(load().engine.settings())
 
 
 def test_the_token_is_never_shown(tmp_path: Path) -> None:
@@ -110,7 +126,12 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
         ("[engine]\naddress = 'head'\n", 'engine.address in {} cannot be used: give "host:port"'),
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
-        ("[store]\npath = ''\n", "store.path in {} cannot be used: name a file"),
+        ("[store]\npath = ''\n", "store.path in {} cannot be used: give the name"),
+        ("[engine]\nhome = ''\n", "engine.home in {} cannot be used: give the name"),
+        (
+            "[engine]\ndeadline_s = inf\n",
+            "engine.deadline_s in {} cannot be used: Input should be a finite",
+        ),
         ("[store]\npath = '/'\n", "store.path"),
         ("[logging]\nlevel = 'DEBUG'\n", "logging.level"),
         ("[teach]\nservers = 'some'\n", "teach.servers"),

@@ -12,7 +12,7 @@ from unittest.mock import create_autospec
 import discord
 import pytest
 
-from bot.config import load
+from bot.config_file import load
 from bot.health import FRESH_S, beat, heartbeat_file, is_connected, is_fresh, keep_beating, main
 
 

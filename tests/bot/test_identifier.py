@@ -133,6 +133,35 @@ async def test_closing_waits_until_the_answers_are_sent(engine: LateEngine) -> N
     await handler
 
 
+async def test_closing_waits_for_who_still_fetches_a_photo_and_tells_them(
+    engine: LateEngine,
+) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    engine.started.set()
+    fetched, told = asyncio.Event(), []
+
+    async def handle() -> None:
+        identifier.check_room(None)
+        await fetched.wait()
+        try:
+            await identifier.identify(PHOTOS, Group.BIRD)
+        except EngineFailed as error:
+            told.append(str(error))
+
+    handler = asyncio.create_task(handle())
+    await turn()
+    closing = asyncio.create_task(identifier.close(10))
+    await turn()
+    assert not closing.done()
+    with pytest.raises(EngineFailed, match="shutting down"):
+        identifier.check_room(None)
+    fetched.set()
+    await closing
+    assert handler.done()
+    assert told == ["I'm shutting down. Please try again in a minute."]
+
+
 async def test_an_engine_that_does_not_start_is_told(engine: LateEngine) -> None:
     identifier = StartingIdentifier(engine)
     failing = asyncio.create_task(identifier.wait_until_failed())

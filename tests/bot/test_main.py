@@ -18,7 +18,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.app import FieldmarkBot
-from bot.store import StoreError
+from bot.database import StoreError
 from engine import Engine, EngineFailed
 
 
@@ -111,6 +111,47 @@ def test_when_something_fails(
     assert status == exit_status
     assert said in sentence
     assert "secret-token" not in sentence
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from bot.only_bot import only_bot
+
+with only_bot(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_bot_on_a_database_is_refused_until_the_first_is_gone_however_it_went(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setattr(FieldmarkBot, "start", AsyncMock(side_effect=StoreError("started")))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "bot.sqlite")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as first:  # fmt: skip
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+        status, said = run(capsys)
+        first.kill()
+    assert status == 1
+    assert said.startswith(f"Another Fieldmark is running with the database {tmp_path}")
+    assert run(capsys) == (1, "started")
+    assert run(capsys) == (1, "started")
+
+
+def test_a_database_in_a_folder_that_cannot_be_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    monkeypatch.setenv("FIELDMARK_STORE__PATH", str(tmp_path / "file" / "bot.sqlite"))
+    status, said = run(capsys)
+    assert status == 1
+    assert "check [store] path" in said
 
 
 def test_an_engine_that_does_not_start_ends_the_bot(

@@ -10,7 +10,8 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from bot.store import GuildSettings, Reply, Store, StoreError, WatchedChannel
+from bot.database import StoreError
+from bot.store import GuildSettings, Reply, Store, WatchedChannel
 from engine import Group
 
 DAY = 24 * 60 * 60
@@ -272,7 +273,7 @@ async def test_what_is_no_damage_is_not_called_so_and_leaves_no_connection(
     if "locked" in reason:
         other.execute("BEGIN IMMEDIATE")
     connecting = Connecting(**options)
-    monkeypatch.setattr("bot.store.aiosqlite.connect", connecting)
+    monkeypatch.setattr("bot.database.aiosqlite.connect", connecting)
     try:
         with pytest.raises(StoreError, match=reason):
             await Store.open(path)

@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
-from tools.bench.rebuilds import WAYS, Way
+from tools.bench.ways import WAYS, Way
 
 _TICK_S = 0.001
 

@@ -1,9 +1,9 @@
-"""Ways to name the species in a photo: those that people use today, rebuilt, and ours.
+"""The ways that people name the species in a photo today, rebuilt.
 
 Each is honest: what a competent person would write with that library, with its defaults,
-both cores allowed, and nothing slow on purpose. All take a photo's bytes and return the name
-of the likeliest species. The rebuilds read a photo with Pillow and resize it to the network's
-square. Libraries are imported where a way begins, since that is part of what it costs.
+both cores allowed, and nothing slow on purpose. They read a photo with Pillow and resize it to
+the network's square. Libraries are imported where a way begins, since that is part of what it
+costs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
@@ -21,36 +21,7 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 10
 _WORKERS = 2
 _TINY = 1e-12
-_LOOK_AGAIN_S = 0.01
 _LONGEST_START_S = 120.0
-
-
-class Way(Protocol):
-    """A way to name the species in a photo; ``start`` comes first, ``close`` last."""
-
-    async def start(self) -> None:
-        """Load what it needs."""
-        ...
-
-    async def identify(self, photo: bytes) -> str:
-        """Return the scientific name of the likeliest species."""
-        ...
-
-    async def settle(self) -> None:
-        """Wait until all that was started is up, after the first answer."""
-        ...
-
-    def worker_pids(self) -> Collection[int]:
-        """Return the processes that hold a network."""
-        ...
-
-    def runtime(self) -> str:
-        """Say what runs the network."""
-        ...
-
-    async def close(self) -> None:
-        """End what was started."""
-        ...
 
 
 class Original:
@@ -186,47 +157,6 @@ class TensorFlowPool:
         self._pool.shutdown()
 
 
-class Fieldmark:
-    """Ours: the engine, asked as the bot asks it."""
-
-    def __init__(self, *, settings: dict[str, Any], group: str) -> None:
-        self._settings = settings
-        self._asked = group
-
-    async def start(self) -> None:
-        """Start the engine."""
-        from engine import Engine, Group
-        from engine.channel import Message
-        from engine.encoding import decode_settings
-
-        self._group = Group(self._asked)
-        self._engine = Engine(decode_settings(Message({"settings": self._settings})))
-        await self._engine.start()
-
-    async def identify(self, photo: bytes) -> str:
-        """Ask the engine."""
-        answer = await self._engine.identify([photo], self._group)
-        return answer.candidates[0].taxon.scientific_name if answer.candidates else ""
-
-    async def settle(self) -> None:
-        """Wait for the other workers, which start after the first is ready."""
-        workers = self._settings["workers"]
-        while len(self._engine.worker_pids()) < workers:  # noqa: ASYNC110 - nothing tells of them
-            await asyncio.sleep(_LOOK_AGAIN_S)
-
-    def worker_pids(self) -> Collection[int]:
-        """Return the engine's workers."""
-        return self._engine.worker_pids()
-
-    def runtime(self) -> str:
-        """Say what the engine runs its networks with."""
-        return ", ".join(sorted({m.runtime for m in self._engine.models() if m.runtime}))
-
-    async def close(self) -> None:
-        """Close the engine."""
-        await self._engine.close()
-
-
 class HubNetwork:
     """A module as ``hub.load`` gives it: a photo's bytes in, the output of ``width`` out."""
 
@@ -303,13 +233,6 @@ def silence_tensorflow() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-
-WAYS: dict[str, type[Original | Hobby | TensorFlowPool | Fieldmark]] = {
-    "original": Original,
-    "hobby": Hobby,
-    "pool": TensorFlowPool,
-    "fieldmark": Fieldmark,
-}
 
 _network: HubNetwork | None = None
 _all_ready: Barrier | None = None
