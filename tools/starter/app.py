@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from engine import EngineError, EngineSettings, TaxonTable
 from engine.starter import FOLDER
+from tools.bar import Bar
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
 from tools.manifest import ManifestInvalid
 from tools.sources import SourceError
@@ -101,15 +101,8 @@ def _trainer(work: Path, material: Material, views: int, settings: EngineSetting
     from tools.starter.training import Trainer
 
     try:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("Views", total=None)
-            seen = make_views(
-                work,
-                material,
-                views,
-                settings,
-                lambda done, rows: progress.update(task, completed=done, total=rows),
-            )
+        with Bar() as bar:
+            seen = make_views(work, material, views, settings, partial(bar.show, "Views"))
         return Trainer(work, material, seen, fit_targets(work, material, seen))
     except (EngineError, ValueError) as error:
         raise fail(str(error)) from error
