@@ -27,6 +27,8 @@ from tools.sources.source import (
 ATTRIBUTIONS = "attribution.csv"
 NOT_STATED = "not stated"
 
+_LIKE_A_SPECIES = "like a species (Parus major, without an author)"
+
 _MANIFEST_COLUMNS = ("path", "split", "scientific_name")
 _ATTRIBUTION_COLUMNS = ("file", "licence", "attribution", "url")
 _INSIDE = {
@@ -142,7 +144,7 @@ class FolderSource(Source):
                     licence=about.get("licence") or NOT_STATED,
                     attribution=about.get("attribution") or "",
                     url=about.get("url") or None,
-                    reason="" if taxon else "in a folder that is not named for a species",
+                    reason="" if taxon else f"in a folder that is not named {_LIKE_A_SPECIES}",
                 )
             )
         if sidecar:
@@ -210,7 +212,9 @@ def _listed(
         return _Listed(path=path, name=row["path"], reason="outside of the folder")
     name = scientific_name_of(row["scientific_name"])
     if name is None:
-        return _Listed(path=path, name=row["path"], reason="no species is named")
+        named = f"under a name that is not {_LIKE_A_SPECIES}"
+        reason = named if row["scientific_name"].strip() else "no species is named"
+        return _Listed(path=path, name=row["path"], reason=reason)
     try:
         label = label_of(row, taxa)
     except PhotoSkipped as error:
