@@ -133,7 +133,7 @@ class Spool:
         np.save(content, features, allow_pickle=False)
         write_in_one_step(self._features_of(number), (content.getbuffer(),))
         sync_file(self._features_of(number))
-        swap_in(self._record_of(number), json.dumps(asdict(self._shard), ensure_ascii=False))
+        swap_in(self._record_of(number), json.dumps(asdict(self._shard)))
         self._shards = number
         self._count(self._shard)
         self._begin_shard()

@@ -264,7 +264,7 @@ def test_photos_that_cannot_be_used_are_left_out_and_counted(
     assert report["left_out"] == 3
     assert report["groups"]["birds"]["known_species"]["photos"] == 3
     assert f"Left out {photos / 'cut.png'}: This photo is damaged or cut off." in result.stderr
-    assert f"Left out {photos / 'gone.png'}: It is not a file." in result.stderr
+    assert f"Left out {photos / 'gone.png'}: There is no such file." in result.stderr
     assert f"Left out {photos / 'red.png'}: label and name disagree." in result.stderr
     table = run(hub_modules, photos, "eval", "--verdict")
     assert "3 left out" in " ".join(table.stdout.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -352,6 +353,16 @@ def test_an_unfinished_build_refuses_another(
     refused = build(tmp_path / "index", tmp_path / "others")
     assert refused.exit_code == 1
     assert "holds the beginning of another build" in refused.stderr
+
+
+def test_a_damaged_photo_may_have_a_name_that_is_no_text(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    whole = (photos / "Parus_major" / "0-0.png").read_bytes()
+    (photos / "Parus_major" / os.fsdecode(b"m\xe9sange.png")).write_bytes(whole[: len(whole) // 2])
+    result = build(tmp_path / "index", photos)
+    assert result.exit_code == 0, result.output
+    assert "sange.png (Parus major): This photo is damaged or cut off." in result.stderr
 
 
 def test_undecodable_photos_and_unknown_names_are_listed(
