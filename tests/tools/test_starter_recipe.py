@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 from engine import EngineSettings, TaxonTable
+from tools.starter.app import starter_app
 from tools.starter.material import HELD_OUT_EVERY, UNLABELLED, Material, gather_material
 from tools.starter.training import Schedule
 from tools.starter.views import SIDE, make_views, view_of
@@ -129,3 +131,18 @@ def test_training_goes_on_where_it_stopped_and_the_export_says_what_the_student_
     assert found["epochs"] == [1, 2]
     assert found["losses_finite"]
     assert min(found["cosines"]) > 0.99
+
+
+def test_an_export_replaces_nothing_but_a_starter_and_wants_a_trained_student(folder: Path) -> None:
+    (folder / "home").mkdir()
+    (folder / "home" / "letter.txt").write_text("dear")
+    words = ["export", str(folder / "work"), "--to", str(folder / "home")]
+    words += ["--photos", str(folder / "photos"), "--transfer", str(folder / "transfer")]
+    untrained = CliRunner().invoke(starter_app, words)
+    assert untrained.exit_code == 2
+    assert "run `fieldmark starter train` first" in untrained.stderr
+    (folder / "work" / "checkpoints").mkdir(parents=True)
+    refused = CliRunner().invoke(starter_app, words)
+    assert refused.exit_code == 2
+    assert "holds more than a starter" in refused.stderr
+    assert (folder / "home" / "letter.txt").read_text() == "dear"

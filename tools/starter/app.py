@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine import EngineError, EngineSettings, TaxonTable
-from engine.starter import FOLDER
+from engine.starter import FOLDER, INDEX, MODEL
 from tools.bar import Bar
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
 from tools.manifest import ManifestInvalid
 from tools.sources import SourceError
-from tools.starter.material import Material, gather_material
+from tools.starter.material import CHECKPOINTS, Material, gather_material
 from tools.starter.views import make_views
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def export(
     photos: PhotosOption,
     transfer: TransferOption,
     to: Annotated[
-        Path, typer.Option(help="Folder to write; one that is there is replaced.")
+        Path,
+        typer.Option(help="Folder to write; a starter that is there is replaced.", file_okay=False),
     ] = FOLDER,
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -69,6 +70,10 @@ def export(
     from tools.starter.export import export as write
 
     settings = engine_settings(models, home)
+    if not (work / CHECKPOINTS).is_dir():
+        raise refuse(f"Nothing was trained in {work} yet: run `fieldmark starter train` first.")
+    if to.exists() and {path.name for path in to.iterdir()} - {MODEL, INDEX}:
+        raise refuse(f"{to} holds more than a starter, and would be replaced: name another folder.")
     material = _gather(photos, transfer)
     student = _trainer(work, material, 1, settings).student
     try:

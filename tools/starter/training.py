@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.starter.material import Material
+from tools.starter.material import CHECKPOINTS, Material
 from tools.starter.student import build_student
 from tools.starter.targets import Targets
 from tools.starter.views import SIDE, Views
@@ -105,7 +105,7 @@ class Trainer:
         self._learn_at: dict[int, Any] = {}
         self._checkpoints = tf.train.CheckpointManager(
             tf.train.Checkpoint(student=self.student, optimizer=self._optimizer, step=self._step),
-            str(work / "checkpoints"),
+            str(work / CHECKPOINTS),
             max_to_keep=2,
         )
         self._checkpoints.restore_or_initialize()
