@@ -91,7 +91,7 @@ def grow(
             "embedder": embedder.identity,
         }
         if recipe is not None and recipe.unlabelled is not None:
-            job["unlabelled"] = str(recipe.unlabelled)
+            job["unlabelled"] = str(recipe.unlabelled.resolve())
         taxa = TaxonTable.load()
         with Bar() as bar:
             source = open_chosen(kind, options, work / "source", taxa, bar.show)

@@ -237,10 +237,11 @@ def is_begun(folder: Path) -> bool:
 
 
 def describe(job: object) -> str:
-    """Return a job in a few words."""
+    """Return a job in a few words; of a list, how long it is."""
     if not isinstance(job, dict):
         return "unknown"
-    return ", ".join(f"{key} {value}" for key, value in job.items() if value is not None)
+    brief = {key: f"{len(v):,}" if isinstance(v, list) else v for key, v in job.items()}
+    return ", ".join(f"{key} {value}" for key, value in brief.items() if value not in (None, ""))
 
 
 def _reference(row: _Row, taxon: Taxon) -> Reference:
