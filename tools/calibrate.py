@@ -29,6 +29,7 @@ from tools.engine_options import (
     HomeOption,
     ModelsOption,
     PhotosArgument,
+    SplitOption,
     engine_settings,
     fail,
     refuse,
@@ -49,7 +50,7 @@ Labels = NDArray[np.int64]
 
 def calibrate(
     photos: PhotosArgument,
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
     index: Annotated[
