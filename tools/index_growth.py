@@ -84,18 +84,10 @@ def grow(
     work = folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     with folder_locked(work):
-        job = {
-            "task": "add" if recipe is None else "build",
-            "from": kind.value,
-            **options,
-            "embedder": embedder.identity,
-        }
-        if recipe is not None and recipe.unlabelled is not None:
-            job["unlabelled"] = str(recipe.unlabelled.resolve())
         taxa = TaxonTable.load()
         with Bar() as bar:
             source = open_chosen(kind, options, work / "source", taxa, bar.show)
-            spool = Spool(work, job, embedder.width)
+            spool = Spool(work, _job(kind, options, embedder, recipe), embedder.width)
             index = None
             if (folder / MANIFEST).exists():
                 index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
@@ -110,15 +102,11 @@ def grow(
         _report_source(source, spool)
         _report_otherwise(folder, done)
         _report_unknown(spool, taxa)
-        if index is None and not spool.rows:
-            raise SpoolError("Not one photo could be used, so there is no index.")
         held = 0
         if index is not None:
-            references = spool.references()
             # Who was stopped after adding and before discarding has photos in both.
-            held = sum(index.holds(reference.identity or "") for reference in references)
-            writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
-            added = writer.add(spool.projected(index.projection), references)
+            held = sum(index.holds(there.identity or "") for there in spool.references())
+            added = _add(index, embedder, spool)
         elif recipe is not None:
             added = _create(folder, embedder, spool, recipe)
         else:
@@ -132,7 +120,29 @@ def grow(
     )
 
 
+def _job(
+    kind: SourceKind, options: dict[str, Any], embedder: Embeds, recipe: Recipe | None
+) -> dict[str, Any]:
+    """Return what must be the same for a work folder to be gone on with."""
+    job = {
+        "task": "add" if recipe is None else "build",
+        "from": kind.value,
+        **options,
+        "embedder": embedder.identity,
+    }
+    if recipe is not None and recipe.unlabelled is not None:
+        job["unlabelled"] = str(recipe.unlabelled.resolve())
+    return job
+
+
+def _add(index: SpeciesIndex, embedder: Embeds, spool: Spool) -> Added:
+    writer = IndexWriter(index.folder, embedder=embedder.identity, threads=cores())
+    return writer.add(spool.projected(index.projection), spool.references())
+
+
 def _create(folder: Path, embedder: Embeds, spool: Spool, recipe: Recipe) -> Added:
+    if not spool.rows:
+        raise SpoolError("Not one photo could be used, so there is no index.")
     with Bar() as bar:
         unlabelled = _embed_beside(recipe.unlabelled, embedder, spool.folder, bar)
         bar.show("Fitting projection and vote", 0, None)
