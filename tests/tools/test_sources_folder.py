@@ -204,6 +204,14 @@ def test_a_manifest_is_read_as_spreadsheets_divide_it(
     assert names(list(source.photos(()))) == ["Parus major"]
 
 
+def test_a_manifest_says_whose_a_photo_is(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "a.jpg", jpeg(1))
+    about = {"licence": "CC BY 4.0", "attribution": "Zoë Ng", "url": "https://example.org/1"}
+    write_csv(tmp_path / "MANIFEST.csv", [manifest("a.jpg", "Parus major", **about)])
+    (photo,) = open_source("folder", path=tmp_path, taxa=taxa).photos(())
+    assert (photo.licence, photo.attribution, photo.url) == tuple(about.values())
+
+
 def called(root: Path, taxa: TaxonTable, *rows: dict[str, str]) -> list[str | None]:
     """Return what the species of a manifest's rows are called in English."""
     for number, row in enumerate(rows):

@@ -68,7 +68,8 @@ class FolderSource(Source):
     ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
     file, named by its path from there. With a manifest, ``split`` chooses among its rows, and of
     what the taxon table lacks its columns ``common_name``, ``kingdom`` to ``family`` and
-    ``gbif_key``, those that it has, say the English name, the lineage and the key. With
+    ``gbif_key``, those that it has, say the English name, the lineage and the key; ``licence``,
+    ``attribution`` and ``url`` say of each file what ``attribution.csv`` does. With
     ``asking`` GBIF is asked for the latter two where nothing says them.
     """
 
@@ -233,7 +234,9 @@ def _listed(
             gbif_key=int(key) if _KEY.fullmatch(key) else None,
         ),
         licence=row.get("licence") or NOT_STATED,
-        attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
+        attribution=row.get("attribution")
+        or ": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
+        url=row.get("url") or None,
     )
 
 
