@@ -11,7 +11,14 @@ import typer
 from engine import EngineError, EngineSettings, TaxonTable
 from engine.starter import FOLDER, INDEX, MODEL
 from tools.bar import Bar
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
+from tools.engine_options import (
+    HomeOption,
+    ModelsOption,
+    cannot_be_used,
+    engine_settings,
+    fail,
+    refuse,
+)
 from tools.manifest import ManifestInvalid
 from tools.sources import SourceError
 from tools.starter.material import CHECKPOINTS, Material, gather_material
@@ -111,6 +118,8 @@ def _trainer(work: Path, material: Material, views: int, settings: EngineSetting
         return Trainer(work, material, seen, fit_targets(work, material, seen))
     except (EngineError, ValueError) as error:
         raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(cannot_be_used(error, work)) from error
 
 
 def _report(figures: dict[str, float]) -> None:
