@@ -14,8 +14,6 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from engine import EngineError, EngineSettings, PhotoRejected, TaxonTable
 from engine.batch import Batch
@@ -25,12 +23,13 @@ from engine.hosting import host_models
 from engine.known import fit_curve, log_odds
 from engine.network import Networks
 from engine.vote import FEWEST_PHOTOS
+from tools.bar import Bar
 from tools.calibrate_index import calibrate_index
 from tools.engine_options import (
     HomeOption,
-    IndexOption,
     ModelsOption,
     PhotosArgument,
+    SplitOption,
     engine_settings,
     fail,
     refuse,
@@ -51,10 +50,17 @@ Labels = NDArray[np.int64]
 
 def calibrate(
     photos: PhotosArgument,
-    split: Annotated[str, typer.Option(help="Which split; not the one you measure on.")] = "train",
+    split: SplitOption = "train",
     models: ModelsOption = None,
     home: HomeOption = None,
-    index: IndexOption = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of an index, to calibrate that in place of the networks.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Fit temperature and thresholds of each network and print the catalog's lines for them.
 
@@ -70,6 +76,7 @@ def calibrate(
     except (ManifestInvalid, PhotoRejected) as error:
         raise refuse(str(error)) from error
     settings = engine_settings(models, home)
+    fitted = 0
     for classifier in host_models(settings, taxa, Networks(settings)).classifiers.values():
         inside = [p for p in labelled if p.label_set == classifier.entry.labels and p.taxon]
         if len(inside) < FEWEST_PHOTOS:
@@ -81,6 +88,11 @@ def calibrate(
             continue
         folder = GROUP_FOLDERS.get(classifier.entry.group)
         _fit(classifier, inside, [p for p in labelled if p.group == folder and not p.taxon])
+        fitted += 1
+    if not fitted:
+        raise fail(
+            "No network was calibrated: it takes one that is here, and photos of its species."
+        )
 
 
 def _fit_index(index: Path, photos: Path, split: str, settings: EngineSettings) -> None:
@@ -136,40 +148,38 @@ def _fit(
     probabilities = _run(classifier, photos)
     temperature = round(fit_temperature(probabilities, labels), 2)
     calibrated = sharpen(probabilities, temperature)
-    console = Console()
-    console.print(
-        f"[bold]{classifier.entry.name}[/]: {len(photos)} photos, ECE {_ece(probabilities, labels)}"
+    typer.echo(
+        f"{classifier.entry.name}: {len(photos)} photos, ECE {_ece(probabilities, labels)}"
         f" as it is, {_ece(_crossfitted(probabilities, labels), labels)} calibrated "
         "(each half of the photos by the other)"
     )
-    console.print(f"temperature = {temperature}")
+    typer.echo(f"temperature = {temperature}")
     best = calibrated[:, :-1].max(axis=1)
-    console.print(f"known_threshold = {fit_threshold(best, KNOWN_KEPT)}")
-    console.print(f"auto_threshold = {fit_threshold(best, KNOWN_KEPT_IN_AUTO)}")
+    typer.echo(f"known_threshold = {fit_threshold(best, KNOWN_KEPT)}")
+    typer.echo(f"auto_threshold = {fit_threshold(best, KNOWN_KEPT_IN_AUTO)}")
     if len(others) >= FEWEST_PHOTOS:
-        _fit_known(console, best, sharpen(_run(classifier, others), temperature))
+        _fit_known(best, sharpen(_run(classifier, others), temperature))
 
 
-def _fit_known(console: Console, known: NDArray[np.float64], others: Probabilities) -> None:
+def _fit_known(known: NDArray[np.float64], others: Probabilities) -> None:
     """Print the curve that tells photos of known species from others of the same group."""
     scores = [
         np.array([log_odds(float(best)) for best in bests])
         for bests in (known, others[:, :-1].max(axis=1))
     ]
     curve = fit_curve(*scores)
-    console.print(f"known_middle = {1 / (1 + np.exp(-curve.middle)):.3f}")
-    console.print(f"known_slope = {curve.slope}")
+    typer.echo(f"known_middle = {1 / (1 + np.exp(-curve.middle)):.3f}")
+    typer.echo(f"known_slope = {curve.slope}")
 
 
 def _run(classifier: Classifier, photos: Sequence[LabelledPhoto]) -> Probabilities:
     batches = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(classifier.entry.name, total=len(photos))
+    with Bar() as bar:
         for start in range(0, len(photos), _BATCH):
             some = photos[start : start + _BATCH]
             batch = Batch([decode(p.path.read_bytes()) for p in some])
             batches.append(classifier.probabilities(batch))
-            progress.advance(task, len(some))
+            bar.show(classifier.entry.name, start + len(some), len(photos))
     return np.concatenate(batches)
 
 

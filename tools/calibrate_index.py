@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from engine import EngineSettings, TaxonTable
 from engine.batch import Batch
 from engine.embedder import Embedder, open_embedder_of
@@ -18,6 +15,7 @@ from engine.index_manifest import read_manifest
 from engine.index_writer import IndexWriter
 from engine.segment import taxon_key
 from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_vote
+from tools.bar import counted
 from tools.index_growth import cores
 from tools.known_fit import fit_known
 from tools.manifest import read_references
@@ -78,6 +76,5 @@ def calibrate_index(
 def _ask(
     index: SpeciesIndex, embedder: Embedder, photos: Sequence[SourcePhoto]
 ) -> Iterator[tuple[SourcePhoto, Evidence]]:
-    shown = track(photos, "Asking the index", console=Console(stderr=True), transient=True)
-    for photo, decoded in decode_usable(shown):
+    for photo, decoded in decode_usable(counted(photos, "Asking the index")):
         yield photo, find(index, embedder.embed(Batch([decoded]))).evidence

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 import typer
 
 from tools.bench.app import bench_app
@@ -48,4 +51,7 @@ app.add_typer(taxa_app, name="taxa")
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A file's name may be no text; it is printed as it came.
+        sys.stdout.reconfigure(errors="surrogateescape")
     app()

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from engine import Engine, EngineError, EngineSettings, Group
 from engine.index_folder import MANIFEST
@@ -75,34 +74,31 @@ def taught_apart(settings: EngineSettings, folder: Path) -> EngineSettings:
 
 
 async def _run(engine_options: EngineSettings, port: int) -> None:
-    console = Console()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="fieldmark-demo-") as folder:
-        console.print("Starting the engine ...")
+        typer.echo("Starting the engine ...")
         engine = Engine(taught_apart(engine_options, Path(folder)))
         try:
             await engine.start()
-            _say_models(console, engine)
+            say_models(engine)
             async with Sandbox(page_port=port) as sandbox:
-                await _serve(console, sandbox, engine, Path(folder), stop)
+                await _serve(sandbox, engine, Path(folder), stop)
         finally:
             await engine.close()
-    console.print("Stopped.")
+    typer.echo("Stopped.")
 
 
-async def _serve(
-    console: Console, sandbox: Sandbox, engine: Engine, folder: Path, stop: asyncio.Event
-) -> None:
+async def _serve(sandbox: Sandbox, engine: Engine, folder: Path, stop: asyncio.Event) -> None:
     """Run the bot in the sandbox until ``stop``, or until the bot ends by itself."""
     stopping = asyncio.create_task(stop.wait())
     async with sandboxed_bot(
         sandbox, engine, sandbox_settings(folder, gbif=True), alone=True
     ) as running:
-        console.print(
-            f"\n  Open [bold]{sandbox.page_url}[/] and drop a photo into #photos, "
+        typer.echo(
+            f"\n  Open {sandbox.page_url} and drop a photo into #photos, "
             f"or type /identify{_teaching(engine)}.\n"
             "  Ctrl-C stops everything; nothing is kept.\n"
         )
@@ -115,7 +111,12 @@ def _teaching(engine: Engine) -> str:
     return " or, acting as the moderator, /teach" if any(index) else ""
 
 
-def _say_models(console: Console, engine: Engine) -> None:
+def say_models(engine: Engine) -> None:
+    """Print how each model stands.
+
+    Raises:
+        EngineError: there is none that can answer.
+    """
     hosted = [model for model in engine.models() if model.problem is None]
     if not hosted:
         raise _NoModels(
@@ -124,4 +125,4 @@ def _say_models(console: Console, engine: Engine) -> None:
         )
     for model in engine.models():
         state = model.problem or f"{model.title}: ready ({model.runtime})"
-        console.print(f"  {model.group.value:8} {state}")
+        typer.echo(f"  {model.group.value:8} {state}")

@@ -109,3 +109,8 @@ def fail(sentence: str) -> typer.Exit:
     """Say what failed; raise what is returned: exit status 1."""
     typer.echo(sentence, err=True)
     return typer.Exit(1)
+
+
+def cannot_be_used(error: OSError, folder: Path) -> str:
+    """Return a sentence for what the disk refused, which was in ``folder`` if it does not say."""
+    return f"{error.filename or folder} cannot be used: {error.strerror or error}."

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from engine import (
     CERTAINTY,
@@ -20,14 +18,12 @@ from engine import (
     Group,
     Identification,
     PhotoRejected,
-    Taxon,
     TaxonTable,
     Verdict,
 )
-from engine.index import SpeciesIndex
-from engine.index_species import IndexSpecies
 from engine.precision import PRECISIONS
-from engine.starter import STARTER, starter_index
+from tools.answerable import Answerable
+from tools.bar import Bar
 from tools.engine_options import (
     HomeOption,
     IndexOption,
@@ -49,6 +45,7 @@ from tools.scoring import (
     agreement,
     as_json,
     calibration,
+    computed_by,
     confusions,
     known_area,
     outside,
@@ -93,6 +90,8 @@ def evaluate(
     settings = engine_settings(models, home, runtime, index)
     if verdict and against:
         raise refuse("--against compares first answers and not verdicts: leave out one of the two.")
+    if certainty and not verdict:
+        raise refuse("--certainty is how sure a verdict must be: add --verdict, or leave it out.")
     taxa = TaxonTable.load()
     left_out = LeftOut()
     try:
@@ -130,15 +129,14 @@ def _answers(
 
     other = _second(settings, against) if against else None
     answered, hosted = asyncio.run(_identify(settings, chosen, left_out, group, keep))
-    report = _report(answered, hosted, _indexed(settings, hosted))
+    report = _report(answered, Answerable.by(hosted, settings))
     if other:
         title = f"With {against}"
         again = [one.photo for one in answered]
-        second, hosted_then = asyncio.run(
-            _identify(other, again, left_out, group, keep, title=title)
-        )
-        if hosted_then == hosted:
-            computing = ", ".join(sorted(set(hosted.values())))
+        second, _ = asyncio.run(_identify(other, again, left_out, group, keep, title=title))
+        computed = computed_by(answered)
+        if computed_by(second) == computed:
+            computing = ", ".join(sorted(set(computed.values())))
             raise EngineError(
                 f"Both runs compute in {computing}, so there is nothing to compare: choose another"
                 " --runtime for the first, or another `precision` under [engine]."
@@ -166,21 +164,13 @@ def _verdicts(
         settings, chosen, left_out, group, keep, limit=_EVERY_CANDIDATE, certainty=certainties[0]
     )
     answered, hosted = asyncio.run(identifying)
-    indexed = _indexed(settings, hosted)
+    answerable = Answerable.by(hosted, settings)
     judged = [
-        Judged(photo=photo, truth=_truth(photo, hosted, indexed), verdicts=verdicts)
+        Judged(photo=photo, truth=answerable.truth(photo), verdicts=verdicts)
         for photo, verdicts in answered
-        if _is_known(photo, hosted, indexed) or _is_unknown(photo, indexed)
+        if answerable.is_known(photo) or answerable.is_unknown(photo)
     ]
     return {"models": dict(hosted), "verdicts": score_verdicts(judged, certainties)}
-
-
-def _truth(
-    photo: LabelledPhoto, hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
-) -> Taxon | None:
-    if not _is_known(photo, hosted, indexed):
-        return None
-    return photo.taxon or indexed[photo.scientific_name]
 
 
 def _second(settings: EngineSettings, against: str) -> EngineSettings:
@@ -227,56 +217,32 @@ async def _identify(
         EngineError: that is so of all, or a photo was not answered for another reason.
     """
     kept = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=len(photos))
+    with Bar() as bar:
         async with Engine(settings) as engine:
             check_index_is_used(engine, settings)
             paths = [photo.path for photo in photos]
             outcomes = identify_all(engine, paths, group, limit, certainty=certainty)
-            remaining = iter(photos)
+            done = 0
             async for path, outcome in outcomes:
-                photo = next(remaining)
+                photo = photos[done]
                 if isinstance(outcome, Identification):
                     kept.append(keep(photo, outcome))
                 elif isinstance(outcome, PhotoRejected):
                     left_out.tell(photo.name, rejection(outcome))
                 else:
                     raise EngineError(f"{path}: {outcome}")
-                progress.advance(task)
+                done += 1
+                bar.show(title, done, len(photos))
             if not kept:
                 raise EngineError("Not one of the photos can be used.")
             hosted = {m.name: m.runtime for m in engine.models() if m.runtime is not None}
     return kept, hosted
 
 
-def _indexed(settings: EngineSettings, hosted: Mapping[str, str]) -> dict[str, Taxon]:
-    """Return the species that the index holds, by name; none where it is not used."""
-    if not {"index", STARTER} & hosted.keys():
-        return {}
-    folder = starter_index(settings) if STARTER in hosted else settings.index_folder
-    index = SpeciesIndex.open(folder, touch=False)
-    species = IndexSpecies.of(index.taxa, TaxonTable.load())
-    return {taxon.scientific_name: taxon for taxon in species.taxa}
-
-
-def _is_known(
-    photo: LabelledPhoto, hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
-) -> bool:
-    """Tell whether a network that is here has a label for the species, or the index holds it."""
-    return photo.label_set in hosted or photo.scientific_name in indexed
-
-
-def _is_unknown(photo: LabelledPhoto, indexed: Mapping[str, Taxon]) -> bool:
-    """Tell whether no network has a label for the species, be it here or not, nor the index."""
-    return photo.label_set is None and photo.scientific_name not in indexed
-
-
-def _report(
-    answered: Sequence[Answered], hosted: Mapping[str, str], indexed: Mapping[str, Taxon]
-) -> dict[str, Any]:
+def _report(answered: Sequence[Answered], answerable: Answerable) -> dict[str, Any]:
     """Score by group."""
-    known = [a for a in answered if _is_known(a.photo, hosted, indexed)]
-    unknown = [a for a in answered if _is_unknown(a.photo, indexed)]
+    known = [a for a in answered if answerable.is_known(a.photo)]
+    unknown = [a for a in answered if answerable.is_unknown(a.photo)]
     groups: dict[str, Any] = {}
     for name in sorted({a.photo.group for a in answered}):
         inside = [a for a in known if a.photo.group == name]
@@ -288,7 +254,7 @@ def _report(
     strangers = [a for a in unknown if a.photo.group == _NO_ORGANISM]
     outside_species = [a for a in unknown if a.photo.group != _NO_ORGANISM]
     return {
-        "models": dict(hosted),
+        "models": dict(answerable.models),
         "groups": groups,
         "all_known_species": as_json(accuracy(known)) if known else None,
         "every_photo": as_json(calibration(known, unknown)) if known or unknown else None,

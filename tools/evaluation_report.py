@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -14,10 +15,15 @@ from tools.verdict_scores import verdict_tables
 
 def show_verdicts(report: Mapping[str, Any]) -> None:
     """Print how good the verdicts are."""
-    console = Console()
-    console.print(_heading(report))
+    console = _console()
+    typer.echo(_heading(report))
     for table in verdict_tables(report["verdicts"]):
         console.print(table)
+
+
+def _console() -> Console:
+    """Return where tables are printed with names as they are, whatever brackets they have."""
+    return Console(markup=False)
 
 
 def _heading(report: Mapping[str, Any]) -> str:
@@ -28,8 +34,8 @@ def _heading(report: Mapping[str, Any]) -> str:
 
 def show_answers(report: Mapping[str, Any]) -> None:
     """Print how good first answers and their probabilities are."""
-    console = Console()
-    console.print(_heading(report))
+    console = _console()
+    typer.echo(_heading(report))
     known = Table("group", "photos", "top-1", "top-5", "SE", "ECE", "said unknown")
     unknown = Table("group", "photos of unknown species", "said unknown")
     for name, group in report["groups"].items():
@@ -48,9 +54,9 @@ def show_answers(report: Mapping[str, Any]) -> None:
     console.print(known)
     console.print(unknown)
     if row := report["all_known_species"]:
-        console.print(f"all known species: top-1 {row['top1']:.3f}, ECE {row['ece']:.3f}")
+        typer.echo(f"all known species: top-1 {row['top1']:.3f}, ECE {row['ece']:.3f}")
     if row := report["every_photo"]:
-        console.print(
+        typer.echo(
             f"every photo, {row['unknown_species']} of {row['photos']} of what is not known: "
             f"ECE {row['ece']:.3f}"
         )
@@ -59,16 +65,16 @@ def show_answers(report: Mapping[str, Any]) -> None:
         for name, area in report["known_auroc"].items()
         if area is not None
     )
-    console.print(f"AUROC of known species against: {', '.join(areas) or 'nothing'}")
+    typer.echo(f"AUROC of known species against: {', '.join(areas) or 'nothing'}")
     if report["group"] == Group.AUTO:
         shares = ", ".join(f"{k} {v:.1%}" for k, v in report["right_group"].items())
-        console.print(f"auto chose the right group of: {shares}")
+        typer.echo(f"auto chose the right group of: {shares}")
     worst = Table("most often taken for another", "taken for", "photos")
     for confusion in report["confusions"]:
         worst.add_row(confusion["taxon"], confusion["taken_for"], str(confusion["photos"]))
     console.print(worst)
     if same := report.get("agreement"):
-        console.print(
+        typer.echo(
             f"same first answer as {same['with']}: {same['top1_agreement']:.2%} of "
             f"{same['photos']}, greatest difference {same['greatest_difference']:.1e}"
         )

@@ -110,6 +110,8 @@ def read_photo(path: Path) -> bytes:
         PhotoRejected: there is no such file, or it is too large for a photo.
     """
     try:
+        if not path.exists():
+            raise PhotoRejected("There is no such file.")
         if not path.is_file():
             kind = "is a folder; name the photos in it" if path.is_dir() else "is not a file"
             raise PhotoRejected(f"It {kind}.")
@@ -150,7 +152,8 @@ def _name_record(named: Candidate | Verdict) -> dict[str, Any]:
 
 def _show(console: Console, path: Path, outcome: Outcome) -> None:
     if isinstance(outcome, EngineError):
-        Console(stderr=True).print(f"[bold]{escape(str(path))}[/]: [red]{escape(str(outcome))}[/]")
+        said = f"[bold]{escape(str(path))}[/]: [red]{escape(str(outcome))}[/]"
+        Console(stderr=True).print(said, soft_wrap=True)
         return
     console.print(f"[bold]{escape(str(path))}[/]: {_lead(outcome)}", soft_wrap=True)
     table = Table(box=None, show_header=False)

@@ -19,7 +19,14 @@ from engine.index_writer import IndexWriter
 from engine.projection import DIMS, Kind
 from engine.segment_builder import AUTO, check_factory
 from engine.taxa import fold
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
+from tools.engine_options import (
+    HomeOption,
+    ModelsOption,
+    cannot_be_used,
+    engine_settings,
+    fail,
+    refuse,
+)
 from tools.index_fit import Recipe
 from tools.index_growth import WORK, Growth, cores, grow, note
 from tools.index_source import (
@@ -85,14 +92,14 @@ def build(
     species: SpeciesOption = None,
     taxon: TaxonOption = None,
     country: CountryOption = None,
-    per_species: PerSpeciesOption = 50,
+    per_species: PerSpeciesOption = None,
     contact: ContactOption = "",
     ask_gbif: AskGbifOption = False,
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Build a new index from labelled photos. Stopped, the same command goes on from there."""
-    with _sentences():
+    with _sentences(index):
         if (index / MANIFEST).exists() and not is_begun(index / WORK):
             raise IndexRefused(
                 f"There is an index in {index} already: add to it with `fieldmark index add`, "
@@ -129,14 +136,14 @@ def add(
     species: SpeciesOption = None,
     taxon: TaxonOption = None,
     country: CountryOption = None,
-    per_species: PerSpeciesOption = 50,
+    per_species: PerSpeciesOption = None,
     contact: ContactOption = "",
     ask_gbif: AskGbifOption = False,
     models: ModelsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Add labelled photos to an index; a running bot searches them with its next photo."""
-    with _sentences():
+    with _sentences(index):
         manifest = read_manifest(index)
         options = source_options(
             kind,
@@ -164,7 +171,7 @@ def remove(
     ] = None,
 ) -> None:
     """Take a species out of an index."""
-    with _sentences():
+    with _sentences(index):
         found = [
             taxon
             for taxon in SpeciesIndex.open(index, touch=False).taxa
@@ -190,7 +197,7 @@ def remove(
 @index_app.command()
 def compact(index: IndexArgument, segments: SegmentsOption = 1) -> None:
     """Merge an index's segments into one, and drop what was removed."""
-    with _sentences():
+    with _sentences(index):
         rows = IndexWriter(index, threads=cores()).compact(segments)
     parts = "one segment" if segments == 1 else f"{min(rows, segments):,} segments of one size"
     typer.echo(f"{index} holds {rows:,} photos in {parts}.")
@@ -202,7 +209,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False,
 ) -> None:
     """Say what an index holds and what made it."""
-    with _sentences():
+    with _sentences(index):
         record = as_record(SpeciesIndex.open(index, touch=False))
     if as_json:
         typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
@@ -218,7 +225,7 @@ def info(
 @index_app.command()
 def verify(index: IndexArgument) -> None:
     """Read every file of an index and compare it with what was written."""
-    with _sentences():
+    with _sentences(index):
         found = verify_index(index)
     typer.echo(f"{index} is as it was written: {len(found):,} photos of {len(found.taxa):,} taxa.")
 
@@ -264,7 +271,7 @@ def _report(folder: Path, growth: Growth) -> None:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def _sentences(index: Path) -> Iterator[None]:
     """Turn what people may have done wrong into one sentence and an exit status."""
     try:
         yield
@@ -273,8 +280,7 @@ def _sentences() -> Iterator[None]:
     except (EngineError, SourceError, SpoolError) as error:
         raise fail(str(error)) from error
     except OSError as error:
-        why = error.strerror or error
-        raise fail(f"{error.filename or 'A file'} cannot be used: {why}.") from error
+        raise fail(cannot_be_used(error, index)) from error
     except KeyboardInterrupt as error:
         note("Stopped. The same command goes on from here.")
         raise typer.Exit(_INTERRUPTED) from error

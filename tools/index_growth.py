@@ -6,14 +6,13 @@ import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engine import PhotoRejected, TaxonTable
 from engine.batch import Batch
@@ -23,6 +22,7 @@ from engine.index_folder import MANIFEST
 from engine.index_lock import folder_locked
 from engine.index_manifest import IndexRefused
 from engine.index_writer import Added, IndexWriter
+from tools.bar import Bar
 from tools.index_done import Done, reference_of
 from tools.index_fit import Recipe, fit_index
 from tools.index_source import SourceKind, open_chosen
@@ -84,18 +84,10 @@ def grow(
     work = folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     with folder_locked(work):
-        job = {
-            "task": "add" if recipe is None else "build",
-            "from": kind.value,
-            **options,
-            "embedder": embedder.identity,
-        }
-        if recipe is not None and recipe.unlabelled is not None:
-            job["unlabelled"] = str(recipe.unlabelled)
         taxa = TaxonTable.load()
-        with _Bar() as bar:
+        with Bar() as bar:
             source = open_chosen(kind, options, work / "source", taxa, bar.show)
-            spool = Spool(work, job, embedder.width)
+            spool = Spool(work, _job(kind, options, embedder, recipe), embedder.width)
             index = None
             if (folder / MANIFEST).exists():
                 index = SpeciesIndex.open(folder, embedder=embedder.identity, touch=False)
@@ -110,15 +102,11 @@ def grow(
         _report_source(source, spool)
         _report_otherwise(folder, done)
         _report_unknown(spool, taxa)
-        if index is None and not spool.rows:
-            raise SpoolError("Not one photo could be used, so there is no index.")
         held = 0
         if index is not None:
-            references = spool.references()
             # Who was stopped after adding and before discarding has photos in both.
-            held = sum(index.holds(reference.identity or "") for reference in references)
-            writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
-            added = writer.add(spool.projected(index.projection), references)
+            held = sum(index.holds(there.identity or "") for there in spool.references())
+            added = _add(index, embedder, spool)
         elif recipe is not None:
             added = _create(folder, embedder, spool, recipe)
         else:
@@ -132,10 +120,33 @@ def grow(
     )
 
 
+def _job(
+    kind: SourceKind, options: dict[str, Any], embedder: Embeds, recipe: Recipe | None
+) -> dict[str, Any]:
+    """Return what must be the same for a work folder to be gone on with."""
+    job = {
+        "task": "add" if recipe is None else "build",
+        "from": kind.value,
+        **options,
+        "embedder": embedder.identity,
+    }
+    if recipe is not None and recipe.unlabelled is not None:
+        job["unlabelled"] = str(recipe.unlabelled.resolve())
+    return job
+
+
+def _add(index: SpeciesIndex, embedder: Embeds, spool: Spool) -> Added:
+    writer = IndexWriter(index.folder, embedder=embedder.identity, threads=cores())
+    return writer.add(spool.projected(index.projection), spool.references())
+
+
 def _create(folder: Path, embedder: Embeds, spool: Spool, recipe: Recipe) -> Added:
-    with _Bar() as bar:
+    if not spool.rows:
+        raise SpoolError("Not one photo could be used, so there is no index.")
+    with Bar() as bar:
         unlabelled = _embed_beside(recipe.unlabelled, embedder, spool.folder, bar)
-    fitted = fit_index(spool, recipe, unlabelled)
+        bar.show("Fitting projection and vote", 0, None)
+        fitted = fit_index(spool, recipe, unlabelled)
     note(fitted.said)
     return IndexWriter.create(
         folder,
@@ -150,16 +161,15 @@ def _create(folder: Path, embedder: Embeds, spool: Spool, recipe: Recipe) -> Add
 
 
 def _embed_beside(
-    folder: Path | None, embedder: Embeds, work: Path, bar: _Bar
+    folder: Path | None, embedder: Embeds, work: Path, bar: Bar
 ) -> NDArray[np.float32] | None:
     if folder is None:
         return None
-    photos = list_unlabelled(folder)
     return embed_unlabelled(
-        photos,
+        list_unlabelled(folder),
         embedder,
         work / "unlabelled",
-        lambda done: bar.show("Embedding those without a label", done, len(photos)),
+        partial(bar.show, "Embedding those without a label"),
     )
 
 
@@ -210,25 +220,6 @@ def _embed_batch(batch: list[tuple[SourcePhoto, Photo]], embedder: Embeds, spool
 def _rejected(item: SourcePhoto, reason: str) -> Rejected:
     name = f"{item.name} ({item.taxon.scientific_name})"
     return Rejected(identity=item.identity, name=name, reason=reason)
-
-
-class _Bar(Progress):
-    """A bar on standard error, for one thing after another."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self.add_task("Embedding", total=None)
-
-    def show(self, what: str, done: int, total: int | None) -> None:
-        """Show that ``what`` is ``done`` so far."""
-        self.update(self._task, description=what, completed=done, total=total)
 
 
 def _report_source(source: Source, spool: Spool) -> None:

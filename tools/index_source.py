@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,8 +52,12 @@ TaxonOption = Annotated[
 CountryOption = Annotated[
     str | None, typer.Option(help="gbif: only photos from this country, as two letters.")
 ]
+PER_SPECIES = 50
 PerSpeciesOption = Annotated[
-    int, typer.Option(help="inat-open-data, gbif: most photos of a species.", min=1)
+    int | None,
+    typer.Option(
+        help=f"inat-open-data, gbif: most photos of a species. Default: {PER_SPECIES}.", min=1
+    ),
 ]
 ContactOption = Annotated[
     str,
@@ -66,8 +71,17 @@ AskGbifOption = Annotated[
 ]
 
 
+_TAKEN = {
+    SourceKind.FOLDER: {"PLACE", "--split", "--ask-gbif"},
+    SourceKind.INAT2021: {"PLACE", "--annotations"},
+    SourceKind.INAT_OPEN_DATA: {"PLACE", "--species", "--per-species"},
+    SourceKind.GBIF: {"--species", "--taxon", "--country", "--per-species"},
+}
+"""What each kind takes besides ``--contact``. What it would not heed, somebody counts on."""
+
+
 class SourceMissing(Exception):
-    """The options do not say enough; ``str`` is one sentence."""
+    """The options do not say enough, or too much; ``str`` is one sentence."""
 
 
 def source_options(
@@ -79,18 +93,30 @@ def source_options(
     species: Path | None,
     taxon: str | None,
     country: str | None,
-    per_species: int,
+    per_species: int | None,
     contact: str,
     ask_gbif: bool,
 ) -> dict[str, Any]:
     """Return what ``open_source`` takes for this ``kind``, in values that JSON can hold.
 
     Raises:
-        SourceMissing: something that the kind needs is not given, or cannot be read.
+        SourceMissing: something that the kind needs is not given or cannot be read, or something
+            is given that it does not take.
     """
+    _check_taken(
+        kind,
+        {
+            "PLACE": place,
+            "--split": split,
+            "--annotations": annotations,
+            "--species": species,
+            "--taxon": taxon,
+            "--country": country,
+            "--per-species": per_species,
+            "--ask-gbif": ask_gbif,
+        },
+    )
     names = _read_names(species) if species else None
-    if ask_gbif and kind is not SourceKind.FOLDER:
-        raise SourceMissing("--ask-gbif is for --from folder: the others say it themselves.")
     if kind in (SourceKind.FOLDER, SourceKind.INAT2021):
         if place is None:
             raise SourceMissing(f"Say which folder: `--from {kind.value} FOLDER`.")
@@ -98,7 +124,8 @@ def source_options(
         if kind is SourceKind.FOLDER:
             return {"path": path, "split": split, **({"contact": contact} if ask_gbif else {})}
         return {"path": path, "annotations": str(annotations.resolve()) if annotations else None}
-    common = {"species": names, "per_species": per_species, "contact": contact}
+    most = PER_SPECIES if per_species is None else per_species
+    common = {"species": names, "per_species": most, "contact": contact}
     if kind is SourceKind.GBIF:
         if (taxon is None) == (names is None):
             raise SourceMissing("Say which species: `--taxon NAME` or `--species FILE`.")
@@ -123,6 +150,12 @@ def open_chosen(
     if kind in (SourceKind.INAT_OPEN_DATA, SourceKind.GBIF):
         options |= {"work": work, "progress": progress}
     return open_source(kind.value, taxa=taxa, **options)
+
+
+def _check_taken(kind: SourceKind, asked: Mapping[str, object]) -> None:
+    for option, value in asked.items():
+        if value not in (None, False) and option not in _TAKEN[kind]:
+            raise SourceMissing(f"--from {kind.value} takes no {option}: leave it out.")
 
 
 def _read_names(path: Path) -> list[str]:

@@ -133,7 +133,7 @@ class Spool:
         np.save(content, features, allow_pickle=False)
         write_in_one_step(self._features_of(number), (content.getbuffer(),))
         sync_file(self._features_of(number))
-        swap_in(self._record_of(number), json.dumps(asdict(self._shard), ensure_ascii=False))
+        swap_in(self._record_of(number), json.dumps(asdict(self._shard)))
         self._shards = number
         self._count(self._shard)
         self._begin_shard()
@@ -237,10 +237,11 @@ def is_begun(folder: Path) -> bool:
 
 
 def describe(job: object) -> str:
-    """Return a job in a few words."""
+    """Return a job in a few words; of a list, how long it is."""
     if not isinstance(job, dict):
         return "unknown"
-    return ", ".join(f"{key} {value}" for key, value in job.items() if value is not None)
+    brief = {key: f"{len(v):,}" if isinstance(v, list) else v for key, v in job.items()}
+    return ", ".join(f"{key} {value}" for key, value in brief.items() if value not in (None, ""))
 
 
 def _reference(row: _Row, taxon: Taxon) -> Reference:

@@ -71,12 +71,12 @@ def embed_unlabelled(
     photos: Sequence[Path],
     embedder: EmbedsPhotos,
     kept: Path | None,
-    advance: Callable[[int], None],
+    advance: Callable[[int, int], None],
 ) -> Features:
     """Return the ``(n, width)`` features of ``photos``, without those that cannot be decoded.
 
     ``kept`` is a folder for features on the way, and for those of an earlier run that was stopped.
-    ``advance`` is told how many photos are done.
+    ``advance`` is told how many photos are done, and of how many.
 
     Raises:
         SourceError: a photo cannot be read.
@@ -92,7 +92,7 @@ def embed_unlabelled(
                 np.save(content, part, allow_pickle=False)
                 write_in_one_step(path, (content.getbuffer(),))
         parts.append(part)
-        advance(min(start + SHARD_PHOTOS, len(photos)))
+        advance(min(start + SHARD_PHOTOS, len(photos)), len(photos))
     return np.concatenate(parts)
 
 

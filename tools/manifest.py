@@ -18,6 +18,7 @@ from tools.sources.manifest_csv import (
     of_split,
     read_manifest_rows,
 )
+from tools.sources.names import scientific_name_of
 from tools.sources.source import PhotoSkipped
 from tools.usable_photos import LeftOut, PhotoFile
 
@@ -98,10 +99,11 @@ def _none_left(folder: Path, split: str | None) -> ManifestInvalid:
 
 
 def _labelled(folder: Path, row: Row, taxa: TaxonTable) -> LabelledPhoto:
+    name = row["scientific_name"]
     return LabelledPhoto(
         path=folder / row["path"],
         group=row["group"],
-        scientific_name=row["scientific_name"],
+        scientific_name=scientific_name_of(name) or name,
         label_set=LABEL_SETS.get(row["label_set"]),
         taxon=label_of(row, taxa),
     )

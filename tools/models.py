@@ -13,17 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from engine import EngineError, EngineSettings
 from engine.catalog import ModelEntry, find_entry, load_catalog
@@ -41,7 +31,15 @@ from engine.preparation import NotPrepared, Preparation, read_preparation
 from engine.probe import Probe
 from engine.samples import Samples, bundled_samples, folder_samples
 from engine.starter import STARTER
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
+from tools.bar import Bar
+from tools.engine_options import (
+    HomeOption,
+    ModelsOption,
+    cannot_be_used,
+    engine_settings,
+    fail,
+    refuse,
+)
 from tools.model_report import as_record, as_table, describe_preparation, survey
 
 models_app = typer.Typer(
@@ -62,8 +60,6 @@ PrecisionOption = Annotated[
 ]
 
 _PRECISIONS: tuple[PrecisionSetting, ...] = ("auto", *PRECISIONS)
-_DOWNLOAD = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-_COMPARE = (MofNCompleteColumn(),)
 
 
 @models_app.command("list")
@@ -183,9 +179,8 @@ def _obtain(entry: ModelEntry, settings: EngineSettings, *, force: bool) -> Modu
         return module
     if entry.local_folder is not None:
         return locate(entry, settings)
-    with _progress(*_DOWNLOAD) as progress:
-        task = progress.add_task(f"{entry.name}: downloading", total=None)
-        return download(entry, settings, partial(_update, progress, task))
+    with Bar(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as bar:
+        return download(entry, settings, partial(bar.show, f"{entry.name}: downloading"))
 
 
 def _prepared(module: Module, settings: EngineSettings) -> Preparation | None:
@@ -206,6 +201,8 @@ def _compare(
         return asyncio.run(_compare_all(modules, settings, samples))
     except HubError as error:
         raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(cannot_be_used(error, settings.home)) from error
 
 
 async def _compare_all(
@@ -230,9 +227,8 @@ async def _compare_all(
         }
         for module in modules:
             fast = ours[choose_precision(module.entry, settings)]
-            with _progress(*_COMPARE) as progress:
-                task = progress.add_task(f"{module.entry.name}: comparing with TensorFlow")
-                update = partial(_update, progress, task)
+            with Bar() as bar:
+                update = partial(bar.show, f"{module.entry.name}: comparing with TensorFlow")
                 try:
                     record = await prepare(
                         module, settings, samples, update, fast=fast, judge=judge
@@ -243,21 +239,6 @@ async def _compare_all(
                     continue
             _report(module, record)
     return done
-
-
-def _progress(*columns: ProgressColumn) -> Progress:
-    """Return a bar on standard error: standard output is for results."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-def _update(progress: Progress, task: TaskID, done: int, total: int | None) -> None:
-    progress.update(task, completed=done, total=total)
 
 
 def _report(module: Module, record: Preparation) -> None:

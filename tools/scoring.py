@@ -158,6 +158,12 @@ def confusions(answered: Sequence[Answered], most: int = 10) -> list[Confusion]:
     ]
 
 
+def computed_by(answered: Sequence[Answered]) -> dict[str, str]:
+    """Return the runtime of each model that had a say in the answers, by its name."""
+    models = (model for one in answered for model in one.answer.models)
+    return {model.name: str(model.runtime) for model in models}
+
+
 def agreement(first: Sequence[Answered], second: Sequence[Answered]) -> dict[str, Any]:
     """Compare two engines' answers to the same photos."""
     pairs = list(zip(first, second, strict=True))

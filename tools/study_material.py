@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress, track
 
 from engine import EngineError, EngineSettings, Group, Taxon, TaxonTable
 from engine.batch import Batch
@@ -19,7 +18,8 @@ from engine.embedder import Embedder, open_embedder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.network import Networks
-from tools.engine_options import refuse
+from tools.bar import Bar, counted
+from tools.engine_options import fail, refuse
 from tools.index_unlabelled import embed_unlabelled, list_unlabelled
 from tools.manifest import LabelledPhoto, read_references
 from tools.sources import SourceError, SourcePhoto
@@ -43,7 +43,7 @@ class StudyMaterial:
     ) -> StudyMaterial:
         """List a split's photos; open ``embedder``, as the catalog names it, and classifiers.
 
-        Exits with status 2 and one sentence where they cannot be used.
+        Exits with one sentence where they cannot be used.
         """
         taxa = TaxonTable.load()
         networks = Networks(settings)
@@ -53,6 +53,8 @@ class StudyMaterial:
         except (SourceError, EngineError) as error:
             raise refuse(str(error)) from error
         classifiers = host_models(settings, taxa, networks).classifiers
+        if not classifiers:
+            raise fail("No network that names species is here: run `fieldmark models pull`.")
         return cls(photos=labelled, embedder=opened, classifiers=classifiers)
 
     def ask(
@@ -64,8 +66,7 @@ class StudyMaterial:
         """
         features, answers = [], []
         asked: list[PhotoBytes] = [*self.photos, *others]
-        shown = track(asked, "Asking networks", console=Console(stderr=True))
-        for _, photo in decode_usable(shown):
+        for _, photo in decode_usable(counted(asked, "Asking networks")):
             batch = Batch([photo])
             features.append(self.embedder.embed(batch)[0])
             answers.append(
@@ -82,11 +83,9 @@ class StudyMaterial:
             return None
         try:
             photos = list_unlabelled(unlabelled)
-            with Progress(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("Embedding those without a label", total=len(photos))
-                return embed_unlabelled(
-                    photos, self.embedder, None, lambda done: bar.update(task, completed=done)
-                )
+            with Bar() as bar:
+                advance = partial(bar.show, "Embedding those without a label")
+                return embed_unlabelled(photos, self.embedder, None, advance)
         except SourceError as error:
             raise refuse(str(error)) from error
 
@@ -109,7 +108,7 @@ def embed_labelled(labelled: Sequence[LabelledPhoto], embedder: Embedder) -> Emb
         PhotoRejected: not one of them is.
     """
     photos, features = [], []
-    pairs = decode_usable(track(labelled, "Embedding", console=Console(stderr=True)))
+    pairs = decode_usable(counted(labelled, "Embedding"))
     while batch := list(islice(pairs, _BATCH)):
         photos += [labelled for labelled, _ in batch]
         features.append(embedder.embed(Batch([decoded for _, decoded in batch])))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from engine import Group, PhotoRejected, TaxonTable
@@ -21,12 +20,14 @@ from engine.classifier import Classifier, Scores
 from engine.decode import Photo
 from engine.hosting import host_models
 from engine.network import Networks
+from tools.bar import counted
 from tools.engine_options import (
     HomeOption,
     ModelsOption,
     PhotosArgument,
     SplitOption,
     engine_settings,
+    fail,
     refuse,
 )
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
@@ -76,10 +77,12 @@ def study_networks(
     taxa = TaxonTable.load()
     settings = engine_settings(models, home)
     classifiers = host_models(settings, taxa, Networks(settings)).classifiers
+    if not classifiers:
+        raise fail("No network that names species is here: run `fieldmark models pull`.")
     labels = {classifier.entry.labels for classifier in classifiers.values()}
     try:
         listed = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
-        usable = list(decode_usable(track(listed, "Decoding", console=Console(stderr=True))))
+        usable = list(decode_usable(counted(listed, "Decoding")))
     except (ManifestInvalid, PhotoRejected) as error:
         raise refuse(str(error)) from error
     labelled, decoded = [truth for truth, _ in usable], [photo for _, photo in usable]
@@ -100,13 +103,17 @@ def _compare_views(
                 for truth, photo in zip(labelled, decoded, strict=True)
                 if truth.label_set == classifier.entry.labels
             ]
-            right = sum(
+            right = [
                 classifier.taxa[_best(classifier, [view(photo) for view in views])] == taxon
                 for taxon, photo in pairs
-            )
-            row.append(f"{right / len(pairs):.3f}")
+            ]
+            row.append(_share(right))
         table.add_row(name, *row)
     return table
+
+
+def _share(right: Sequence[bool]) -> str:
+    return f"{sum(right) / len(right):.3f}" if right else "-"
 
 
 def _best(classifier: Classifier, views: Sequence[Photo]) -> int:
@@ -119,7 +126,7 @@ def _compare_routes(
 ) -> Table:
     scores = [
         {group: classifier.classify(Batch([photo])) for group, classifier in classifiers.items()}
-        for photo in track(decoded, "Choosing groups", console=Console(stderr=True))
+        for photo in counted(decoded, "Choosing groups")
     ]
     rules: dict[str, Callable[[dict[Group, Scores]], Group]] = {
         "best species against background": lambda s: max(
@@ -137,6 +144,6 @@ def _compare_routes(
                 for s, truth in zip(scores, labelled, strict=True)
                 if truth.group == GROUP_FOLDERS[group]
             ]
-            row.append(f"{sum(c is group for c in chosen) / len(chosen):.3f}")
+            row.append(_share([c is group for c in chosen]))
         table.add_row(name, *row)
     return table

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from engine import EngineError, TaxonTable
 from engine.embedder import open_embedder
 from engine.vote import Evidence, Vote, VoteSettings, fit_vote, vote
+from tools.bar import counted
 from tools.crossvalidation import (
     FOLDS,
     Gallery,
@@ -118,9 +118,7 @@ def _ask(embedded: Embedded, choice: ProjectionChoice) -> Asked:
 
 def _compare_projections(embedded: Embedded) -> Table:
     table = _group_table("projection: top-1", embedded, "top-5")
-    for name, choice in track(
-        PROJECTIONS.items(), "Comparing projections", console=Console(stderr=True)
-    ):
+    for name, choice in counted(PROJECTIONS.items(), "Comparing projections"):
         asked = _ask(embedded, choice)
         table.add_row(name, *_scores(embedded, asked, _votes(asked.found, _DEFAULT)))
     return table

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import EngineSettings
+from engine import Engine, EngineSettings
 from engine.index import SpeciesIndex, verify_index
 from engine.starter import starter_index
 from tests.engine.small_index import create, references, species, units
-from tools.demo import taught_apart
+from tools.demo import say_models, taught_apart
 
 
 @pytest.fixture
@@ -68,3 +68,13 @@ def test_a_home_that_cannot_be_written_is_done_without(tmp_path: Path, folder: P
     (tmp_path / "file").write_text("in the way")
     settings = taught_apart(EngineSettings(home=tmp_path / "file" / "home"), folder)
     assert list(settings.home.iterdir()) == []
+
+
+async def test_folders_are_printed_as_they_are_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "models [old" / "]"
+    odd.mkdir(parents=True)
+    async with Engine(EngineSettings(home=tmp_path / "home", models_dir=odd)) as engine:
+        say_models(engine)
+    assert f"The birds model is not on this machine in {odd} or " in capsys.readouterr().out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,32 @@ def test_a_run_is_not_compared_with_itself(hub_modules: HubModules, photos: Path
     result = run(hub_modules, photos, "eval", "--group", "bird", "--against", "openvino")
     assert result.exit_code == 1
     assert "there is nothing to compare" in result.stderr
+
+
+def test_only_the_networks_that_answer_are_compared(hub_modules: HubModules, photos: Path) -> None:
+    # Of all three, OpenVINO takes the birds and not the plants, which nobody asks.
+    options = ["--models", str(hub_modules.folder), "--home", str(photos / "home")]
+    words = ["eval", str(photos), "--group", "bird", "--against", "openvino", *options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "Both runs compute in openvino" in result.stderr
+
+
+def test_a_certainty_without_verdicts_is_refused(hub_modules: HubModules, photos: Path) -> None:
+    result = run(hub_modules, photos, "eval", "--certainty", "0.7")
+    assert result.exit_code == 2
+    assert "add --verdict" in result.stderr
+
+
+def test_names_with_brackets_are_printed_as_they_are(hub_modules: HubModules, photos: Path) -> None:
+    odd = photos / "[new] photos[" / "i]"
+    shutil.copytree(photos, odd)
+    with (odd / "MANIFEST.csv").open("a", newline="") as file:
+        csv.writer(file).writerow(["test-0.png", "odd", "[/b]", "", "bird", 1])
+    result = run(hub_modules, odd, "eval", "--split", "odd")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"odd photos of {odd}, models: ")
+    assert "│ [/b]" in result.stdout
 
 
 def test_verdicts_are_scored_at_each_certainty(hub_modules: HubModules, photos: Path) -> None:
@@ -236,7 +264,7 @@ def test_photos_that_cannot_be_used_are_left_out_and_counted(
     assert report["left_out"] == 3
     assert report["groups"]["birds"]["known_species"]["photos"] == 3
     assert f"Left out {photos / 'cut.png'}: This photo is damaged or cut off." in result.stderr
-    assert f"Left out {photos / 'gone.png'}: It is not a file." in result.stderr
+    assert f"Left out {photos / 'gone.png'}: There is no such file." in result.stderr
     assert f"Left out {photos / 'red.png'}: label and name disagree." in result.stderr
     table = run(hub_modules, photos, "eval", "--verdict")
     assert "3 left out" in " ".join(table.stdout.split())
@@ -325,7 +353,25 @@ def test_networks_are_studied_without_what_cannot_be_read(
     words = ["study", "networks", str(photos), "--split", "test", *options]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.stderr
-    assert f"Left out {photos / 'gone.png'}: It cannot be read: No such file" in result.stderr
+    said = f"Left out {photos / 'gone.png'}: It cannot be read: No such file or directory."
+    assert result.stderr.splitlines() == [said]  # and no bar
+
+
+def test_a_group_without_photos_has_no_share(hub_modules: HubModules, photos: Path) -> None:
+    options = ["--models", str(hub_modules.no_plants), "--home", str(photos / "home")]
+    words = ["study", "networks", str(photos), "--split", "train", *options]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"whole photo\s+│ 1.000 │ -", result.stdout)
+
+
+def test_nothing_is_calibrated_without_a_network(
+    hub_modules: HubModules, photos: Path, tmp_path: Path
+) -> None:
+    options = ["--models", str(hub_modules.colours), "--home", str(photos / "home")]
+    result = CliRunner().invoke(app, ["calibrate", str(photos), *options])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "No network was calibrated" in result.stderr
 
 
 def test_calibrate_prints_the_catalogs_lines(hub_modules: HubModules, photos: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,7 +70,23 @@ def test_a_line_of_json_for_each_photo_in_the_order_given(
     assert lime["candidates"][0]["scientific_name"] == "Halyomorpha halys"
     assert page == {"path": str(folder / "page.jpg"), "error": page["error"]}
     assert "can't read" in page["error"]
-    assert none["error"].endswith("is not a file.")
+    assert none["error"] == "There is no such file."
+
+
+def test_a_photo_may_have_a_name_that_is_no_text(hub_modules: HubModules, folder: Path) -> None:
+    path = folder / os.fsdecode(b"m\xe9sange.png")
+    (folder / "red.png").rename(path)
+    options = ["--group", "bird", "--models", str(hub_modules.no_plants), "--home", str(folder)]
+    for form in ([], ["--json"]):
+        words = ["-c", "from tools.cli import main; main()", "identify", str(path), *form, *options]
+        done = subprocess.run(
+            [sys.executable, *words],
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"m\xe9sange.png" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -317,7 +318,7 @@ def test_a_full_disk_is_told_in_a_sentence(
     monkeypatch.setattr("tools.index_growth.fit_index", fill)
     result = build(tmp_path / "index", photos)
     assert result.exit_code == 1
-    assert "A file cannot be used: 40 requested and 4 written." in result.stderr
+    assert f"{tmp_path / 'index'} cannot be used: 40 requested and 4 written." in result.stderr
 
 
 @pytest.mark.parametrize("counts", [{"Parus_major": 5}, {"Parus_major": 1, "Turdus_merula": 1}])
@@ -352,6 +353,16 @@ def test_an_unfinished_build_refuses_another(
     refused = build(tmp_path / "index", tmp_path / "others")
     assert refused.exit_code == 1
     assert "holds the beginning of another build" in refused.stderr
+
+
+def test_a_damaged_photo_may_have_a_name_that_is_no_text(
+    tmp_path: Path, photos: Path, embedder: TinyEmbedder
+) -> None:
+    whole = (photos / "Parus_major" / "0-0.png").read_bytes()
+    (photos / "Parus_major" / os.fsdecode(b"m\xe9sange.png")).write_bytes(whole[: len(whole) // 2])
+    result = build(tmp_path / "index", photos)
+    assert result.exit_code == 0, result.output
+    assert "sange.png (Parus major): This photo is damaged or cut off." in result.stderr
 
 
 def test_undecodable_photos_and_unknown_names_are_listed(
@@ -410,11 +421,22 @@ def test_a_species_is_removed_with_what_was_added_before_it_was_placed(
     assert "--kingdom (Animalia, Plantae)" in refused.stderr
 
 
-def test_gbif_is_asked_about_folders_alone(tmp_path: Path, embedder: TinyEmbedder) -> None:
-    result = run("build", tmp_path / "index", "--from", "gbif", "--taxon", "Aves", "--embedder",
-                 "tiny", "--ask-gbif")  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("gbif", "--taxon", "Aves", "--ask-gbif"), "--ask-gbif"),
+        (("gbif", "photos", "--taxon", "Aves"), "PLACE"),
+        (("inat-open-data", "--country", "AT"), "--country"),
+        (("folder", "photos", "--per-species", "2"), "--per-species"),
+        (("inat2021", "photos", "--split", "train"), "--split"),
+    ],
+)
+def test_what_a_source_would_not_heed_is_refused(
+    tmp_path: Path, embedder: TinyEmbedder, words: tuple[str, ...], option: str
+) -> None:
+    result = run("build", tmp_path / "index", "--embedder", "tiny", "--from", *words)
     assert result.exit_code == 2
-    assert "--ask-gbif is for --from folder" in result.stderr
+    assert f"--from {words[0]} takes no {option}: leave it out." in result.stderr
 
 
 def test_a_folder_without_usable_photos_makes_no_index(

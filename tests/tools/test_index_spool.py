@@ -83,6 +83,15 @@ def test_another_job_is_refused_once_photos_are_there(folder: Path) -> None:
         Spool(folder, {**JOB, "path": "others"}, WIDTH)
 
 
+def test_another_job_is_described_in_few_words(folder: Path) -> None:
+    names = [f"Parus {number}" for number in range(3000)]
+    spool = Spool(folder, {"from": "gbif", "species": names, "contact": ""}, WIDTH)
+    spool.put(features(1), references("a", [0]))
+    spool.flush()
+    with pytest.raises(SpoolError, match=r"\(from gbif, species 3,000\): finish that first"):
+        Spool(folder, JOB, WIDTH)
+
+
 def test_a_photo_takes_another_label(folder: Path) -> None:
     spool = Spool(folder, JOB, WIDTH)
     spool.put(features(2), references("a", [0, 1]))

@@ -186,6 +186,16 @@ def test_photos_that_cannot_be_used_are_one_sentence_and_status_1(
     assert "holds no photos" in result.err
 
 
+def test_a_home_that_cannot_be_used_is_one_sentence_and_status_1(
+    hub_modules: HubModules, home: Path
+) -> None:
+    home.mkdir()
+    (home / "logs").write_text("not a folder")
+    result = fieldmark("verify", "birds", "--models", hub_modules.folder, "--home", home)
+    assert (result.status, result.out) == (1, "")
+    assert result.err == f"{home / 'logs'} cannot be used: File exists.\n"
+
+
 def test_the_command_stays_light(home: Path) -> None:
     code = (
         "import sys; from tools.cli import app\n"

@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_counted_with_its_reason(tmp_path: Path, taxa: Ta
         "the same photo under another name": 1,
         "not a photo but a web page": 1,
         "not a photo but an empty file": 1,
-        "in a folder that is not named for a species": 2,
+        "in a folder that is not named like a species (Parus major, without an author)": 2,
         "cannot be read: No such file or directory": 1,
         "larger than 25 MiB": 1,
     }
@@ -113,9 +113,9 @@ def test_what_cannot_be_used_is_reported_with_an_example(tmp_path: Path, taxa: T
     put(tmp_path, "unsorted/c.jpg", jpeg(3))
     source = open_source("folder", path=tmp_path, taxa=taxa)
     assert [photo.name for photo in source.photos(())] == ["Parus_major/a.jpg"]
-    assert list(source.report()) == [
-        "Skipped 2: in a folder that is not named for a species, such as unsorted/b.jpg."
-    ]
+    (said,) = source.report()
+    assert said.startswith("Skipped 2: in a folder that is not named like a species (Parus major")
+    assert said.endswith(", such as unsorted/b.jpg.")
 
 
 def test_what_is_done_is_given_again_as_it_is_labelled_now(
@@ -171,6 +171,7 @@ def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) 
         manifest("missing.jpg", "Parus major"),
         manifest("1.jpg/../../secret.jpg", "Parus major"),
         manifest("", ""),
+        manifest("a.jpg", "Parus major Linnaeus, 1758"),
         manifest("3.jpg", "Parus major", label_set="bird", label_index="0"),
     ]
     fields: dict[str, str] = {"label_set": "", "label_index": ""}
@@ -184,11 +185,31 @@ def test_a_manifest_says_which_photo_is_which(tmp_path: Path, taxa: TaxonTable) 
         "cannot be read: No such file or directory": 1,
         "outside of the folder": 1,
         "no species is named": 1,
+        "under a name that is not like a species (Parus major, without an author)": 1,
         "label and name disagree": 1,
     }
     assert source.examples["label and name disagree"] == "3.jpg"
     with pytest.raises(SourceError, match="it has: test, train"):
         open_source("folder", path=tmp_path, split="training", taxa=taxa)
+
+
+@pytest.mark.parametrize("divided", [",", ", ", ";", "\t"])
+def test_a_manifest_is_read_as_spreadsheets_divide_it(
+    tmp_path: Path, taxa: TaxonTable, divided: str
+) -> None:
+    put(tmp_path, "a.jpg", jpeg(1))
+    lines = (("path", "split", "scientific_name"), ("a.jpg", "train", "Parus major"))
+    (tmp_path / "MANIFEST.csv").write_text("\r\n".join(divided.join(line) for line in lines))
+    source = open_source("folder", path=tmp_path, split="train", taxa=taxa)
+    assert names(list(source.photos(()))) == ["Parus major"]
+
+
+def test_a_manifest_says_whose_a_photo_is(tmp_path: Path, taxa: TaxonTable) -> None:
+    put(tmp_path, "a.jpg", jpeg(1))
+    about = {"licence": "CC BY 4.0", "attribution": "Zoë Ng", "url": "https://example.org/1"}
+    write_csv(tmp_path / "MANIFEST.csv", [manifest("a.jpg", "Parus major", **about)])
+    (photo,) = open_source("folder", path=tmp_path, taxa=taxa).photos(())
+    assert (photo.licence, photo.attribution, photo.url) == tuple(about.values())
 
 
 def called(root: Path, taxa: TaxonTable, *rows: dict[str, str]) -> list[str | None]:

@@ -8,16 +8,19 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 from engine import EngineSettings, TaxonTable
+from tools.starter.app import starter_app
 from tools.starter.material import HELD_OUT_EVERY, UNLABELLED, Material, gather_material
-from tools.starter.training import Schedule
+from tools.starter.training import Schedule, Trainer
 from tools.starter.views import SIDE, make_views, view_of
 
 SCRIPT = Path(__file__).with_name("train_student.py")
@@ -129,3 +132,34 @@ def test_training_goes_on_where_it_stopped_and_the_export_says_what_the_student_
     assert found["epochs"] == [1, 2]
     assert found["losses_finite"]
     assert min(found["cosines"]) > 0.99
+
+
+def test_an_export_replaces_nothing_but_a_starter_and_wants_a_trained_student(folder: Path) -> None:
+    (folder / "home").mkdir()
+    (folder / "home" / "letter.txt").write_text("dear")
+    words = ["export", str(folder / "work"), "--to", str(folder / "home")]
+    words += ["--photos", str(folder / "photos"), "--transfer", str(folder / "transfer")]
+    untrained = CliRunner().invoke(starter_app, words)
+    assert untrained.exit_code == 2
+    assert "run `fieldmark starter train` first" in untrained.stderr
+    (folder / "work" / "checkpoints").mkdir(parents=True)
+    refused = CliRunner().invoke(starter_app, words)
+    assert refused.exit_code == 2
+    assert "holds more than a starter" in refused.stderr
+    assert (folder / "home" / "letter.txt").read_text() == "dear"
+
+
+def test_too_few_photos_are_not_trained_on(folder: Path, material: Material) -> None:
+    unseen: Any = None  # neither views nor targets are looked at
+    with pytest.raises(ValueError, match="photos are too few to train on: it takes at least 64"):
+        Trainer(folder / "work", material, unseen, unseen)
+
+
+def test_a_photo_that_is_gone_is_one_sentence(shared: Path, folder: Path) -> None:
+    (folder / "transfer" / "plants-00000.jpg").unlink()
+    (folder / "transfer" / "plants-00000.jpg").symlink_to("nowhere")
+    words = ["train", str(folder / "work"), "--models", str(shared / "models")]
+    words += ["--photos", str(folder / "photos"), "--transfer", str(folder / "transfer")]
+    result = CliRunner().invoke(starter_app, [*words, "--home", str(folder / "home")])
+    assert result.exit_code == 1
+    assert result.stderr.endswith("plants-00000.jpg cannot be used: No such file or directory.\n")

@@ -27,6 +27,8 @@ from tools.sources.source import (
 ATTRIBUTIONS = "attribution.csv"
 NOT_STATED = "not stated"
 
+_LIKE_A_SPECIES = "like a species (Parus major, without an author)"
+
 _MANIFEST_COLUMNS = ("path", "split", "scientific_name")
 _ATTRIBUTION_COLUMNS = ("file", "licence", "attribution", "url")
 _INSIDE = {
@@ -66,7 +68,8 @@ class FolderSource(Source):
     ``Genus_x_species``), at any depth; ``attribution.csv`` at the top may say more of a
     file, named by its path from there. With a manifest, ``split`` chooses among its rows, and of
     what the taxon table lacks its columns ``common_name``, ``kingdom`` to ``family`` and
-    ``gbif_key``, those that it has, say the English name, the lineage and the key. With
+    ``gbif_key``, those that it has, say the English name, the lineage and the key; ``licence``,
+    ``attribution`` and ``url`` say of each file what ``attribution.csv`` does. With
     ``asking`` GBIF is asked for the latter two where nothing says them.
     """
 
@@ -142,7 +145,7 @@ class FolderSource(Source):
                     licence=about.get("licence") or NOT_STATED,
                     attribution=about.get("attribution") or "",
                     url=about.get("url") or None,
-                    reason="" if taxon else "in a folder that is not named for a species",
+                    reason="" if taxon else f"in a folder that is not named {_LIKE_A_SPECIES}",
                 )
             )
         if sidecar:
@@ -210,7 +213,9 @@ def _listed(
         return _Listed(path=path, name=row["path"], reason="outside of the folder")
     name = scientific_name_of(row["scientific_name"])
     if name is None:
-        return _Listed(path=path, name=row["path"], reason="no species is named")
+        named = f"under a name that is not {_LIKE_A_SPECIES}"
+        reason = named if row["scientific_name"].strip() else "no species is named"
+        return _Listed(path=path, name=row["path"], reason=reason)
     try:
         label = label_of(row, taxa)
     except PhotoSkipped as error:
@@ -229,7 +234,9 @@ def _listed(
             gbif_key=int(key) if _KEY.fullmatch(key) else None,
         ),
         licence=row.get("licence") or NOT_STATED,
-        attribution=": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
+        attribution=row.get("attribution")
+        or ": ".join(filter(None, (row.get("source_repo"), row.get("source_path")))),
+        url=row.get("url") or None,
     )
 
 

@@ -30,7 +30,10 @@ def read_csv(path: Path, columns: Collection[str]) -> list[Row]:
     try:
         # Spreadsheets begin UTF-8 with a byte order mark.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
+            # And divide columns by whatever is no decimal sign where they are used.
+            delimiter = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            reader = csv.DictReader(file, restval="", delimiter=delimiter, skipinitialspace=True)
             if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
                 several, them = ("s", "them") if len(missing) > 1 else ("", "it")
                 raise ManifestInvalid(

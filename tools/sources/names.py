@@ -10,8 +10,6 @@ from engine.taxa import HYBRID_SIGN, fold
 from tools.label_facts import RANKS, LabelsError, rank_of, spell
 from tools.sources.source import SourceError
 
-"""Ranks that a photo's label may have."""
-
 _GENUS = rf"(?:{HYBRID_SIGN} )?[A-Z][^\W\d_]+(?:-[^\W\d_]+)?"
 _EPITHET = rf"(?:{HYBRID_SIGN}|[^\W\d_A-Z][^\W\d_]*\.?(?:-[^\W\d_]+)*)"
 _SCIENTIFIC = re.compile(rf"{_GENUS}(?: {_EPITHET})+")
@@ -78,7 +76,10 @@ def choose_species(taxa: TaxonTable, names: Iterable[str] | None) -> list[Taxon]
     for text in names:
         name = scientific_name_of(text)
         if name is None:
-            raise SourceError(f"{text!r} is not the scientific name of a species: correct it.")
+            raise SourceError(
+                f"{text!r} is not the scientific name of a species: write it like "
+                "Parus major, without an author."
+            )
         chosen.setdefault(find_taxon(taxa, name))
     if not chosen:
         raise SourceError("The list of species is empty: name at least one.")

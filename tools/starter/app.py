@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from engine import EngineError, EngineSettings, TaxonTable
-from engine.starter import FOLDER
-from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail, refuse
+from engine.starter import FOLDER, INDEX, MODEL
+from tools.bar import Bar
+from tools.engine_options import (
+    HomeOption,
+    ModelsOption,
+    cannot_be_used,
+    engine_settings,
+    fail,
+    refuse,
+)
 from tools.manifest import ManifestInvalid
 from tools.sources import SourceError
-from tools.starter.material import Material, gather_material
+from tools.starter.material import CHECKPOINTS, Material, gather_material
 from tools.starter.views import make_views
 
 if TYPE_CHECKING:
@@ -60,7 +67,8 @@ def export(
     photos: PhotosOption,
     transfer: TransferOption,
     to: Annotated[
-        Path, typer.Option(help="Folder to write; one that is there is replaced.")
+        Path,
+        typer.Option(help="Folder to write; a starter that is there is replaced.", file_okay=False),
     ] = FOLDER,
     models: ModelsOption = None,
     home: HomeOption = None,
@@ -69,6 +77,10 @@ def export(
     from tools.starter.export import export as write
 
     settings = engine_settings(models, home)
+    if not (work / CHECKPOINTS).is_dir():
+        raise refuse(f"Nothing was trained in {work} yet: run `fieldmark starter train` first.")
+    if to.exists() and {path.name for path in to.iterdir()} - {MODEL, INDEX}:
+        raise refuse(f"{to} holds more than a starter, and would be replaced: name another folder.")
     material = _gather(photos, transfer)
     student = _trainer(work, material, 1, settings).student
     try:
@@ -101,18 +113,13 @@ def _trainer(work: Path, material: Material, views: int, settings: EngineSetting
     from tools.starter.training import Trainer
 
     try:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("Views", total=None)
-            seen = make_views(
-                work,
-                material,
-                views,
-                settings,
-                lambda done, rows: progress.update(task, completed=done, total=rows),
-            )
+        with Bar() as bar:
+            seen = make_views(work, material, views, settings, partial(bar.show, "Views"))
         return Trainer(work, material, seen, fit_targets(work, material, seen))
     except (EngineError, ValueError) as error:
         raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(cannot_be_used(error, work)) from error
 
 
 def _report(figures: dict[str, float]) -> None:

@@ -70,7 +70,7 @@ class _Photos:
 def export(
     student: Any, material: Material, photos: Path, folder: Path, settings: EngineSettings
 ) -> Exported:
-    """Write the starter into ``folder``, in place of one that is there.
+    """Write the starter into ``folder``, in place of one that is there once it is whole.
 
     ``student`` is the trained ``keras.Model``.
 
@@ -80,23 +80,26 @@ def export(
     """
     from tools.starter.network import StarterNetwork
 
-    shutil.rmtree(folder, ignore_errors=True)
-    StarterNetwork(student, SIDE).save(folder / MODEL)
-    entry = replace(find_entry(load_catalog(), STARTER), handle=str(folder / MODEL), checksum=None)
-    module = read_module(entry, folder / MODEL)
+    draft = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    StarterNetwork(student, SIDE).save(draft / MODEL)
+    entry = replace(find_entry(load_catalog(), STARTER), handle=str(draft / MODEL), checksum=None)
+    module = read_module(entry, draft / MODEL)
     network = open_network(module.folder, runtime="openvino", threads=settings.threads)
     embedder = Embedder([Part.of(entry, (module, network))])
     labelled = _embed(embedder, material, photos)
     accuracy, vote_settings = _judge(labelled)
     projection = _fit(labelled)
     added = IndexWriter.create(
-        folder / INDEX,
+        draft / INDEX,
         projection.apply(labelled.features),
         labelled.references,
         embedder=embedder.identity,
         projection=projection,
         vote_settings=vote_settings,
     )
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
     return Exported(
         checksum=module.checksum,
         rows=added.rows,

@@ -18,6 +18,8 @@ from tools.manifest import LabelledPhoto, read_manifest
 HELD_OUT_EVERY = 8
 _FEWEST_TO_HOLD_OUT = 4
 UNLABELLED = -1
+CHECKPOINTS = "checkpoints"
+"""Where a work folder keeps the student as it is trained by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.starter.material import Material
+from tools.starter.material import CHECKPOINTS, Material
 from tools.starter.student import build_student
 from tools.starter.targets import Targets
 from tools.starter.views import SIDE, Views
@@ -85,6 +85,16 @@ class Trainer:
         *,
         batch: int = BATCH,
     ) -> None:
+        """Build the student, or take it as it was after the last epoch.
+
+        Raises:
+            ValueError: there are too few photos for one step; the message is a sentence.
+        """
+        self._shown = np.flatnonzero(~np.array(material.held_out))
+        if len(self._shown) < batch:
+            raise ValueError(
+                f"{len(self._shown)} photos are too few to train on: it takes at least {batch}."
+            )
         import keras
         import tensorflow as tf
 
@@ -96,7 +106,6 @@ class Trainer:
         self._views = views
         self._targets = targets
         self._species = np.array(material.species)
-        self._shown = np.flatnonzero(~np.array(material.held_out))
         self.student = build_student((views.birds.shape[1], views.insects.shape[1]))
         self._optimizer = keras.optimizers.AdamW(_PEAK_RATE, weight_decay=_WEIGHT_DECAY)
         self._optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -105,7 +114,7 @@ class Trainer:
         self._learn_at: dict[int, Any] = {}
         self._checkpoints = tf.train.CheckpointManager(
             tf.train.Checkpoint(student=self.student, optimizer=self._optimizer, step=self._step),
-            str(work / "checkpoints"),
+            str(work / CHECKPOINTS),
             max_to_keep=2,
         )
         self._checkpoints.restore_or_initialize()
