@@ -108,6 +108,17 @@ def test_photos_are_turned_upright(orientation: int, kind: str) -> None:
     assert np.abs(photo.pixels.astype(int) - np.asarray(gradient())).mean() < 4
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_is_turned_whatever_else_is_odd_in_its_metadata(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Maker"
+    # The maker's name as one number of 32 bits, as no camera should write it.
+    metadata = exif.tobytes().replace(b"\x01\x0f\0\x02\0\0\0\x06", b"\x01\x0f\0\x0b\0\0\0\x01")
+    assert metadata != exif.tobytes()
+    assert decode(encode(gradient(), kind, exif=metadata)).pixels.shape == (300, 200, 3)
+
+
 def test_large_photos_are_reduced_and_small_ones_left() -> None:
     assert decode(encode(gradient(3000, 1500), "JPEG")).pixels.shape == (256, LONGEST_SIDE, 3)
     # An eighth of a phone's 12 megapixels is small enough as it is.
