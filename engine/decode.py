@@ -34,7 +34,7 @@ UNREADABLE = (
 """What the format plugins raise: hostile files reach every corner of them."""
 
 _ORIENTATION_TAG = 0x0112
-_TURNS = {
+_TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,

@@ -405,7 +405,7 @@ async def test_queue_and_deadline_hold_while_the_first_worker_starts() -> None:
     pool = make_pool(queue_limit=1, deadline_s=0.1)
     early = asyncio.create_task(ask(pool, "echo"))
     await until(lambda: pool.waiting == 1)
-    with pytest.raises(EngineBusy):
+    with pytest.raises(EngineBusy, match="try again in 10 s"):
         await ask(pool, "echo")
     with pytest.raises(EngineTimeout):
         await early
@@ -445,7 +445,7 @@ async def test_closing_does_not_wait_for_ever() -> None:
 
 
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     pool = make_pool(hello={"die": True}, workers=2)
     early = asyncio.create_task(ask(pool, "echo"))
     with pytest.raises(EngineFailed, match="status 3"):
@@ -459,7 +459,7 @@ async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.Monke
 async def test_a_worker_for_which_there_was_no_room_is_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     create = asyncio.create_subprocess_exec
     refusals = [OSError(errno.EMFILE, "Too many open files"), RuntimeError("no new thread")]
 
@@ -487,7 +487,7 @@ async def test_workers_for_which_there_is_no_room_at_start_stop_the_pool(
         tries += 1
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
     pool = make_pool()
     with pytest.raises(EngineFailed, match=r"could not start: .*Cannot allocate memory"):
@@ -513,7 +513,7 @@ async def test_a_pool_that_ran_is_not_given_up_when_no_worker_starts_for_long(
     async with running(workers=2) as pool:
         await until(lambda: len(pool.pids) == 2)
         before = set(pool.pids)
-        monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+        monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
