@@ -118,6 +118,7 @@ async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works
         b'{"body": 1, "blobs": []}',
         b'{"body": {}, "blobs": [-1]}',
         b'{"body": {}, "blobs": 1}',
+        b"[" * 100_000,
     ],
 )
 async def test_a_worker_that_says_what_is_no_message_is_replaced(said: bytes) -> None:
