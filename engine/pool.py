@@ -58,7 +58,6 @@ class WorkerPool:
         self._idle: deque[Worker] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._closing = False
-        self._drained = False
         self._service_s: float | None = None
 
     @property
@@ -147,7 +146,6 @@ class WorkerPool:
                         await asyncio.wait(self._running)
                     else:
                         await asyncio.sleep(_LOOK_AGAIN_S)
-        self._drained = True
         self._fail_waiting(_STOPPING)
         for task in self._running:
             task.cancel()
@@ -224,9 +222,7 @@ class WorkerPool:
         self._ask_again(job)
 
     def _ask_again(self, job: _Job) -> None:
-        if self._drained:
-            self._settle(job, EngineFailed(_STOPPING))
-        elif job.attempts < _ATTEMPTS:
+        if job.attempts < _ATTEMPTS:
             self._queue.push_again(job)
             self._dispatch()
         else:
