@@ -15,11 +15,37 @@ from dataclasses import dataclass
 import numpy as np
 from cykooz_resizer import FilterType, ResizeAlg, ResizeOptions, Resizer
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from engine.contracts import PhotoRejected
 
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "JPEG2000")
+_PLUGINS = {
+    "JPEG": JpegImagePlugin,
+    "PNG": PngImagePlugin,
+    "GIF": GifImagePlugin,
+    "WEBP": WebPImagePlugin,
+    "AVIF": AvifImagePlugin,
+    "BMP": BmpImagePlugin,
+    "DIB": BmpImagePlugin,
+    "TIFF": TiffImagePlugin,
+    "JPEG2000": Jpeg2KImagePlugin,
+}
+"""The formats, and what reads each. Pillow would load that with the first such photo, when a worker
+may lack the memory for it, and what could not be loaded once it takes for unknown ever after."""
+
+_FORMATS = tuple(_PLUGINS)
 MAX_PIXELS = 40_000_000
 # It takes ten times as long as any other, half a second a megapixel where the file is made to.
 _MAX_PIXELS_OF = {"JPEG2000": 8_000_000}

@@ -76,6 +76,7 @@ import sys
 from pathlib import Path
 from engine.decode import decode
 jpeg, heif = (Path(path).read_bytes() for path in sys.argv[1:])
+assert "PIL.WebPImagePlugin" in sys.modules, "else it would be loaded when memory may be short"
 decode(jpeg)
 assert "pillow_heif" not in sys.modules
 print(decode(heif).pixels.shape)
