@@ -68,7 +68,7 @@ async def receive(reader: asyncio.StreamReader) -> Message:
         blobs = [await reader.readexactly(length) for length in head["blobs"]]
     except (EOFError, OSError) as error:
         raise ChannelClosed from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ChannelClosed("this is no message of ours") from error
     return Message(body, tuple(blobs))
 

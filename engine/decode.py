@@ -15,11 +15,37 @@ from dataclasses import dataclass
 import numpy as np
 from cykooz_resizer import FilterType, ResizeAlg, ResizeOptions, Resizer
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from engine.contracts import PhotoRejected
 
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "JPEG2000")
+_PLUGINS = {
+    "JPEG": JpegImagePlugin,
+    "PNG": PngImagePlugin,
+    "GIF": GifImagePlugin,
+    "WEBP": WebPImagePlugin,
+    "AVIF": AvifImagePlugin,
+    "BMP": BmpImagePlugin,
+    "DIB": BmpImagePlugin,
+    "TIFF": TiffImagePlugin,
+    "JPEG2000": Jpeg2KImagePlugin,
+}
+"""The formats, and what reads each. Pillow would load that with the first such photo, when a worker
+may lack the memory for it, and what could not be loaded once it takes for unknown ever after."""
+
+_FORMATS = tuple(_PLUGINS)
 MAX_PIXELS = 40_000_000
 # It takes ten times as long as any other, half a second a megapixel where the file is made to.
 _MAX_PIXELS_OF = {"JPEG2000": 8_000_000}
@@ -34,11 +60,28 @@ UNREADABLE = (
 """What the format plugins raise: hostile files reach every corner of them."""
 
 _ORIENTATION_TAG = 0x0112
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a photo of each EXIF orientation upright. Pillow's own ``exif_transpose`` writes all
+the metadata anew as well, and fails where one of its values is odd."""
+
 _SIXTEEN_BIT_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
 _NOT_A_PHOTO = (
     "I can't read this file as a photo. Please send a JPEG, PNG, WebP, HEIC, AVIF or GIF."
 )
 _CUT_OFF = "This photo is damaged or cut off. Please upload it again."
+_TOO_LARGE = "This photo takes too much memory to open. Please send a smaller copy."
+_CUT_OFF_OR_TOO_LARGE = (
+    "This photo is damaged, or takes too much memory to open. Please send a smaller copy."
+)
+_BYTES_OF_A_PIXEL = 8
 
 _ISO_MEDIA = b"ftyp"
 """Bytes 4 to 8 of a HEIF file, and of AVIF and videos (ISO/IEC 14496-12)."""
@@ -104,11 +147,9 @@ def decode(data: bytes) -> Photo:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise PhotoRejected(_too_many_pixels()) from error
     except MemoryError as error:
-        raise PhotoRejected(
-            "This photo takes too much memory to open. Please send a smaller copy."
-        ) from error
+        raise PhotoRejected(_TOO_LARGE) from error
     except UNREADABLE as error:
-        raise PhotoRejected(_CUT_OFF) from error
+        raise PhotoRejected(_CUT_OFF if _has_room() else _CUT_OFF_OR_TOO_LARGE) from error
 
 
 def open_image(data: bytes) -> Image.Image:
@@ -138,14 +179,23 @@ def _decode(data: bytes) -> Photo:
         # and twice a network's input is: 12 megapixels take a fifth of the time.
         image.draft("RGB", _least_size(*image.size))
         image.load()
-        orientation = _orientation(image)  # what is left to be done: Pillow turns a TIFF itself
+        turn = _turn(image)  # what is left to be done: Pillow turns a TIFF itself
         small = _to_displayable(image)
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BICUBIC, reducing_gap=2.0)
     rgb = _to_srgb(small, profile)
-    if orientation != 1:
-        rgb.getexif()[_ORIENTATION_TAG] = orientation
-        rgb = ImageOps.exif_transpose(rgb)
-    return Photo(image=rgb, notes=notes)
+    return Photo(image=rgb if turn is None else rgb.transpose(turn), notes=notes)
+
+
+def _has_room() -> bool:
+    """Tell whether there is memory for the largest photo.
+
+    Where there is not, the decoders of WebP, HEIF, AVIF and JPEG 2000 take a photo for damaged.
+    """
+    try:
+        bytearray(MAX_PIXELS * _BYTES_OF_A_PIXEL)
+    except MemoryError:
+        return False
+    return True
 
 
 def _least_size(width: int, height: int) -> tuple[int, int]:
@@ -177,13 +227,12 @@ def _too_many_pixels(most_pixels: int = MAX_PIXELS) -> str:
     )
 
 
-def _orientation(image: Image.Image) -> int:
-    """Read the EXIF orientation, 1 to 8; damaged metadata means upright."""
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Read from EXIF what makes a photo upright; damaged metadata means it is."""
     try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    except (ValueError, TypeError, SyntaxError, OSError, LookupError, struct.error):
-        return 1
-    return orientation if orientation in range(1, 9) else 1
+        return _TURNS.get(image.getexif().get(_ORIENTATION_TAG))
+    except UNREADABLE:
+        return None
 
 
 def _notes(image: Image.Image) -> tuple[str, ...]:

@@ -112,6 +112,11 @@ class GenericClassifier:
         """Whether the network is the small one that ships with the engine."""
         return self.embedder.name == STARTER
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no species, nor may a part of it that is away."""
+        return self.index.photos_of_taxon is not None and not self.index.taxa
+
     def refresh(self) -> None:
         """Take up what was added to the index since the last photo.
 

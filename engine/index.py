@@ -266,7 +266,7 @@ def _open_segments(
         place = segment_folder(frame.folder, record)
         segment = Segment.open(place, record, frame.manifest.dims)
         if touch:
-            segment.touch(place)
+            segment.touch()
         segments.append(segment)
     return tuple(segments)
 

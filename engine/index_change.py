@@ -27,6 +27,7 @@ from engine.index_manifest import (
     IndexManifest,
     SegmentRecord,
     discard_draft,
+    is_segment,
     read_manifest,
     write_manifest,
 )
@@ -77,12 +78,17 @@ class IndexChange:
         self._until = math.inf  # what follows only tidies up
 
     def clear(self) -> None:
-        """Remove what the manifest does not name: drafts, orphans, segments that were replaced."""
-        discard_draft(self.folder)
-        current = {record.id for record in self.manifest.segments}
-        for place in (self.folder / SEGMENTS).iterdir():
-            if place.name not in current:
-                shutil.rmtree(place)
+        """Remove what the manifest does not name: drafts, orphans, segments that were replaced.
+
+        What cannot be removed, as on a network's disk where somebody has it open, is left to the
+        next change.
+        """
+        with tidying(self.folder):
+            discard_draft(self.folder)
+            current = {record.id for record in self.manifest.segments}
+            for place in (self.folder / SEGMENTS).iterdir():
+                if place.name not in current and is_segment(place.name):
+                    shutil.rmtree(place)
 
     def write_segment(
         self, vectors: NDArray[np.float32], references: Iterable[tuple[Reference, int]]
@@ -121,11 +127,11 @@ class IndexChange:
 
 @contextmanager
 def tidying(folder: Path) -> Iterator[None]:
-    """Log what goes wrong once the change is made: it holds, and the next one tidies up again."""
+    """Log what goes wrong, which changes nothing that an index says: the next one tries again."""
     try:
         yield
     except (EngineError, OSError) as error:
-        log.warning("The index in %s was changed, but not tidied up: %s", folder, error)
+        log.warning("The index in %s is whole, but could not be tidied up: %s", folder, error)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -25,6 +26,7 @@ from engine.precision import Precision, precisions_of
 FORMAT = "fieldmark-index"
 VERSION = 1
 
+_SEGMENT_NAME = r"^[0-9]{6,12}-[0-9a-f]{8}$"
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _Count = Annotated[int, Field(ge=0)]
 
@@ -47,7 +49,7 @@ class FileRecord:
 class SegmentRecord:
     """One segment: ``removed`` are positions in its own list of taxa that no longer count."""
 
-    id: Annotated[str, Field(pattern=r"^[0-9]{6,12}-[0-9a-f]{8}$")]
+    id: Annotated[str, Field(pattern=_SEGMENT_NAME)]
     rows: Annotated[int, Field(ge=1)]
     taxa: Annotated[int, Field(ge=1)]
     factory: str
@@ -92,6 +94,11 @@ _ADAPTER = TypeAdapter(IndexManifest)
 def segment_folder(folder: Path, record: SegmentRecord) -> Path:
     """Return where the segment of the index in ``folder`` lies."""
     return folder / SEGMENTS / record.id
+
+
+def is_segment(name: str) -> bool:
+    """Tell whether a segment's folder may be called so, and not something that is not ours."""
+    return re.fullmatch(_SEGMENT_NAME, name) is not None
 
 
 def read_manifest(folder: Path) -> IndexManifest:

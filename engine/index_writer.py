@@ -199,8 +199,7 @@ class IndexWriter:
                     rest = (change.write_segment(vectors, references),) if references else ()
                     segments = change.manifest.segments
                     change.swap((*segments[:place], *rest, *segments[place + 1 :]))
-                    with tidying(self.folder):
-                        change.clear()
+                    change.clear()
                     return True
         return False
 
@@ -245,8 +244,7 @@ class IndexWriter:
             sizes = [segment.record.rows for segment in segments]
             if sizes != even_sizes(rows, parts):
                 change.swap(change.merge(segments, parts))
-                with tidying(self.folder):
-                    change.clear()
+                change.clear()
         return rows
 
     def set_vote(self, settings: VoteSettings) -> None:

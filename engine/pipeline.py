@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EMPTY = (
+    "My index holds no photos any more: teach it some, or have whoever runs me add them with "
+    "`fieldmark index add`."
+)
+
 
 class Pipeline:
     """Everything a worker has open, and the way of a photo through it.
@@ -66,7 +71,9 @@ class Pipeline:
     def models(self) -> tuple[ModelInfo, ...]:
         """What the catalog lists, and the index."""
         if self._generic is not None:
-            return (*self._hosted, self._generic.info)
+            info = self._generic.info
+            empty = self._generic.is_empty
+            return (*self._hosted, replace(info, problem=_EMPTY) if empty else info)
         index = ModelInfo(
             name="index",
             title="Index",
@@ -107,7 +114,8 @@ class Pipeline:
             for name, classifier in classifiers.items()
         }
         classified_at = perf_counter()
-        index = None if self._generic is None else self._generic.classify(batch, group)
+        generic = self._answering_index
+        index = None if generic is None else generic.classify(batch, group)
         searched_at = perf_counter()
         judgement = judge(group, networks, index)
         answer = Identification(
@@ -195,16 +203,23 @@ class Pipeline:
         if self._generic is not None:
             self._generic.refresh()
 
+    @property
+    def _answering_index(self) -> GenericClassifier | None:
+        """The index, unless its last photo was taken out: it can be taught, but not asked."""
+        return None if self._generic is None or self._generic.is_empty else self._generic
+
     def _classifiers_for(self, group: Group) -> dict[Group, Classifier]:
-        if group is Group.AUTO and (self._classifiers or self._generic):
+        if group is Group.AUTO and (self._classifiers or self._answering_index):
             return self._classifiers
         if group in self._classifiers:
             return {group: self._classifiers[group]}
-        if self._generic is not None:
+        if self._answering_index is not None:
             return {}
         raise ModelUnavailable(group, self._why_unavailable(group))
 
     def _why_no_index(self) -> str:
+        if self._generic is not None:
+            return _EMPTY
         error = self._no_generic
         return error.public if isinstance(error, OperatorError) else OperatorError.public
 

@@ -1,10 +1,9 @@
 """A pool of workers: admission, deadlines, and recovery from crashes.
 
-The supervisor is small because nothing that exists does all of it (docs/decisions.md):
-one bounded queue in which everybody gets a turn; a worker that hangs is killed and replaced;
-a request whose worker died is tried once more on another; workers that cannot be started stop
-a pool that never had one instead of spinning, and are tried on and on where there was one: a
-machine that ran out of memory gets over it. What the workers are is the backend's business.
+The supervisor is ours because nothing that exists does all of it (docs/decisions.md):
+one bounded queue in which everybody gets a turn; a worker that hangs is killed; a request whose
+worker died is tried once more on another. That there are workers is ``engine.staff``'s business,
+and what they are the backend's.
 """
 
 from __future__ import annotations
@@ -16,29 +15,19 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from engine.admission import FairQueue, Ticket
-from engine.backend import (
-    EXHAUSTED,
-    LEAVING,
-    PING,
-    WITHIN_S,
-    Backend,
-    Seat,
-    Worker,
-    WorkerStartFailed,
-)
+from engine.backend import EXHAUSTED, LEAVING, PING, WITHIN_S, Backend, Worker
 from engine.channel import ChannelClosed, Message
 from engine.contracts import EngineBusy, EngineError, EngineFailed, EngineTimeout, Requester
+from engine.staff import Staff
 
 log = logging.getLogger(__name__)
 
-_STARTS_BEFORE_GIVING_UP = 3
-_RESTART_DELAY_S = 0.5
-_LONGEST_RESTART_DELAY_S = 30.0
 _ATTEMPTS = 2
 _PACE = 0.1  # the weight of the newest request in the average of how long one takes
+_START_S = 10.0  # who finds no worker at all is told that one takes so long to start
+_LOOK_AGAIN_S = 0.1
 _MIB = 1024 * 1024
 _STOPPING = "Fieldmark is shutting down. Please try again in a minute."
-_RESTARTING = "Fieldmark's engine is being restarted. Please try again in a minute."
 
 
 @dataclass(slots=True, eq=False)
@@ -62,27 +51,19 @@ class WorkerPool:
         deadline_s: float,
         stuck_after_s: float,
     ) -> None:
-        self._backend = backend
+        self._staff = Staff(backend, comes=self._employ, goes=self._miss, lacks=self._fail_waiting)
         self._deadline_s = deadline_s
         self._stuck_after_s = stuck_after_s
         self._queue: FairQueue[_Job] = FairQueue(queue_limit, queue_mb * _MIB)
         self._idle: deque[Worker] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._staffing: asyncio.Task[None] | None = None
-        self._tenders: dict[Seat, asyncio.Task[None]] = {}
-        self._failures: dict[Seat, int] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._ready: asyncio.Future[Message] | None = None
-        self._stopped: str | None = None
-        self._given_up = False
-        self._drained = False
+        self._closing = False
         self._service_s: float | None = None
-        self._workers: set[Worker] = set()
 
     @property
     def pids(self) -> set[int]:
         """Process ids of the workers alive now, each on its machine, for monitoring."""
-        return {worker.pid for worker in self._workers}
+        return {worker.pid for worker in self._staff.workers}
 
     @property
     def waiting(self) -> int:
@@ -100,10 +81,7 @@ class WorkerPool:
         Raises:
             EngineFailed: no worker could be started, again and again, or the pool was closed.
         """
-        if self._ready is None:
-            self._ready = asyncio.get_running_loop().create_future()
-            self._staffing = asyncio.create_task(self._staff())
-        return await asyncio.shield(self._ready)
+        return await self._staff.start()
 
     def check_room(self, requester: Requester | None, size: int = 0) -> None:
         """Refuse what would be refused now, before anything is done for it.
@@ -114,12 +92,11 @@ class WorkerPool:
             EngineBusy: too many requests are waiting, in all or of the requester's.
             EngineFailed: no worker can be started at present, or the pool has stopped.
         """
-        if self._stopped:
-            raise EngineFailed(self._stopped)
-        if self._out_of_workers():
-            raise EngineFailed(_RESTARTING)
+        if reason := _STOPPING if self._closing else self._staff.lack:
+            raise EngineFailed(reason)
         if refusal := self._queue.refusal(requester, size):
-            raise EngineBusy(max(1.0, self._expected_s(refusal.turns)), refusal.reason)
+            least_s = 1.0 if self._staff.workers else _START_S
+            raise EngineBusy(max(least_s, self._expected_s(refusal.turns)), refusal.reason)
 
     async def submit(
         self,
@@ -161,72 +138,27 @@ class WorkerPool:
 
     async def close(self, drain_s: float) -> None:
         """Take nothing new, let what runs finish for ``drain_s`` seconds, then stop."""
-        self._stopped = self._stopped or _STOPPING
+        self._closing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
-                while self._running or (self._queue and self._tenders):
-                    await asyncio.wait(self._running or set(self._tenders.values()), timeout=0.1)
-        self._drained = True
-        self._fail_waiting(self._stopped)
-        if self._ready and not self._ready.done():
-            self._ready.set_exception(EngineFailed(self._stopped))
-        staffing = () if self._staffing is None else (self._staffing,)
-        tasks = [*staffing, *self._tenders.values(), *self._leaving, *self._running]
-        for task in tasks:
+                while self._running or (self._queue and self._staff.is_expected):
+                    if self._running:
+                        await asyncio.wait(self._running)
+                    else:
+                        await asyncio.sleep(_LOOK_AGAIN_S)
+        self._fail_waiting(_STOPPING)
+        for task in self._running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._backend.close()
+        await self._staff.close(_STOPPING)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _staff(self) -> None:
-        """Keep a tender at every seat that the backend has."""
-        try:
-            await self._backend.run(self._seat)
-        except WorkerStartFailed as error:
-            self._give_up(error)
-
-    def _seat(self, seats: frozenset[Seat]) -> None:
-        for seat in self._tenders.keys() - seats:
-            tender = self._tenders.pop(seat)
-            tender.cancel()
-            self._leaving.add(tender)
-            tender.add_done_callback(self._leaving.discard)
-            self._failures.pop(seat, None)
-        for seat in seats - self._tenders.keys():
-            self._failures[seat] = 0
-            self._tenders[seat] = asyncio.create_task(self._tend(seat))
-
-    async def _tend(self, seat: Seat) -> None:
-        """Keep the worker of one seat alive: start it, watch it, replace it when it dies."""
-        while not self._given_up:
-            try:
-                worker, ready = await self._backend.spawn(seat)
-            except WorkerStartFailed as error:
-                news = not self._out_of_workers()
-                self._failures[seat] = failures = self._failures[seat] + 1
-                log.error("A worker did not start (%d): %s", failures, error)  # noqa: TRY400
-                if self._out_of_workers():
-                    self._do_without(error, news=news)
-                await asyncio.sleep(min(_RESTART_DELAY_S * failures, _LONGEST_RESTART_DELAY_S))
-            else:
-                if self._out_of_workers() and not self._given_up:
-                    log.warning("Worker %s has started: requests are answered again.", worker.name)
-                self._failures[seat] = 0
-                await self._watch(worker, ready)
-
-    async def _watch(self, worker: Worker, ready: Message) -> None:
-        self._workers.add(worker)
-        if self._ready and not self._ready.done():
-            self._ready.set_result(ready)
+    def _employ(self, worker: Worker) -> None:
         self._idle.append(worker)
         self._dispatch()
-        try:
-            end = await worker.wait()
-            log.warning("Worker %s ended %s; starting another.", worker.name, end)
-        finally:
-            self._workers.discard(worker)
-            with contextlib.suppress(ValueError):
-                self._idle.remove(worker)
-            await worker.stop()
+
+    def _miss(self, worker: Worker) -> None:
+        with contextlib.suppress(ValueError):  # it died at work
+            self._idle.remove(worker)
 
     def _dispatch(self) -> None:
         while self._queue and self._idle:
@@ -269,8 +201,7 @@ class WorkerPool:
                 return
             self._measure(asyncio.get_running_loop().time() - started)
             # Before whoever asked unpacks the answer: the worker would wait for that.
-            self._idle.append(worker)
-            self._dispatch()
+            self._employ(worker)
             self._settle(job, answer)
 
     def _timed(self, job: _Job) -> Message:
@@ -291,9 +222,7 @@ class WorkerPool:
         self._ask_again(job)
 
     def _ask_again(self, job: _Job) -> None:
-        if self._drained:
-            self._settle(job, EngineFailed(_STOPPING))
-        elif job.attempts < _ATTEMPTS:
+        if job.attempts < _ATTEMPTS:
             self._queue.push_again(job)
             self._dispatch()
         else:
@@ -306,31 +235,6 @@ class WorkerPool:
             job.answer.set_result(outcome)
         else:
             job.answer.set_exception(outcome)
-
-    def _out_of_workers(self) -> bool:
-        """Tell whether no seat's worker has started in any of its last tries.
-
-        Without seats there is nothing to tell by: the backend may be about to offer some.
-        """
-        failures = self._failures.values()
-        return bool(failures) and all(n >= _STARTS_BEFORE_GIVING_UP for n in failures)
-
-    def _do_without(self, reason: WorkerStartFailed, *, news: bool) -> None:
-        """Give up if there never was a worker; else have nobody wait for the next one."""
-        if self._ready and not self._ready.done():
-            self._give_up(reason)
-        elif not self._given_up:
-            if news:
-                log.error("No worker starts any more: requests are refused until one does.")
-            self._fail_waiting(_RESTARTING)
-
-    def _give_up(self, reason: WorkerStartFailed) -> None:
-        """Stop the pool: nothing will answer any more."""
-        self._given_up = True
-        self._stopped = f"The engine could not start: {reason}"
-        if self._ready and not self._ready.done():
-            self._ready.set_exception(EngineFailed(self._stopped))
-        self._fail_waiting(self._stopped)
 
     def _fail_waiting(self, reason: str) -> None:
         for job in self._queue.clear():
@@ -345,4 +249,4 @@ class WorkerPool:
 
     def _expected_s(self, turns: int) -> float:
         """Seconds until ``turns`` requests are through, at the pace of late."""
-        return turns * (self._service_s or 0.0) / max(1, len(self._workers))
+        return turns * (self._service_s or 0.0) / max(1, len(self._staff.workers))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from engine.backend import Seat, WorkerStartFailed
@@ -211,7 +213,10 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the process now, whatever it does."""
         if self._process.returncode is None:
-            self._process.kill()
+            # Not by asyncio's own call, which looks first whether it has ended: then nobody else
+            # finds out how.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def stop(self, grace_s: float = _GRACE_S) -> None:
         """End the process: close its channel, and kill it if it does not go by itself."""

@@ -7,29 +7,23 @@ list of ``taxa.json``; ``sums.npy``, float32, the sum of each of those taxa's ve
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from engine.contracts import Taxon
-from engine.index_folder import REFERENCES, ROW_TAXA, SEGMENT_FILES, SUMS, TAXA, VECTORS
-from engine.index_manifest import IndexRefused, SegmentRecord, check_size, segment_folder
+from engine.index_folder import REFERENCES, VECTORS
+from engine.index_manifest import SegmentRecord, segment_folder
+from engine.segment_files import COLUMNS, SegmentFiles
 
 TaxonKey = tuple[str, int | str | None]
 
-_TAXA = TypeAdapter(tuple[Taxon, ...])
 _ASK_AT_ONCE = 500
 _READ_AT_ONCE = 1 << 22
-_COLUMNS = "source, licence, attribution, url, identity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +59,6 @@ def named_like(taxon: Taxon, other: Taxon) -> Taxon:
     return replace(taxon, vernacular_name=other.vernacular_name)
 
 
-class _OpenFiles:
-    """A segment's files, open until the last segment that shares them goes."""
-
-    def __init__(self, folder: Path, record: SegmentRecord, dims: int) -> None:
-        for name in SEGMENT_FILES:
-            check_size(folder / name, record.files[name])
-        self.vectors = _open_vectors(folder / VECTORS, record, dims)
-        self.taxa = _read_taxa(folder / TAXA, record)
-        self.row_taxa = _read_array(folder / ROW_TAXA, np.dtype(np.int32), (record.rows,))
-        if not 0 <= self.row_taxa.min() <= self.row_taxa.max() < record.taxa:
-            raise _damaged(folder / ROW_TAXA)
-        self.sums = _read_array(folder / SUMS, np.dtype(np.float32), (record.taxa, dims))
-        self.references = _open_references(folder / REFERENCES)
-        # An explicit close: Python 3.13 complains of connections that are only forgotten.
-        weakref.finalize(self, self.references.close)
-
-
 class Segment:
     """A segment open for search: its vectors are mapped, not read.
 
@@ -89,7 +66,7 @@ class Segment:
     rows of a removed taxon; ``sums`` is ``(taxa, dims)``. Rows count from 0.
     """
 
-    def __init__(self, record: SegmentRecord, files: _OpenFiles) -> None:
+    def __init__(self, record: SegmentRecord, files: SegmentFiles) -> None:
         self.record = record
         self.taxa = files.taxa
         self.sums: NDArray[np.float32] = files.sums
@@ -106,16 +83,21 @@ class Segment:
         Raises:
             IndexRefused: a file is missing, cut off, or not what the manifest says.
         """
-        return cls(record, _OpenFiles(folder, record, dims))
+        return cls(record, SegmentFiles(folder, record, dims))
 
     def with_record(self, record: SegmentRecord) -> Segment:
         """Return this segment, its files still open, under a newer record of it."""
         return Segment(record, self._files)
 
-    def touch(self, folder: Path) -> None:
-        """Read the vectors once and search them once: the first real search meets no cold page."""
+    def touch(self) -> None:
+        """Read all of it once and search it once: the first real search meets no cold page.
+
+        Raises:
+            IndexRefused: not every row has its reference, or they cannot be read.
+        """
+        self.check_references()
         try:
-            with (folder / VECTORS).open("rb", buffering=0) as file:
+            with (self._files.folder / VECTORS).open("rb", buffering=0) as file:
                 buffer = bytearray(_READ_AT_ONCE)
                 while file.readinto(buffer):
                     pass
@@ -159,14 +141,14 @@ class Segment:
         for start in range(0, len(rows), _ASK_AT_ONCE):
             part = [int(row) for row in rows[start : start + _ASK_AT_ONCE]]
             marks = ",".join("?" * len(part))
-            query = f"SELECT row, {_COLUMNS} FROM photo WHERE row IN ({marks})"  # noqa: S608
-            found.update({row: rest for row, *rest in self._ask(query, part)})
+            query = f"SELECT row, {COLUMNS} FROM photo WHERE row IN ({marks})"  # noqa: S608
+            found.update({row: rest for row, *rest in self._files.ask(query, part)})
         return [self._reference(int(row), *found[int(row)]) for row in rows]
 
     def live_references(self) -> Iterator[tuple[Reference, int]]:
         """Return reference and digest of every row that is not removed, in the rows' order."""
-        query = f"SELECT digest, row, {_COLUMNS} FROM photo ORDER BY row"  # noqa: S608
-        for digest, row, *rest in self._ask(query):
+        query = f"SELECT digest, row, {COLUMNS} FROM photo ORDER BY row"  # noqa: S608
+        for digest, row, *rest in self._files.ask(query):
             if self._kept[row]:
                 yield self._reference(row, *rest), digest
 
@@ -187,8 +169,8 @@ class Segment:
 
     def stored_reference(self, identity: str) -> Reference | None:
         """Return where the photo of this ``identity`` comes from, if it is here, not removed."""
-        query = f"SELECT row, {_COLUMNS} FROM photo WHERE identity = ?"  # noqa: S608
-        for row, *rest in self._ask(query, [identity]):
+        query = f"SELECT row, {COLUMNS} FROM photo WHERE identity = ?"  # noqa: S608
+        for row, *rest in self._files.ask(query, [identity]):
             if self._kept[row]:
                 return self._reference(row, *rest)
         return None
@@ -198,17 +180,16 @@ class Segment:
         return {value for value in self._stored("digest", digests) if isinstance(value, int)}
 
     def check_references(self) -> None:
-        """Check that every row has its reference.
+        """Read where each row comes from.
 
         Raises:
-            IndexRefused: it has not.
+            IndexRefused: not every row has its reference, or they cannot be read.
         """
-        ((count, last),) = self._ask("SELECT count(*), max(row) FROM photo")
-        if count != self.record.rows or last != self.record.rows - 1:
-            raise IndexRefused(
-                f"Segment {self.record.id} names the sources of {count:,} photos, not of its "
-                f"{self.record.rows:,}: restore the index from a copy, or build it again."
-            )
+        # The last column too, which takes all there is.
+        query = "SELECT count(*), max(row), max(length(url)) FROM photo"
+        ((count, last, _),) = self._files.ask(query)
+        if (count, last) != (self.record.rows, self.record.rows - 1):
+            raise self._files.damaged(REFERENCES)
 
     def _stored(self, column: str, values: Iterable[str | int]) -> Iterator[str | int]:
         sought = list(values)
@@ -216,7 +197,7 @@ class Segment:
             part = sought[start : start + _ASK_AT_ONCE]
             marks = ",".join("?" * len(part))
             query = f"SELECT {column}, row FROM photo WHERE {column} IN ({marks})"  # noqa: S608
-            yield from (value for value, row in self._ask(query, part) if self._kept[row])
+            yield from (value for value, row in self._files.ask(query, part) if self._kept[row])
 
     def _reference(
         self, row: int, source: str, licence: str, attribution: str, url: str, identity: str
@@ -230,56 +211,6 @@ class Segment:
             identity=identity,
         )
 
-    def _ask(self, query: str, values: Sequence[str | int] = ()) -> sqlite3.Cursor:
-        return self._files.references.execute(query, values)
-
-
-def _open_vectors(path: Path, record: SegmentRecord, dims: int) -> faiss.Index:
-    try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except (RuntimeError, MemoryError) as error:
-        raise _damaged(path) from error
-    told = (index.ntotal, index.d, index.metric_type)
-    if told != (record.rows, dims, faiss.METRIC_INNER_PRODUCT):
-        raise _damaged(path)
-    return index
-
-
-def _read_taxa(path: Path, record: SegmentRecord) -> tuple[Taxon, ...]:
-    try:
-        taxa = _TAXA.validate_python(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-    if len(taxa) != record.taxa or any(removed >= record.taxa for removed in record.removed):
-        raise _damaged(path)
-    return taxa
-
-
-def _read_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise _damaged(path) from error
-    if array.dtype != dtype or array.shape != shape:
-        raise _damaged(path)
-    return array
-
-
-def _open_references(path: Path) -> sqlite3.Connection:
-    try:
-        # A question now: SQLite opens the file only then, and a compaction may unlink it.
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
-        try:
-            connection.execute(f"SELECT row, {_COLUMNS}, digest FROM photo LIMIT 1").fetchone()  # noqa: S608
-        except sqlite3.Error:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise _damaged(path) from error
-    return connection
-
 
 def open_each(folder: Path, records: Iterable[SegmentRecord], dims: int) -> Iterator[Segment]:
     """Open segments of the index in ``folder`` as they are asked for.
@@ -291,9 +222,3 @@ def open_each(folder: Path, records: Iterable[SegmentRecord], dims: int) -> Iter
     """
     for record in records:
         yield Segment.open(segment_folder(folder, record), record, dims)
-
-
-def _damaged(path: Path) -> IndexRefused:
-    return IndexRefused(
-        f"{path} is damaged or another file: restore the index from a copy, or build it again."
-    )

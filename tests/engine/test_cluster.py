@@ -104,6 +104,34 @@ def photo(colour: str) -> bytes:
 
 
 @needs_ray
+async def test_what_one_node_learns_in_a_folder_that_they_share_all_know(
+    nodes: Nodes, hub_modules: HubModules, tmp_path: Path
+) -> None:
+    settings = replace(
+        make(tmp_path, hub_modules),
+        backend="ray",
+        address=nodes.address,
+        workers=1,
+        deadline_s=60,
+        stuck_after_s=60,
+    )
+    name, look = NEW
+    async with Engine(settings) as engine:
+        await until(lambda: len(engine.worker_pids()) == 2)
+
+        async def of_all() -> set[bool]:
+            asked = (engine.identify([picture(look, 50)], Group.GENERIC) for _ in range(8))
+            answers = await asyncio.gather(*asked)
+            return {taxon(name) in {c.taxon for c in answer.candidates} for answer in answers}
+
+        learnt = await engine.learn(picture(look, 0), taxon(name), CREDIT, identity="new")
+        assert (learnt.new, learnt.photos) == (True, 1)
+        assert await of_all() == {True}
+        assert await engine.forget("new")
+        assert await of_all() == {False}
+
+
+@needs_ray
 async def test_a_node_killed_in_mid_load_loses_nothing(
     nodes: Nodes, hub_modules: HubModules, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ import sys
 from pathlib import Path
 from engine.decode import decode
 jpeg, heif = (Path(path).read_bytes() for path in sys.argv[1:])
+assert "PIL.WebPImagePlugin" in sys.modules, "else it would be loaded when memory may be short"
 decode(jpeg)
 assert "pillow_heif" not in sys.modules
 print(decode(heif).pixels.shape)
@@ -106,6 +107,17 @@ def test_photos_are_turned_upright(orientation: int, kind: str) -> None:
     photo = decode(encode(stored, kind, quality=95, exif=exif.tobytes()))
     assert photo.pixels.shape == (200, 300, 3)
     assert np.abs(photo.pixels.astype(int) - np.asarray(gradient())).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_is_turned_whatever_else_is_odd_in_its_metadata(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Maker"
+    # The maker's name as one number of 32 bits, as no camera should write it.
+    metadata = exif.tobytes().replace(b"\x01\x0f\0\x02\0\0\0\x06", b"\x01\x0f\0\x0b\0\0\0\x01")
+    assert metadata != exif.tobytes()
+    assert decode(encode(gradient(), kind, exif=metadata)).pixels.shape == (300, 200, 3)
 
 
 def test_large_photos_are_reduced_and_small_ones_left() -> None:

@@ -143,11 +143,13 @@ async def test_a_preview_comes_when_asked_for(engine: Engine) -> None:
 
 
 async def test_a_bomb_is_refused_under_the_memory_limit(settings: EngineSettings) -> None:
-    out = io.BytesIO()
-    Image.new("RGB", (6300, 6300)).save(out, "PNG")
+    bomb = Image.new("RGB", (6300, 6300))
     async with Engine(replace(settings, decode_memory_mb=64)) as engine:
-        with pytest.raises(PhotoRejected, match="memory"):
-            await engine.identify([out.getvalue()], Group.BIRD)
+        for kind in ("PNG", "WEBP"):
+            out = io.BytesIO()
+            bomb.save(out, kind, method=0)
+            with pytest.raises(PhotoRejected, match="memory"):
+                await engine.identify([out.getvalue()], Group.BIRD)
         answer = await engine.identify([photo(RED)], Group.BIRD)
     assert answer.known
 

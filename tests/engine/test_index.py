@@ -226,6 +226,27 @@ def test_another_file_of_the_same_size_is_refused(small: Path, name: str) -> Non
         opened(small)
 
 
+def test_references_of_which_some_are_damaged_are_refused(tmp_path: Path) -> None:
+    writer = create(tmp_path / "index")
+    writer.add(units(600, seed=1), references("a", [0] * 600))
+    path = only_segment(writer.folder) / "references.sqlite"
+    content = bytearray(path.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = bytes(third)
+    path.write_bytes(content)
+    with pytest.raises(IndexRefused, match=r"references\.sqlite is damaged"):
+        opened(writer.folder)
+
+
+def test_sums_that_are_no_numbers_are_refused(small: Path) -> None:
+    path = only_segment(small) / "sums.npy"
+    sums = np.load(path)
+    sums[0, 0] = np.nan
+    np.save(path, sums)
+    with pytest.raises(IndexRefused, match="damaged"):
+        opened(small)
+
+
 @pytest.mark.parametrize("name", [*FILES, "../../projection.npz"])
 def test_verify_finds_a_changed_byte(small: Path, name: str) -> None:
     assert len(verify_index(small)) == 40

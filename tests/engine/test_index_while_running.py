@@ -16,6 +16,7 @@ from engine.backend import LEAVING
 from engine.channel import Message
 from engine.encoding import encode_lesson
 from engine.index_folder import MANIFEST
+from engine.index_writer import IndexWriter
 from engine.pipeline import Pipeline
 from engine.segment_builder import write_segment
 from engine.starter import STARTER
@@ -139,6 +140,20 @@ def test_why_nothing_is_learnt_names_no_folder(
     assert "could not be changed" in said["sentence"]
     assert str(settings.home) not in said["sentence"]
     assert "No space left" in caplog.text
+
+
+def test_an_index_without_photos_is_not_asked_but_can_be_taught(settings: EngineSettings) -> None:
+    alone = replace(settings, models_dir=settings.home)
+    beside, only = Pipeline(settings), Pipeline(alone)
+    for name in LOOKS:
+        IndexWriter(settings.index_folder).remove(taxon(name))
+    assert models(ask(beside, Group.AUTO)) == ["birds"]
+    for group in (Group.AUTO, Group.BIRD, Group.GENERIC):
+        assert "holds no photos" in ask(only, group).body["error"]["sentence"]
+    assert "holds no photos" in (Pipeline(settings).models[-1].problem or "")
+    lesson = encode_lesson(FOX, taxon("Vulpes vulpes"), CREDIT, "new")
+    assert answer(only, lesson).body["learnt"]["photos"] == 1
+    assert models(ask(only, Group.AUTO)) == models(ask(only, Group.GENERIC)) == ["index"]
 
 
 async def test_a_photo_is_answered_whatever_becomes_of_the_index(settings: EngineSettings) -> None:

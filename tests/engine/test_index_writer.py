@@ -416,7 +416,7 @@ def test_what_was_added_is_told_as_added_where_gathering_fails(
     with monkeypatch.context() as patch:
         patch.setattr("engine.index_change.IndexChange.merge", full)
         assert writer.add(units(1, seed=15), references("a15", [0])).rows == 1
-    assert "changed, but not tidied up: No space left on device" in caplog.text
+    assert "whole, but could not be tidied up: No space left on device" in caplog.text
     assert len(opened(writer.folder)) == 16
     assert writer.add(units(1, seed=16), references("a16", [0])).rows == 1
     index = verify_index(writer.folder)
@@ -434,9 +434,10 @@ def test_a_photo_is_forgotten_where_what_is_left_of_it_cannot_be_removed(
     with monkeypatch.context() as patch:
         patch.setattr("engine.index_change.shutil.rmtree", refuse)
         assert writer.forget("b0")
+        assert writer.add(units(1, seed=5), references("new", [7])).rows == 1
     assert "Permission denied" in caplog.text
-    assert len(verify_index(writer.folder)) == 11
-    assert not writer.forget("b0")
+    assert len(verify_index(writer.folder)) == 12
+    assert writer.forget("new0")
     assert len(list((writer.folder / "segments").iterdir())) == 2
 
 
@@ -492,6 +493,18 @@ def test_killed_at_any_line_the_index_is_whole(tmp_path: Path, change: str) -> N
         assert {path.name for path in (case / "segments").iterdir()} == named
     assert generations == sorted(generations)
     assert generations[0] == before.generation
+
+
+def test_what_is_no_segment_is_left_alone_and_hinders_nothing(tmp_path: Path) -> None:
+    writer = three_species(tmp_path / "index")
+    stray = writer.folder / "segments" / ".DS_Store"
+    stray.write_bytes(b"of a file manager")
+    (writer.folder / "segments" / "mine").mkdir()
+    assert writer.forget("b0")
+    writer.compact()
+    assert stray.exists()
+    assert (writer.folder / "segments" / "mine").is_dir()
+    assert len(verify_index(writer.folder)) == 11
 
 
 def test_the_next_writer_clears_away_what_a_killed_one_left(tmp_path: Path) -> None:

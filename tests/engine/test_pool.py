@@ -118,6 +118,7 @@ async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works
         b'{"body": 1, "blobs": []}',
         b'{"body": {}, "blobs": [-1]}',
         b'{"body": {}, "blobs": 1}',
+        b"[" * 100_000,
     ],
 )
 async def test_a_worker_that_says_what_is_no_message_is_replaced(said: bytes) -> None:
@@ -156,6 +157,21 @@ async def test_an_idle_worker_that_is_killed_is_replaced() -> None:
         os.kill(pid, signal.SIGKILL)
         await until(lambda: bool(pool.pids) and pid not in pool.pids)
         assert (await ask(pool, "echo")).body["pid"] != pid
+
+
+async def test_no_request_is_handed_to_an_idle_worker_that_died(gate: Path, tmp_path: Path) -> None:
+    async with running() as pool:
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: bool(pool.pids) and pid not in pool.pids)
+        held = asyncio.create_task(ask(pool, "hold", until=str(gate)))
+        await until(lambda: pool.running == 1)
+        memory = str(tmp_path / "died")
+        second = asyncio.create_task(ask(pool, "die once", remember=memory))
+        await until(lambda: pool.waiting == 1)
+        await asyncio.to_thread(open_gate, gate)
+        await held
+        assert "pid" in (await second).body
 
 
 async def test_workers_that_cannot_go_on_are_replaced_and_the_request_is_answered(
@@ -405,7 +421,7 @@ async def test_queue_and_deadline_hold_while_the_first_worker_starts() -> None:
     pool = make_pool(queue_limit=1, deadline_s=0.1)
     early = asyncio.create_task(ask(pool, "echo"))
     await until(lambda: pool.waiting == 1)
-    with pytest.raises(EngineBusy):
+    with pytest.raises(EngineBusy, match="try again in 10 s"):
         await ask(pool, "echo")
     with pytest.raises(EngineTimeout):
         await early
@@ -437,15 +453,19 @@ async def test_closing_does_not_wait_for_ever() -> None:
     (pid,) = pool.pids
     hung = asyncio.create_task(ask(pool, "hang"))
     await until(lambda: pool.running == 1)
+    behind = asyncio.create_task(ask(pool, "echo"))
+    await until(lambda: pool.waiting == 1)
     await pool.close(drain_s=0.1)
-    with pytest.raises(EngineFailed, match="shutting down"):
-        await hung
+    async with asyncio.timeout(20):
+        for lost in (hung, behind):
+            with pytest.raises(EngineFailed, match="shutting down"):
+                await lost
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     pool = make_pool(hello={"die": True}, workers=2)
     early = asyncio.create_task(ask(pool, "echo"))
     with pytest.raises(EngineFailed, match="status 3"):
@@ -459,7 +479,7 @@ async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.Monke
 async def test_a_worker_for_which_there_was_no_room_is_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     create = asyncio.create_subprocess_exec
     refusals = [OSError(errno.EMFILE, "Too many open files"), RuntimeError("no new thread")]
 
@@ -487,7 +507,7 @@ async def test_workers_for_which_there_is_no_room_at_start_stop_the_pool(
         tries += 1
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
     pool = make_pool()
     with pytest.raises(EngineFailed, match=r"could not start: .*Cannot allocate memory"):
@@ -513,7 +533,7 @@ async def test_a_pool_that_ran_is_not_given_up_when_no_worker_starts_for_long(
     async with running(workers=2) as pool:
         await until(lambda: len(pool.pids) == 2)
         before = set(pool.pids)
-        monkeypatch.setattr("engine.pool._RESTART_DELAY_S", 0)
+        monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
@@ -525,7 +545,7 @@ async def test_a_pool_that_ran_is_not_given_up_when_no_worker_starts_for_long(
             await waiting
         await until(lambda: tries > 4 * 2 * 3)
         with pytest.raises(EngineFailed, match="being restarted"):
-            await ask(pool, "echo")
+            pool.check_room(None)
         full = False
         await until(lambda: len(pool.pids) == 2)
         assert (await ask(pool, "echo")).body["pid"] in pool.pids - before

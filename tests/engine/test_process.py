@@ -43,6 +43,22 @@ async def test_a_start_that_is_called_off_leaves_no_process(
     assert [process.returncode is None for process in made] == [False]
 
 
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_how_a_worker_ended_is_known_however_often_it_is_killed() -> None:
+    worker, _ = await WorkerProcess.spawn("tests.engine.obedient_worker", Message({}), within_s=30)
+    while is_there(worker.pid):
+        worker.kill()
+    assert await worker.wait() == "with status -9"
+    await worker.stop()
+
+
 def no_room(*_: object, **__: object) -> None:
     raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
