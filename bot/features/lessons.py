@@ -46,6 +46,7 @@ _TOO_LONG = (
     f"I can't keep a name of more than {LONGEST_NAME} letters in a suggestion: ask somebody who may"
     " manage messages here to use `/teach`."
 )
+_LOOKING = "I'm looking at the photo."
 
 Read = Callable[[], Awaitable[Photos]]
 """Reads the photo of a lesson, once it is clear that it is wanted."""
@@ -128,14 +129,14 @@ class Lessons:
     ) -> None:
         """Have the photo learnt as the species that was chosen, or say there why not."""
         try:
-            await interaction.response.defer()
+            # In the place of the menu, which works no more.
+            view = removable(interaction.user.id)
+            await interaction.response.edit_message(content=_LOOKING, view=view)
             species = await self._teacher.finder.find(name)
             await self._learn(interaction, species, read, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             if not answer_is_gone(error):
-                # In the place of the menu, which works no more.
-                view = removable(interaction.user.id)
-                await say_instead(interaction, sentence(error), view)
+                await say_instead(interaction, sentence(error), removable(interaction.user.id))
 
     async def _learn(
         self,
