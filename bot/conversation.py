@@ -85,13 +85,14 @@ class Conversation:
         return await self._works.start(work, partial(self._make_true, make)).finished()
 
     async def _make_true(self, make: Make, work: Work) -> None:
-        """Make an answer, and redo it where its photo's message was edited meanwhile."""
+        """Make an answer, and begin to redo it where its photo's message was edited meanwhile.
+
+        Who stops the answer waits for its end, which is why the other is not waited for here.
+        """
         await make(work)
-        works = []
         if work.edited is not None:
             for reply in await self._store.replies_to(work.edited.id):
-                works += await self._refresh(reply, work.edited)
-        await _finished(works)
+                await self._refresh(reply, work.edited)
 
     async def _taken_up(self, message_id: int) -> bool:
         """Tell whether a message has been answered, or is being."""
@@ -145,7 +146,7 @@ class Conversation:
     ) -> Answer:
         requester = _requester(message)
         return await self._answerer.answer(
-            self._intake.read(selection, requester),
+            partial(self._intake.read, selection, requester),
             group,
             requester=requester,
             readers=Readers.of_message(message),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import discord
 import pytest
 
-from bot.store import Reply, Store
+from bot.store import GuildSettings, Reply, Store
 from engine import Group
 from tests.behaviour.world import ANSWER, JPEG, LARUS_VERDICT, PNG, World
 
@@ -252,6 +252,20 @@ async def test_a_photo_deleted_while_it_is_looked_at_gets_no_card(world: World) 
     await world.alice.delete(photo)
     world.engine.answering.set()
     await world.env.settle()
+    assert world.answers == []
+
+
+async def test_a_photo_deleted_before_it_is_read_is_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(self: Store, guild_id: int | None) -> GuildSettings:
+        await world.env.external_wait(asyncio.Event().wait(), reason="the disk is slow")
+        return GuildSettings()
+
+    monkeypatch.setattr(Store, "settings_of", slowly)
+    photo = await ask(world)
+    await world.alice.delete(photo)
+    # Python would warn of a reading that was prepared and never begun, which fails the test.
     assert world.answers == []
 
 
