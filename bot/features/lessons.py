@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import aiohttp
 import discord
 
 from bot.config import TeachSection
@@ -247,7 +248,7 @@ class Lessons:
         card = learnt_card(taught, by, interaction.app_permissions, view, names)
         try:
             await interaction.edit_original_response(**card.to_edit())
-        except discord.HTTPException as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # Without the card nobody could undo it, or know of it. On nobody's behalf, so that
             # what else the member has waiting does not keep it from being taken back.
             if taught.new:
