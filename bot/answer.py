@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +94,7 @@ class Answerer:
 
     async def answer(
         self,
-        reading: Coroutine[Any, Any, Photos],
+        read: Callable[[], Awaitable[Photos]],
         group: Group,
         *,
         requester: Requester,
@@ -103,7 +103,7 @@ class Answerer:
         preview: bool = False,
         ticket: Ticket | None = None,
     ) -> Answer:
-        """Await the photos and identify them; turn any failure into its sentence.
+        """Read the photos and identify them; turn any failure into its sentence.
 
         Where too many wait already, that is said at once, and nothing is downloaded.
         Taxa are named in the language of ``readers``, or the one their server has chosen.
@@ -117,12 +117,8 @@ class Answerer:
             certainty = CERTAINTY if chosen.certainty is None else chosen.certainty
             if where != ANYWHERE:
                 self._places.prepare()
-            try:
-                self._identifier.check_room(requester)
-            except EngineError:
-                reading.close()
-                raise
-            photos = await reading
+            self._identifier.check_room(requester)
+            photos = await read()
             identification = await self._identifier.identify(
                 photos.data,
                 group,

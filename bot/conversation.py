@@ -7,7 +7,6 @@ named group edited, the card is redone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
 from dataclasses import replace
@@ -26,8 +25,6 @@ from bot.work import Make, Work, Works
 from engine import Group, Requester
 
 log = logging.getLogger(__name__)
-
-_MOST_ANSWERED = 10_000
 
 
 class Conversation:
@@ -49,9 +46,6 @@ class Conversation:
         self._asking = Asking(client, intake, store, message_content=message_content)
         self._turns = Turns()
         self._works = Works()
-        # Whose card somebody has removed is not answered again, so these outlive the card's row.
-        # They do not outlive a restart, after which an edit within minutes may bring one back.
-        self._answered: dict[int, None] = {}
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer ``message`` if it asks for something, once however often Discord tells of it."""
@@ -88,7 +82,17 @@ class Conversation:
         its photo goes, from the moment on that this was called.
         """
         work = Work(message_ids=frozenset({photo.id}), fingerprint=fingerprint)
-        return await self._works.start(work, make).finished()
+        return await self._works.start(work, partial(self._make_true, make)).finished()
+
+    async def _make_true(self, make: Make, work: Work) -> None:
+        """Make an answer, and begin to redo it where its photo's message was edited meanwhile.
+
+        Who stops the answer waits for its end, which is why the other is not waited for here.
+        """
+        await make(work)
+        if work.edited is not None:
+            for reply in await self._store.replies_to(work.edited.id):
+                await self._refresh(reply, work.edited)
 
     async def _taken_up(self, message_id: int) -> bool:
         """Tell whether a message has been answered, or is being."""
@@ -112,7 +116,7 @@ class Conversation:
             fingerprint=_fingerprint(asked),
             request_id=message.id,
         )
-        return [self._works.start(work, make)]
+        return [self._works.start(work, partial(self._make_true, make))]
 
     async def _answer(self, message: discord.Message, asked: Request | str, work: Work) -> None:
         """Answer a message that asks, be it for nothing that can be done."""
@@ -125,8 +129,6 @@ class Conversation:
         sent = await send_reply(message, answer)
         if sent is None:
             return
-        if isinstance(asked, Request):
-            self._note_answered(message.id)
         await self._store.remember(
             Reply(
                 reply_id=sent.id,
@@ -139,17 +141,12 @@ class Conversation:
             )
         )
 
-    def _note_answered(self, message_id: int) -> None:
-        self._answered[message_id] = None
-        if len(self._answered) > _MOST_ANSWERED:
-            del self._answered[next(iter(self._answered))]
-
     async def _identify(
         self, message: discord.Message, selection: Selection, group: Group
     ) -> Answer:
         requester = _requester(message)
         return await self._answerer.answer(
-            self._intake.read(selection, requester),
+            partial(self._intake.read, selection, requester),
             group,
             requester=requester,
             readers=Readers.of_message(message),
@@ -157,6 +154,8 @@ class Conversation:
 
     async def _follow_edit(self, message: discord.Message) -> list[Work]:
         """Start what an edit asks for: a first answer, or others in the place of those given."""
+        for work in self._works.about(message.id):
+            work.edited = message
         asked = await self._asking.asked(message)
         first = self._works.answering(message.id)
         if first is not None:
@@ -181,9 +180,9 @@ class Conversation:
         """Tell whether an edited message is to be answered as if it had been posted just now.
 
         So it is where it had no card, or none but the advice how to get one; a card is redone, and
-        one that was removed stays away.
+        one that somebody removed, which is still in the store, stays away.
         """
-        if any(reply.fingerprint for reply in own) or message.id in self._answered:
+        if any(reply.fingerprint for reply in own):
             return False
         if stopped and not own:
             return True
@@ -210,9 +209,6 @@ class Conversation:
             await self._works.stop([running])
             reply = await self._as_kept(reply)
         if not selection:
-            if reply.request_id is not None:
-                # Nobody removed this one: with another photo it is answered again.
-                self._answered.pop(reply.request_id, None)
             await self._remove(reply)
             return []
         if now == reply.fingerprint:
@@ -257,16 +253,15 @@ class Conversation:
     async def _deleted(self, message_id: int) -> None:
         async with self._turns.of(message_id):
             await self._works.stop(self._works.about(message_id))
-            await self._store.forget(message_id)
             for reply in await self._store.replies_to(message_id):
                 await self._remove(reply)
 
     async def _remove(self, reply: Reply) -> None:
-        with contextlib.suppress(discord.NotFound):
-            try:
-                await self._partial(reply).delete()
-            except discord.Forbidden as error:
-                log.info("Reply %d could not be deleted: %s", reply.reply_id, error)
+        try:
+            await self._partial(reply).delete()
+        except discord.HTTPException as error:
+            # Most often somebody has removed it already.
+            log.info("Reply %d could not be deleted: %s", reply.reply_id, error)
         await self._store.forget(reply.reply_id)
 
     def _partial(self, reply: Reply) -> discord.PartialMessage:

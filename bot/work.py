@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import discord
+
 from engine import Group
 
 
@@ -17,7 +19,7 @@ class Work:
     It is about ``message_ids``. ``request_id`` is the message that is answered for the first
     time, ``reply_id`` the answer that is redone, for ``group`` now; a command's answer has
     neither. Once ``sending`` is set it is carried through, since nobody could tell what became
-    of it.
+    of it. ``edited`` is one of its messages as it became since the work was begun.
     """
 
     message_ids: frozenset[int]
@@ -26,6 +28,7 @@ class Work:
     reply_id: int | None = None
     group: Group | None = None
     sending: bool = False
+    edited: discord.Message | None = None
     task: asyncio.Task[None] = field(init=False)
 
     async def finished(self) -> bool:

@@ -59,7 +59,7 @@ def feature(
         requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read_one(photo, url, requester),
+                partial(intake.read_one, photo, url, requester),
                 Group(group),
                 requester=requester,
                 readers=Readers.of_interaction(interaction, private=private),
@@ -98,7 +98,7 @@ def feature(
         requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                intake.read(selection, requester),
+                partial(intake.read, selection, requester),
                 Group.AUTO,
                 requester=requester,
                 readers=Readers.of_interaction(interaction, private=False),

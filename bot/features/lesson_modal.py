@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from bot.errors import tell
-from bot.features.remove import removable, remove_message
+from bot.features.remove import RemoveButton, removable
 from bot.taxon_lookup import MAX_NAME
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class SpeciesModal(discord.ui.Modal, title="What does the photo show?"):
 class SpeciesMenu(discord.ui.View):
     """Offers species in the place of a name that is none's, to who typed that alone.
 
-    ``offered`` are descriptions and names, at most 25. Nothing of it is kept: after a restart,
-    and when nobody has chosen for a while, the photo's message is where to begin again.
+    ``offered`` are descriptions and names, at most 25. What was asked is kept nowhere: after a
+    restart, and when nobody has chosen for a while, the photo's message is where to begin again.
     """
 
     def __init__(
@@ -61,13 +61,15 @@ class SpeciesMenu(discord.ui.View):
         )
         self._menu.callback = self._choose  # type: ignore[method-assign]
         self.add_item(self._menu)
-        # No RemoveButton: a view that ends takes what answers those with it, below all cards.
-        remove: discord.ui.Button[SpeciesMenu] = discord.ui.Button(label="Remove")
-        remove.callback = self._remove  # type: ignore[method-assign]
-        self.add_item(remove)
+        # Answered by its id, after a restart too. Not the RemoveButton itself: a view that ends
+        # takes what answers those with it, below all cards.
+        self.add_item(RemoveButton(asked.user.id).item)
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Refuse everybody else."""
+        """Let whoever was asked choose, and leave Remove to what answers it below all cards."""
+        used: Any = interaction.data
+        if used["custom_id"] != self._menu.custom_id:
+            return False
         if interaction.user.id == self._asked.user.id:
             return True
         await tell(interaction, "Only who was asked can choose here.")
@@ -81,10 +83,6 @@ class SpeciesMenu(discord.ui.View):
             )
         except discord.HTTPException as error:
             log.info("A menu could not be closed: %s", error)
-
-    async def _remove(self, interaction: discord.Interaction[Any]) -> None:
-        self.stop()
-        await remove_message(interaction)
 
     async def _choose(self, interaction: discord.Interaction[Any]) -> None:
         self.stop()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import aiohttp
 import discord
 
 from bot.config import TeachSection
@@ -46,6 +47,7 @@ _TOO_LONG = (
     f"I can't keep a name of more than {LONGEST_NAME} letters in a suggestion: ask somebody who may"
     " manage messages here to use `/teach`."
 )
+_LOOKING = "I'm looking at the photo."
 
 Read = Callable[[], Awaitable[Photos]]
 """Reads the photo of a lesson, once it is clear that it is wanted."""
@@ -128,14 +130,14 @@ class Lessons:
     ) -> None:
         """Have the photo learnt as the species that was chosen, or say there why not."""
         try:
-            await interaction.response.defer()
+            # In the place of the menu, which works no more.
+            view = removable(interaction.user.id)
+            await interaction.response.edit_message(content=_LOOKING, view=view)
             species = await self._teacher.finder.find(name)
             await self._learn(interaction, species, read, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             if not answer_is_gone(error):
-                # In the place of the menu, which works no more.
-                view = removable(interaction.user.id)
-                await say_instead(interaction, sentence(error), view)
+                await say_instead(interaction, sentence(error), removable(interaction.user.id))
 
     async def _learn(
         self,
@@ -246,7 +248,7 @@ class Lessons:
         card = learnt_card(taught, by, interaction.app_permissions, view, names)
         try:
             await interaction.edit_original_response(**card.to_edit())
-        except discord.HTTPException as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             # Without the card nobody could undo it, or know of it. On nobody's behalf, so that
             # what else the member has waiting does not keep it from being taken back.
             if taught.new:

@@ -44,20 +44,15 @@ class RemoveButton(
                 interaction, "Only the person who asked, or a moderator, can remove this card."
             )
             return
-        await remove_message(interaction)
+        try:
+            await interaction.response.defer()
+            # Through the interaction, which works where the bot itself is not a member too.
+            await interaction.delete_original_response()
+        except discord.HTTPException as error:
+            if not answer_is_gone(error):
+                await tell(interaction, sentence(error))
 
 
 def removable(asker_id: int) -> discord.ui.View:
     """Make a view of nothing but the button."""
     return discord.ui.View(timeout=None).add_item(RemoveButton(asker_id))
-
-
-async def remove_message(interaction: discord.Interaction[Any]) -> None:
-    """Delete the message in which a button was pressed."""
-    try:
-        await interaction.response.defer()
-        # Through the interaction, which works where the bot itself is not a member too.
-        await interaction.delete_original_response()
-    except discord.HTTPException as error:
-        if not answer_is_gone(error):
-            await tell(interaction, sentence(error))

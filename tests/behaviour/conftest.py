@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -66,3 +66,19 @@ def world(simcord_env: simcord.Env, engine: CannedEngine, web: CannedFetcher) ->
     channel = guild.create_text_channel("birds")
     alice = guild.add_member(env.create_user("alice"))
     return World(env, engine, guild, channel, alice, web)
+
+
+@pytest.fixture
+async def restart(
+    world: World, settings: Settings, engine: CannedEngine, taxa: TaxonTable
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Put a new bot, with what the first one stored, in its place."""
+    started = []
+
+    async def restarted() -> None:
+        started.append(build(settings, engine, taxa, world.web))
+        await world.env.restart_bot(started[-1])
+
+    yield restarted
+    for bot in started:
+        await bot.close()

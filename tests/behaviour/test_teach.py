@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 import simcord
@@ -246,19 +248,30 @@ async def test_an_undo_that_fails_can_be_tried_again(
 
 
 async def test_undo_outlives_a_restart(
-    world: World,
-    mod: simcord.MemberActor,
-    settings: Settings,
-    engine: CannedEngine,
-    taxa: TaxonTable,
+    world: World, mod: simcord.MemberActor, restart: Callable[[], Awaitable[None]]
 ) -> None:
     message = await teach(mod, world)
-    again = build(settings, engine, taxa, world.web)
-    await world.env.restart_bot(again)
+    await restart()
     await mod.click(message, label="Undo")
     assert world.engine.learnt == {}
     assert card(message).title == "Forgotten: Painted Lady"
-    await again.close()
+
+
+async def test_a_photo_whose_card_the_network_lost_is_forgotten_again(
+    world: World, mod: simcord.MemberActor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = discord.Interaction.edit_original_response
+
+    async def lose_the_card(self: discord.Interaction[FieldmarkBot], **parts: object) -> object:
+        if parts.get("embeds"):
+            raise aiohttp.ServerDisconnectedError
+        return await edit(self, **parts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(discord.Interaction, "edit_original_response", lose_the_card)
+    message = await teach(mod, world)
+    assert message.content.startswith("Something went wrong on my side.")
+    assert world.engine.credits != []
+    assert world.engine.learnt == {}
 
 
 async def test_a_photo_whose_card_could_not_be_shown_is_forgotten_again(
@@ -307,22 +320,16 @@ async def test_others_suggest_and_a_moderator_accepts(
 
 
 async def test_a_suggestion_outlives_a_restart(
-    world: World,
-    mod: simcord.MemberActor,
-    settings: Settings,
-    engine: CannedEngine,
-    taxa: TaxonTable,
+    world: World, mod: simcord.MemberActor, restart: Callable[[], Awaitable[None]]
 ) -> None:
     message = await teach(world.alice, world, photo=SPOILERED)
     assert card(message).title == "Suggested"
     assert f"this is ||[Painted Lady]({PAINTED_LADY})" in (card(message).description or "")
-    again = build(settings, engine, taxa, world.web)
-    await world.env.restart_bot(again)
+    await restart()
     await mod.click(message, label="Accept")
     assert card(message).title == "Learned"
     assert card(message).image.url is None
     assert [file.filename for file in message.attachments] == ["SPOILER_photo.jpg"]
-    await again.close()
 
 
 async def test_members_may_not_accept_or_decline(world: World) -> None:

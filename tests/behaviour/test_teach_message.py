@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import discord
 import pytest
 import simcord
@@ -134,13 +136,50 @@ async def test_the_end_of_the_menu_leaves_other_cards_their_remove_button(
     assert older.id not in [answer.id for answer in world.answers]
 
 
-async def test_the_menu_can_be_removed_instead(world: World, mod: simcord.MemberActor) -> None:
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_the_menu_can_be_removed_instead(
+    world: World,
+    mod: simcord.MemberActor,
+    restart: Callable[[], Awaitable[None]],
+    restarted: bool,
+) -> None:
     message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
     refused = await world.alice.click(message, label="Remove")
     assert refused.response is not None
     assert refused.response.ephemeral
+    assert world.env.errors == []
+    if restarted:
+        await restart()
     await mod.click(message, label="Remove")
     assert world.answers == []
+
+
+async def test_the_menu_is_gone_while_what_was_chosen_is_learnt(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    world.engine.hold(world.env)
+    await mod.select(message, ["Vanessa cardui"])
+    assert message.content == "I'm looking at the photo."
+    assert labels(message) == ["Remove"]
+    world.engine.answering.set()
+    await world.env.settle()
+    assert message.content == ""
+    assert labels(message) == ["Undo"]
+
+
+async def test_what_is_removed_while_it_is_learnt_is_not_kept(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    message = await teach(mod, world, await post(world, *PHOTOS), "Vanesa carduii")
+    world.engine.hold(world.env)
+    await mod.select(message, ["Vanessa cardui"])
+    await mod.click(message, label="Remove")
+    world.engine.answering.set()
+    await world.env.settle()
+    assert world.answers == []
+    assert world.engine.learnt == {}
+    assert world.env.errors == []
 
 
 async def test_what_goes_wrong_after_the_choice_is_said_in_the_place_of_the_menu(
