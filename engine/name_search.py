@@ -140,14 +140,24 @@ class NameSearch:
     def _spelt_so(self, key: str, own: frozenset[str]) -> Iterator[list[tuple[bool, int, int]]]:
         """Yield entries that hold ``key``, the nearest kind first; in each the best lead.
 
-        People name a species by its group last: the last word of a name tells most.
+        People name a species by its group last: the last word of a name tells most. A letter may
+        stand for the genus, as in "P. major".
         """
         later = self._later_words
         yield self._in_order((n for _, n in self._names.equal(key)), own)
+        genus, _, epithet = key.partition(" ")
+        if len(genus) == 1 and epithet:
+            abbreviated = (n for _, n in later.starting(epithet) if self._is_of(genus, n))
+            yield self._in_order(abbreviated, own)
         ends = (n for _, n in later.equal(key) if self._entries[n][2] in own)
         yield self._in_order(ends, own)
         yield self._in_order((n for _, n in self._names.starting(key)), own)
         yield self._in_order((n for _, n in later.starting(key)), own)
+
+    def _is_of(self, letter: str, number: int) -> bool:
+        """Tell whether an entry is the scientific name of something whose genus has a letter."""
+        name, _, language, _ = self._entries[number]
+        return language == SCIENTIFIC and name.startswith(letter)
 
     def _in_order(self, numbers: Iterable[int], own: frozenset[str]) -> list[tuple[bool, int, int]]:
         return sorted((*self._standing(n, own), n) for n in numbers)

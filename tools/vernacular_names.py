@@ -9,9 +9,9 @@ What the names need before they fit, each counted in the summary that ``build`` 
 - Languages of ISO 639-3 become subtags of BCP 47, as Discord's locales are (``deu`` is
   ``de``); ``zho`` and ``cmn`` both become ``zh``. Three codes are slips of the source, as
   the names under them show, and mended.
-- A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note
-  or several names, and dropped.
-- An English name that would mislead is dropped (``tools/misleading_names.py``).
+- A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note,
+  a name with one in its midst, or several names, and dropped.
+- A name that would mislead is dropped (``tools/misleading_names.py``).
 - A name begins with a capital, as on a card. Of spellings that fold alike the first stays.
 - Which name leads a source does not say. One written by hand does; else one in the
   language's own letters, not transcribed; else the name most like the other ones.
@@ -48,7 +48,7 @@ COMMON_NAMES = Path(__file__).with_name("data") / "common_names.tsv"
 
 # Dan, Romany and a language of China, for names that are Danish, Romanian and English.
 _SLIPS = {"dnj": "dan", "rom": "ron", "eee": "eng"}
-_NOTE = re.compile(r"\s+[(\[].*$")
+_NOTE = re.compile(r"\s+[(\[][^)\]]*[)\]]?$")
 _NO_NAME = re.compile(r"[()\[\]=/|]")
 
 
@@ -85,11 +85,11 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
     misleading = MisleadingNames.read()
     for scientific_name, code, written in read_vernacular(labels):
         name = _clean(written, changes)
-        key = scientific_name, language_of(_subtag(_SLIPS.get(code, code)))
+        key = scientific_name, subtag(code)
         if known[scientific_name] != 1:
             changes["name of no taxon of the table, or of several, dropped"] += 1
-        elif key[1] == "en" and misleading.has(scientific_name, name):
-            changes["English name that misleads dropped"] += 1
+        elif misleading.has(*key, name):
+            changes["name that misleads dropped"] += 1
         elif name:
             changes["language that its code does not mean mended"] += code in _SLIPS
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
@@ -136,8 +136,10 @@ def _is_latin(name: str) -> bool:
     return all("LATIN" in unicodedata.name(c, "") for c in name if c.isalpha())
 
 
-def _subtag(code: str) -> str:
-    return str(get_global("language_aliases").get(code, code))
+def subtag(code: str) -> str:
+    """Return the subtag of BCP 47 for a language's code in the source, its slips mended."""
+    meant = _SLIPS.get(code, code)
+    return language_of(str(get_global("language_aliases").get(meant, meant)))
 
 
 def _clean(written: str, changes: Counter[str]) -> str:

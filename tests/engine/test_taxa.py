@@ -243,6 +243,13 @@ def test_names_much_farther_off_than_the_nearest_are_left_out(table: TaxonTable)
         ("sparrow", ["Passerellidae", "Passeridae"]),
         ("pig", ["Sus scrofa"]),
         ("hemp", ["Cannabis sativa"]),
+        ("pelican", ["Pelecanidae"]),
+        ("toucan", ["Ramphastidae"]),
+        ("caterpillars", []),
+        ("box", []),
+        ("vaca", []),
+        ("mariposa", []),
+        ("ласточка", []),
         ("spring", []),
         ("jack", []),
     ],
@@ -304,6 +311,12 @@ def test_who_began_a_name_rightly_is_not_offered_others(table: TaxonTable) -> No
     assert names(table.suggest("cassin's fin")) == ["Haemorhous cassinii"]
     assert names(table.suggest("kohlmeise", locale="de")) == ["Parus major"]
     assert "Spheniscus demersus" in names(table.suggest("pinguin"))
+
+
+def test_a_letter_may_stand_for_the_genus(table: TaxonTable) -> None:
+    found = names(table.suggest("P. major"))
+    assert found[:3] == ["Parus major", "Plantago major", "Podiceps major"]
+    assert names(table.suggest("e rubec")) == ["Erithacus rubecula"]
 
 
 def test_names_of_the_members_language_lead(table: TaxonTable) -> None:

@@ -19,6 +19,7 @@ ROWS = [
     ("Parus major", "deu", "Spiegelmeise"),
     ("Parus major", "deu", "kohl-meise"),
     ("Parus major", "tgl", "pipit (note)"),
+    ("Parus major", "tgl", "texas (gopher )tortoise"),
     ("Parus major", "ita", "cincia / cinciallegra"),
     ("Parus major", "cmn", "da shan que"),
     ("Parus major", "zho", "大山雀"),
@@ -63,7 +64,7 @@ def test_names_are_cleaned_and_the_leading_one_chosen(labels: Path, taxa: TaxonT
         "language that its code does not mean mended": 1,
         "name of no taxon of the table, or of several, dropped": 1,
         "note in brackets cut": 1,
-        "note in place of a name dropped": 1,
+        "note in place of a name dropped": 2,
     }
 
 
