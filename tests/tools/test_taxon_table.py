@@ -269,7 +269,7 @@ def test_no_species_is_found_by_a_name_that_misleads(shared: Path) -> None:
     }
     for species, language, pattern in read_misleading_names():
         misleading = MisleadingNames([(species, language, pattern)])
-        dropped = [name for *key, name in sources if misleading.has(*key, name)]
+        dropped = [name for one, code, name in sources if misleading.has(one, code, name)]
         assert dropped, (species, language, pattern)
         kept = {fold(name) for name in table.vernacular_names(called[species], language)}
         assert not kept & set(map(fold, dropped))
