@@ -24,8 +24,10 @@ SCIENTIFIC = ""
 _HYPHENS = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}"
 _MARKS = (
     "'.`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
-    f"\N{MODIFIER LETTER APOSTROPHE}{HYBRID_SIGN}"
+    f"\N{MODIFIER LETTER APOSTROPHE}\N{VARIATION SELECTOR-16}{HYBRID_SIGN}"
 )
+# Emoji and the like, what tints them, and what nobody sees.
+_NO_LETTERS = frozenset({"So", "Sk", "Cf"})
 # Letters that have no decomposition into one without a stroke.
 _STROKES = "øłđð\N{LATIN SMALL LETTER DOTLESS I}"
 _LETTERS = str.maketrans(
@@ -42,14 +44,19 @@ Entry = tuple[str, int, str, str]
 def fold(name: str) -> str:
     """Reduce ``name`` to what names are compared by.
 
-    Case and accents go, and apostrophes, full stops and the hybrid sign (or an
+    Case, accents and emoji go, and apostrophes, full stops and the hybrid sign (or an
     ``x`` that stands alone in its place); hyphens become spaces and spaces are collapsed.
     """
     if not name.isascii():
         decomposed = unicodedata.normalize("NFKD", name)
-        name = "".join(c for c in decomposed if not unicodedata.combining(c))
+        name = "".join(c for c in decomposed if not _is_left_out(c))
     first, *others = name.casefold().translate(_LETTERS).split() or [""]
     return " ".join([first, *(word for word in others if word != "x")])
+
+
+def _is_left_out(character: str) -> bool:
+    accent = unicodedata.combining(character) != 0
+    return accent or unicodedata.category(character) in _NO_LETTERS
 
 
 class NameSearch:

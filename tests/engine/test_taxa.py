@@ -192,6 +192,9 @@ def test_names_are_compared_without_case_accents_and_apostrophes(table: TaxonTab
     assert names(table.named("annas HUMMINGBIRD")) == ["Calypte anna"]
     assert names(table.named("Scarlet rata vine")) == ["Metrosideros fulgens"]
     assert names(table.named("Blue Tit")) == ["Cyanistes caeruleus"]
+    assert names(table.named("\N{FOX FACE}\N{VARIATION SELECTOR-16} fox\N{ZERO WIDTH SPACE}")) == [
+        "Canidae"
+    ]
     assert len(table.named("downy woodpecker")) == 2
     assert table.named("Passer domest") == ()
     assert table.named(" ") == ()
