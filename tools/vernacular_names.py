@@ -1,8 +1,9 @@
 """Build the engine's list of vernacular names, of two sources.
 
 ``vernacular.csv.gz`` of a folder of taxon facts has names of the Catalogue of Life in
-many languages. In German and Dutch it names no bird and no mammal, so ``common_names.tsv``,
-written by hand, has some hundred species that people meet in Europe.
+many languages. In German and Dutch it names no bird and no mammal, and of sixty German names of
+the perch it does not say which one people use. So ``common_names.tsv``, written by hand, has
+species that people meet in Europe, and such as have many names.
 
 What the names need before they fit, each counted in the summary that ``build`` returns:
 
@@ -24,7 +25,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -95,7 +96,7 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
             names[key].setdefault(fold(name), name)
     rows = [
-        (*key, "|".join(called if key in favoured else in_order(called)))
+        (*key, "|".join(_led_by_hand(called) if key in favoured else in_order(called)))
         for key, called in sorted((key, [*found.values()]) for key, found in names.items() if found)
     ]
     checksum = hashlib.sha256((labels / VERNACULAR).read_bytes()).hexdigest()
@@ -130,6 +131,11 @@ def in_order(names: Collection[str]) -> list[str]:
     native = [name for name in names if not _is_latin(name)]
     likeness = {name: sum(ratio(name, other) for other in native or names) for name in names}
     return sorted(names, key=lambda name: (bool(native) and name not in native, -likeness[name]))
+
+
+def _led_by_hand(names: Sequence[str]) -> list[str]:
+    lead, *others = names
+    return [lead, *in_order(others)]
 
 
 def _is_latin(name: str) -> bool:

@@ -349,6 +349,23 @@ def test_a_taxon_has_names_in_many_languages(table: TaxonTable) -> None:
     assert table.vernacular_names(caiman, "pt-BR")[0] == "Jacaré-Tinga"
 
 
+@pytest.mark.parametrize(
+    ("species", "locale", "lead"),
+    [
+        ("Perca fluviatilis", "de", "Flussbarsch"),
+        ("Helix pomatia", "de", "Weinbergschnecke"),
+        ("Salmo trutta", "ru", "Кумжа"),
+        ("Coris julis", "it", "Donzella"),
+        ("Sphyraena barracuda", "es-ES", "Barracuda"),
+    ],
+)
+def test_of_many_names_the_one_that_people_use_leads(
+    table: TaxonTable, species: str, locale: str, lead: str
+) -> None:
+    (taxon,) = table.named(species)
+    assert table.vernacular_names(taxon, locale)[0] == lead
+
+
 def test_no_name_is_said_twice(table: TaxonTable) -> None:
     (tit,) = table.named("Parus major")
     shouted = replace(tit, vernacular_name="GREAT TIT")
