@@ -740,8 +740,8 @@ async def test_of_an_unknown_subspecies_the_species_is_offered(offline: Room) ->
 
 def test_a_name_that_is_to_mean_one_taxon_does(taxa: TaxonTable) -> None:
     lookup = Lookup(taxa, None)
-    names = {taxon: lookup.unmistakable(taxon) for taxon in taxa}
-    assert {t: name for t, name in names.items() if lookup.known(name) != (t,)} == {}
+    names = {taxon: lookup.typed.unmistakable(taxon) for taxon in taxa}
+    assert {t: name for t, name in names.items() if lookup.typed.known(name) != (t,)} == {}
 
 
 async def test_a_genus_that_lends_a_species_its_name_can_be_chosen(
