@@ -25,7 +25,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -77,12 +77,12 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
     changes: Counter[str] = Counter()
     known = Counter(taxon.scientific_name for taxon in taxa)
     names: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    favoured: set[tuple[str, str]] = set()
+    favoured: Counter[tuple[str, str]] = Counter()
     for scientific_name, language, name in read_common_names(by_hand):
         if not known[scientific_name]:
             raise LabelsError(f"{by_hand} names {scientific_name}, which the taxon table has not.")
-        names[scientific_name, language][fold(name)] = name
-        favoured.add((scientific_name, language))
+        names[scientific_name, language].setdefault(fold(name), name)
+        favoured[scientific_name, language] = len(names[scientific_name, language])
     misleading = MisleadingNames.read()
     for scientific_name, code, written in read_vernacular(labels):
         name = _clean(written, changes)
@@ -96,7 +96,7 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
             names[key].setdefault(fold(name), name)
     rows = [
-        (*key, "|".join(_led_by_hand(called) if key in favoured else in_order(called)))
+        (*key, "|".join([*called[: favoured[key]], *in_order(called[favoured[key] :])]))
         for key, called in sorted((key, [*found.values()]) for key, found in names.items() if found)
     ]
     checksum = hashlib.sha256((labels / VERNACULAR).read_bytes()).hexdigest()
@@ -112,7 +112,9 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
 
 
 def read_common_names(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield species, language and name of the file of names written by hand.
+    """Yield taxon, language and name of the file of names written by hand.
+
+    A taxon may have several in a language, split by ``|``, of which the first leads.
 
     Raises:
         LabelsError: The file cannot be read.
@@ -120,8 +122,11 @@ def read_common_names(path: Path) -> Iterator[tuple[str, str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", strict=True):
-                species = row.pop("scientific_name")
-                yield from ((species, language, name) for language, name in row.items() if name)
+                taxon = row.pop("scientific_name")
+                for language, names in row.items():
+                    yield from (
+                        (taxon, language, name) for name in (names or "").split("|") if name
+                    )
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise LabelsError(f"Cannot read the common names in {path}: {error}.") from error
 
@@ -131,11 +136,6 @@ def in_order(names: Collection[str]) -> list[str]:
     native = [name for name in names if not _is_latin(name)]
     likeness = {name: sum(ratio(name, other) for other in native or names) for name in names}
     return sorted(names, key=lambda name: (bool(native) and name not in native, -likeness[name]))
-
-
-def _led_by_hand(names: Sequence[str]) -> list[str]:
-    lead, *others = names
-    return [lead, *in_order(others)]
 
 
 def _is_latin(name: str) -> bool:
