@@ -69,9 +69,8 @@ class GbifCache:
         self._path = path
         self._now = now
         self._max_bytes = max_bytes
-        self._opening = asyncio.Lock()
-        self._opened = False
-        self._database: aiosqlite.Connection | None = None
+        self._opening: asyncio.Task[aiosqlite.Connection | None] | None = None
+        self._closed = False
         self._writes = 0
 
     async def get(self, checklist: str, question: str) -> Kept | None:
@@ -120,23 +119,25 @@ class GbifCache:
 
     async def close(self) -> None:
         """Close the file, if it was opened."""
-        async with self._opening:
-            self._opened = True
-            database, self._database = self._database, None
+        self._closed = True
+        opening, self._opening = self._opening, None
+        database = None if opening is None else await opening
         if database is not None:
             await database.close()
 
     async def _ready(self) -> aiosqlite.Connection | None:
-        async with self._opening:
-            if not self._opened:
-                self._opened = True
-                self._database = await self._open()
-            return self._database
+        if self._closed:
+            return None
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        # Whoever asks first may not wait for as long as a large file takes to be checked.
+        return await asyncio.shield(self._opening)
 
     async def _open(self) -> aiosqlite.Connection | None:
         try:
             await asyncio.to_thread(_check, self._path)
             database = await aiosqlite.connect(self._path, isolation_level=None)
+            await database.execute_fetchall("PRAGMA synchronous = NORMAL")
         except (OSError, sqlite3.Error) as error:
             log.warning(
                 "GBIF's answers are not kept: %s cannot be used (%s). Delete it, or move it away.",
@@ -144,7 +145,6 @@ class GbifCache:
                 error,
             )
             return None
-        await database.execute_fetchall("PRAGMA synchronous = NORMAL")
         try:
             await self._trim(database)
         except sqlite3.Error as error:

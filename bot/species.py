@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from bot.authorship import without_authorship
 from bot.errors import Refusal
 from bot.gbif import GbifClient, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
@@ -54,10 +55,13 @@ class SpeciesFinder:
             Refusal: it is no name of one species, or none that can be found just now.
         """
         await self._lookup.prepare()
-        known = self._lookup.known(typed)
+        known = self._lookup.typed.known(typed)
+        if self._gbif is None:
+            # Else the author may be all that tells namesakes apart, which GBIF does.
+            known = known or self._lookup.typed.known(without_authorship(typed))
         species = [taxon for taxon in known if taxon.rank in SPECIES_RANKS]
         if len(species) == 1:
-            return Species(taxon=species[0], name=self._lookup.unmistakable(species[0]))
+            return Species(taxon=species[0], name=self._lookup.typed.unmistakable(species[0]))
         if species:
             raise Refusal(f"{_quoted(typed)} is the name of several species: {_OFFERED}.")
         if known:
@@ -87,7 +91,7 @@ class SpeciesFinder:
         """Return the local table's own entry of a taxon that GBIF gave, if it has one."""
         ours = [
             own
-            for own in self._lookup.known(taxon.scientific_name, taxon.rank)
+            for own in self._lookup.typed.known(taxon.scientific_name, taxon.rank)
             if own.scientific_name == taxon.scientific_name
             and own.ancestor("kingdom") == taxon.ancestor("kingdom")
         ]

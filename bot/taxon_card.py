@@ -31,6 +31,8 @@ _MAX_CONTENT = 2000
 _MAX_ALT = 1000
 _MAX_NAME = 200
 _MAX_LISTED = 10
+_MAX_SPOKEN = 6
+"""Of a language, as some fish have sixty names in German alone."""
 _MAX_LIST = 4000
 _HOUR_S = 3600.0
 _COLOUR = discord.Colour(0x4C9F38)
@@ -183,10 +185,11 @@ def _title(info: TaxonInfo, taxon: Taxon, names: Mapping[str, Sequence[str]]) ->
 
 
 def _by_language(names: Mapping[str, Sequence[str]]) -> str:
+    shown = {language: map(literal, spoken[:_MAX_SPOKEN]) for language, spoken in names.items()}
     lines = [
-        f"{_ENGLISH.languages.get(language, language)}: {', '.join(map(literal, spoken))}"
-        for language, spoken in names.items()
-        if spoken
+        f"{_ENGLISH.languages.get(language, language)}: {listed}"
+        for language, spoken in shown.items()
+        if (listed := ", ".join(spoken))
     ]
     # A single name stands in the title already.
     alone = len(lines) == 1 and ", " not in lines[0]

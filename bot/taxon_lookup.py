@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import discord
 
-from bot.authorship import without_authorship, without_sp
+from bot.authorship import without_authorship
 from bot.gbif import GbifClient, GbifNotFound, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
@@ -25,17 +25,15 @@ from bot.taxon_card import (
 )
 from bot.taxon_profile import Profiler, TaxonProfile
 from bot.taxon_reply import Reply
-from engine import NameMatch, Requester, Taxon, TaxonTable
+from bot.typed_names import TypedNames
+from engine import Requester, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
-
-MAX_NAME = 100
 
 _WITHIN_S = 4.0
 _AT_LEAST = 0.1
 _MAX_OPTIONS = 25
 _MAX_OPTION_TEXT = 100
-_MAX_SUGGESTIONS = 5
 _KEY = "key:"
 _UNREACHABLE = "GBIF could not be reached"
 _SWITCHED_OFF = "looking names up at GBIF is switched off here"
@@ -56,11 +54,11 @@ class Lookup:
         *,
         within_s: float = _WITHIN_S,
     ) -> None:
-        self._taxa = taxa
         self._gbif = gbif
         self._within_s = within_s
         self._profiler = None if gbif is None else Profiler(gbif, cartographer)
         self.names = LocalNames(taxa)
+        self.typed = TypedNames(taxa)
 
     async def prepare(self) -> None:
         """Return when the names of the local table are in order."""
@@ -79,7 +77,7 @@ class Lookup:
         ``requester`` is on whose behalf the engine makes a map.
         """
         await self.prepare()
-        known = self.known(name, rank)
+        known = self.typed.known(name, rank)
         if len(known) > 1:
             return self._choice(name, await self._locally(known, languages))
         ends = asyncio.get_running_loop().time() + self._within_s
@@ -97,12 +95,12 @@ class Lookup:
             return self._choice(name, alternatives, source=CREDIT)
         if reason is not None:
             # Only then: the author may be all that tells namesakes apart, which GBIF does.
-            known = known or self.known(without_authorship(name), rank)
+            known = known or self.typed.known(without_authorship(name), rank)
         if len(known) == 1:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
-        near = await self._locally(self._near(name), languages)
+        near = await self._locally(self.typed.near(name), languages)
         ambiguous = info is not None and info.match is Match.AMBIGUOUS
         return Reply(
             embed=unknown_card(name, near, ambiguous=ambiguous, reason=reason),
@@ -147,33 +145,7 @@ class Lookup:
         await self.prepare()
         if self._gbif is not None:
             self._gbif.prepare()
-        typed = self._bare(typed)
-        fitting: list[NameMatch] = []
-        # Most of what is found are species, and to look for all that fit takes ten times as long.
-        for wanted in (4 * _MAX_OPTIONS if ranks else _MAX_OPTIONS, len(self._taxa)):
-            found = self._taxa.matches(typed, limit=wanted, locale=locale)
-            fitting = [match for match in found if not ranks or match.taxon.rank in ranks]
-            if len(fitting) >= _MAX_OPTIONS or len(found) < wanted:
-                break
-        return [
-            (self._described(taxon, self._offered(taxon, name, locale)), self.unmistakable(taxon))
-            for taxon, name in ((match.taxon, match.name) for match in fitting[:_MAX_OPTIONS])
-        ]
-
-    def _bare(self, typed: str) -> str:
-        """Return what was typed without an author or "sp.", if a name of the table is left then."""
-        if typed.endswith(".") and self._taxa.named(bare := without_sp(typed)):
-            return bare
-        bare = without_authorship(typed)
-        # "Jack in the Pulpit" is no species of an author called Pulpit.
-        return bare if self._taxa.named(bare) and not self._taxa.matches(typed, limit=1) else typed
-
-    def _offered(self, taxon: Taxon, found: str, locale: str) -> str | None:
-        """Return the vernacular name by which to offer a taxon: the one ``found``, if it was."""
-        if found != taxon.scientific_name:
-            return found
-        spoken = self._taxa.vernacular_names(taxon, locale)
-        return spoken[0] if spoken else taxon.vernacular_name
+        return self.typed.offered(typed, ranks, locale=locale)
 
     async def _ask(
         self, name: str, rank: str | None, known: Sequence[Taxon]
@@ -263,7 +235,8 @@ class Lookup:
 
     def _option(self, info: TaxonInfo, taxon: Taxon) -> discord.SelectOption:
         if info.source == "local":
-            label, value = self._described(taxon, taxon.vernacular_name), self.unmistakable(taxon)
+            label = self.typed.described(taxon, taxon.vernacular_name)
+            value = self.typed.unmistakable(taxon)
         else:
             label = " ".join(filter(None, (taxon.scientific_name, info.authorship)))
             value = f"{_KEY}{taxon.col_key or taxon.gbif_key}"
@@ -273,49 +246,3 @@ class Lookup:
             value=value[:_MAX_OPTION_TEXT],
             description=where[-_MAX_OPTION_TEXT:] or None,
         )
-
-    def known(self, name: str, rank: str | None = None) -> tuple[Taxon, ...]:
-        """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)".
-
-        Or in a "sp.", as "Larus sp." does.
-        """
-        taxa = self._taxa.named(name)
-        bare, _, higher = name.rstrip(" )").rpartition("(")
-        if not taxa and bare:
-            taxa = _within(self._taxa.named(bare), higher.strip().casefold())
-        taxa = taxa or self._taxa.named(without_sp(name))
-        return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
-
-    def unmistakable(self, taxon: Taxon) -> str:
-        """Return a name that ``known`` resolves to ``taxon`` alone."""
-        name = taxon.scientific_name
-        if taxon.lineage and len(self._taxa.named(name)) > 1:
-            name = f"{name} ({taxon.lineage[-1].name})"
-        return name[:MAX_NAME]
-
-    def _described(self, taxon: Taxon, vernacular: str | None) -> str:
-        name = self.unmistakable(taxon)
-        kind = "" if taxon.rank == "species" else f", {taxon.rank}"
-        text = f"{vernacular} · {name}" if vernacular else name
-        return text[: MAX_NAME - len(kind)] + kind
-
-    def _near(self, name: str) -> tuple[Taxon, ...]:
-        """Return taxa for a name that is not quite one, by as much of it as begins a name.
-
-        At least half of it must, and three letters: less than that is chance.
-        """
-        for end in range(len(name), max(3, len(name) // 2) - 1, -1):
-            if taxa := self._taxa.suggest(name[:end], limit=_MAX_SUGGESTIONS):
-                return taxa
-        return ()
-
-
-def _within(taxa: Sequence[Taxon], higher: str) -> tuple[Taxon, ...]:
-    """Return those of ``taxa`` that are in ``higher``, a name in small letters.
-
-    Those right below it stand for all: a species of the genus Lynx is in the Felidae, too, but
-    "Lynx (Felidae)" is the genus.
-    """
-    lineages = [(taxon, [ancestor.name.casefold() for ancestor in taxon.lineage]) for taxon in taxa]
-    below = tuple(taxon for taxon, lineage in lineages if lineage[-1:] == [higher])
-    return below or tuple(taxon for taxon, lineage in lineages if higher in lineage)

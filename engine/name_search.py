@@ -24,8 +24,10 @@ SCIENTIFIC = ""
 _HYPHENS = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}"
 _MARKS = (
     "'.`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
-    f"\N{MODIFIER LETTER APOSTROPHE}{HYBRID_SIGN}"
+    f"\N{MODIFIER LETTER APOSTROPHE}\N{VARIATION SELECTOR-16}{HYBRID_SIGN}"
 )
+# Emoji and the like, what tints them, and what nobody sees.
+_NO_LETTERS = frozenset({"So", "Sk", "Cf"})
 # Letters that have no decomposition into one without a stroke.
 _STROKES = "øłđð\N{LATIN SMALL LETTER DOTLESS I}"
 _LETTERS = str.maketrans(
@@ -42,14 +44,19 @@ Entry = tuple[str, int, str, str]
 def fold(name: str) -> str:
     """Reduce ``name`` to what names are compared by.
 
-    Case and accents go, and apostrophes, full stops and the hybrid sign (or an
+    Case, accents and emoji go, and apostrophes, full stops and the hybrid sign (or an
     ``x`` that stands alone in its place); hyphens become spaces and spaces are collapsed.
     """
     if not name.isascii():
         decomposed = unicodedata.normalize("NFKD", name)
-        name = "".join(c for c in decomposed if not unicodedata.combining(c))
+        name = "".join(c for c in decomposed if not _is_left_out(c))
     first, *others = name.casefold().translate(_LETTERS).split() or [""]
     return " ".join([first, *(word for word in others if word != "x")])
+
+
+def _is_left_out(character: str) -> bool:
+    accent = unicodedata.combining(character) != 0
+    return accent or unicodedata.category(character) in _NO_LETTERS
 
 
 class NameSearch:
@@ -140,14 +147,24 @@ class NameSearch:
     def _spelt_so(self, key: str, own: frozenset[str]) -> Iterator[list[tuple[bool, int, int]]]:
         """Yield entries that hold ``key``, the nearest kind first; in each the best lead.
 
-        People name a species by its group last: the last word of a name tells most.
+        People name a species by its group last: the last word of a name tells most. A letter may
+        stand for the genus, as in "P. major".
         """
         later = self._later_words
         yield self._in_order((n for _, n in self._names.equal(key)), own)
+        genus, _, epithet = key.partition(" ")
+        if len(genus) == 1 and epithet:
+            abbreviated = (n for _, n in later.starting(epithet) if self._is_of(genus, n))
+            yield self._in_order(abbreviated, own)
         ends = (n for _, n in later.equal(key) if self._entries[n][2] in own)
         yield self._in_order(ends, own)
         yield self._in_order((n for _, n in self._names.starting(key)), own)
         yield self._in_order((n for _, n in later.starting(key)), own)
+
+    def _is_of(self, letter: str, number: int) -> bool:
+        """Tell whether an entry is the scientific name of something whose genus has a letter."""
+        name, _, language, _ = self._entries[number]
+        return language == SCIENTIFIC and name.startswith(letter)
 
     def _in_order(self, numbers: Iterable[int], own: frozenset[str]) -> list[tuple[bool, int, int]]:
         return sorted((*self._standing(n, own), n) for n in numbers)

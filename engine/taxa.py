@@ -163,7 +163,7 @@ class TaxonTable:
         return (own, *(name for name in listed if name.casefold() != own.casefold()))
 
     def species_named_in(self, locale: str) -> int:
-        """Return how many taxa have a name in the language of ``locale``, English apart."""
+        """Return how many species have a name in the language of ``locale``, English apart."""
         return self._vernacular.count(language_of(locale))
 
     def prepare_search(self) -> None:

@@ -79,7 +79,7 @@ def is_written(name: str, language: str) -> bool:
 
 
 class VernacularNames:
-    """The names of every species in every language, immutable."""
+    """The names of every species and of some higher taxa in every language, immutable."""
 
     def __init__(self, names: dict[str, dict[str, tuple[str, ...]]]) -> None:
         self._names = names
@@ -111,7 +111,8 @@ class VernacularNames:
 
     def count(self, language: str) -> int:
         """Return how many species have a name in ``language``, as ``spoken`` tells it."""
-        return sum(bool(self.spoken(species, language)) for species in self._names)
+        # Those of higher taxa are of one word.
+        return sum(" " in taxon and bool(self.spoken(taxon, language)) for taxon in self._names)
 
     def of(self, scientific_name: str) -> Iterator[tuple[str, str]]:
         """Yield every language and name of the species, transcriptions too: people search them."""

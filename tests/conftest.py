@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.hub_modules import hub_modules
 
 __all__ = ["hub_modules", "shared"]
+
+# A busy machine is no fault of an example. Hypothesis measures by this limit, too, whether examples
+# are made quickly enough.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 LONGEST = (

@@ -1,9 +1,10 @@
-"""Further English names that would lead nobody to what they mean: ``data/misleading_names.tsv``.
+"""Names that would lead nobody to what they mean: ``data/misleading_names.tsv``.
 
-Written by hand. The sources call the pike "Snake" and a flathead "Frog", as somebody somewhere
-does, and whoever types such a word means what everybody else calls so. Nor is a name kept that
-insults people, which is not written out there: ``?`` stands for a letter. One that leads gets
-a better one in its place in ``data/english_leads.tsv`` first.
+Written by hand. The sources call the pike "Snake" in English, and a drum "Vaca", a cow, in
+Portuguese, as somebody somewhere does, and whoever types such a word means what everybody else
+calls so. Nor is a name kept that insults people, which is not written out there: ``?`` stands for
+a letter. An English one that leads gets a better one in its place in ``data/english_leads.tsv``
+first.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ MISLEADING_NAMES = Path(__file__).with_name("data") / "misleading_names.tsv"
 class MisleadingNames:
     """Names by the species that should not be found by them, immutable."""
 
-    def __init__(self, names: Iterable[tuple[str, str]]) -> None:
-        self._names: defaultdict[str, list[str]] = defaultdict(list)
-        for species, name in names:
-            self._names[species].append(fold(name))
+    def __init__(self, names: Iterable[tuple[str, str, str]]) -> None:
+        self._names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for species, language, name in names:
+            self._names[species, language].append(fold(name))
 
     @classmethod
     def read(cls, path: Path = MISLEADING_NAMES) -> MisleadingNames:
@@ -36,21 +37,22 @@ class MisleadingNames:
         """
         return cls(read_misleading_names(path))
 
-    def has(self, scientific_name: str, english_name: str) -> bool:
-        """Tell whether a species should not be found by an English name."""
-        patterns = self._names.get(scientific_name, ())
-        return any(fnmatchcase(fold(english_name), pattern) for pattern in patterns)
+    def has(self, scientific_name: str, language: str, name: str) -> bool:
+        """Tell whether a species should not be found by a name in a language, a BCP 47 subtag."""
+        patterns = self._names.get((scientific_name, language), ())
+        return any(fnmatchcase(fold(name), pattern) for pattern in patterns)
 
 
-def read_misleading_names(path: Path = MISLEADING_NAMES) -> list[tuple[str, str]]:
-    """Return species and name of each line of the file at ``path``.
+def read_misleading_names(path: Path = MISLEADING_NAMES) -> list[tuple[str, str, str]]:
+    """Return species, language and name of each line of the file at ``path``.
 
     Raises:
         LabelsError: The file cannot be read, or has a line without a name.
     """
     names = [
-        (species, name) for species, name in read_by_hand(path, "scientific_name", "english_name")
+        (species, language, name)
+        for species, language, name in read_by_hand(path, "scientific_name", "language", "name")
     ]
-    if not all(species and name for species, name in names):
+    if not all(map(all, names)):
         raise LabelsError(f"{path} has a line without a name.")
     return names

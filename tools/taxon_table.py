@@ -195,7 +195,7 @@ def _drop_misleading_names(
     nodes: Iterable[_Node], misleading: MisleadingNames, changes: Counter[str]
 ) -> None:
     for node in nodes:
-        kept = tuple(name for name in node.other_names if not misleading.has(node.name, name))
+        kept = tuple(name for name in node.other_names if not misleading.has(node.name, "en", name))
         changes["English name that misleads dropped"] += len(node.other_names) - len(kept)
         node.other_names = kept
 

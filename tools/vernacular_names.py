@@ -1,17 +1,18 @@
 """Build the engine's list of vernacular names, of two sources.
 
 ``vernacular.csv.gz`` of a folder of taxon facts has names of the Catalogue of Life in
-many languages. In German and Dutch it names no bird and no mammal, so ``common_names.tsv``,
-written by hand, has some hundred species that people meet in Europe.
+many languages. In German and Dutch it names no bird and no mammal, and of sixty German names of
+the perch it does not say which one people use. So ``common_names.tsv``, written by hand, has
+species that people meet in Europe, and such as have many names.
 
 What the names need before they fit, each counted in the summary that ``build`` returns:
 
 - Languages of ISO 639-3 become subtags of BCP 47, as Discord's locales are (``deu`` is
   ``de``); ``zho`` and ``cmn`` both become ``zh``. Three codes are slips of the source, as
   the names under them show, and mended.
-- A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note
-  or several names, and dropped.
-- An English name that would mislead is dropped (``tools/misleading_names.py``).
+- A note in brackets after a name is cut. What still holds a bracket, ``=`` or ``/`` is a note,
+  a name with one in its midst, or several names, and dropped.
+- A name that would mislead is dropped (``tools/misleading_names.py``).
 - A name begins with a capital, as on a card. Of spellings that fold alike the first stays.
 - Which name leads a source does not say. One written by hand does; else one in the
   language's own letters, not transcribed; else the name most like the other ones.
@@ -48,7 +49,7 @@ COMMON_NAMES = Path(__file__).with_name("data") / "common_names.tsv"
 
 # Dan, Romany and a language of China, for names that are Danish, Romanian and English.
 _SLIPS = {"dnj": "dan", "rom": "ron", "eee": "eng"}
-_NOTE = re.compile(r"\s+[(\[].*$")
+_NOTE = re.compile(r"\s+[(\[][^)\]]*[)\]]?$")
 _NO_NAME = re.compile(r"[()\[\]=/|]")
 
 
@@ -76,26 +77,26 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
     changes: Counter[str] = Counter()
     known = Counter(taxon.scientific_name for taxon in taxa)
     names: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    favoured: set[tuple[str, str]] = set()
+    favoured: Counter[tuple[str, str]] = Counter()
     for scientific_name, language, name in read_common_names(by_hand):
         if not known[scientific_name]:
             raise LabelsError(f"{by_hand} names {scientific_name}, which the taxon table has not.")
-        names[scientific_name, language][fold(name)] = name
-        favoured.add((scientific_name, language))
+        names[scientific_name, language].setdefault(fold(name), name)
+        favoured[scientific_name, language] = len(names[scientific_name, language])
     misleading = MisleadingNames.read()
     for scientific_name, code, written in read_vernacular(labels):
         name = _clean(written, changes)
-        key = scientific_name, language_of(_subtag(_SLIPS.get(code, code)))
+        key = scientific_name, subtag(code)
         if known[scientific_name] != 1:
             changes["name of no taxon of the table, or of several, dropped"] += 1
-        elif key[1] == "en" and misleading.has(scientific_name, name):
-            changes["English name that misleads dropped"] += 1
+        elif misleading.has(*key, name):
+            changes["name that misleads dropped"] += 1
         elif name:
             changes["language that its code does not mean mended"] += code in _SLIPS
             changes["spelling of a name that is there already dropped"] += fold(name) in names[key]
             names[key].setdefault(fold(name), name)
     rows = [
-        (*key, "|".join(called if key in favoured else in_order(called)))
+        (*key, "|".join([*called[: favoured[key]], *in_order(called[favoured[key] :])]))
         for key, called in sorted((key, [*found.values()]) for key, found in names.items() if found)
     ]
     checksum = hashlib.sha256((labels / VERNACULAR).read_bytes()).hexdigest()
@@ -111,7 +112,9 @@ def build(labels: Path, out: Path, taxa: TaxonTable, by_hand: Path = COMMON_NAME
 
 
 def read_common_names(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield species, language and name of the file of names written by hand.
+    """Yield taxon, language and name of the file of names written by hand.
+
+    A taxon may have several in a language, split by ``|``, of which the first leads.
 
     Raises:
         LabelsError: The file cannot be read.
@@ -119,8 +122,11 @@ def read_common_names(path: Path) -> Iterator[tuple[str, str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", strict=True):
-                species = row.pop("scientific_name")
-                yield from ((species, language, name) for language, name in row.items() if name)
+                taxon = row.pop("scientific_name")
+                for language, names in row.items():
+                    yield from (
+                        (taxon, language, name) for name in (names or "").split("|") if name
+                    )
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise LabelsError(f"Cannot read the common names in {path}: {error}.") from error
 
@@ -136,8 +142,10 @@ def _is_latin(name: str) -> bool:
     return all("LATIN" in unicodedata.name(c, "") for c in name if c.isalpha())
 
 
-def _subtag(code: str) -> str:
-    return str(get_global("language_aliases").get(code, code))
+def subtag(code: str) -> str:
+    """Return the subtag of BCP 47 for a language's code in the source, its slips mended."""
+    meant = _SLIPS.get(code, code)
+    return language_of(str(get_global("language_aliases").get(meant, meant)))
 
 
 def _clean(written: str, changes: Counter[str]) -> str:

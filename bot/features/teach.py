@@ -19,8 +19,8 @@ from bot.features.lessons import Lessons, moderates
 from bot.intake import ONE_PHOTO, Intake
 from bot.naming import Naming
 from bot.request import requester_of
-from bot.taxon_lookup import MAX_NAME
 from bot.teacher import Teacher
+from bot.typed_names import MAX_NAME
 
 
 def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection) -> Feature:

@@ -740,18 +740,18 @@ async def test_of_an_unknown_subspecies_the_species_is_offered(offline: Room) ->
 
 def test_a_name_that_is_to_mean_one_taxon_does(taxa: TaxonTable) -> None:
     lookup = Lookup(taxa, None)
-    names = {taxon: lookup.unmistakable(taxon) for taxon in taxa}
-    assert {t: name for t, name in names.items() if lookup.known(name) != (t,)} == {}
+    names = {taxon: lookup.typed.unmistakable(taxon) for taxon in taxa}
+    assert {t: name for t, name in names.items() if lookup.typed.known(name) != (t,)} == {}
 
 
 async def test_a_genus_that_lends_a_species_its_name_can_be_chosen(
     online: Room, gbif: FakeGbif
 ) -> None:
     gbif.route = sparrow
-    await online.look_up("lynx")
-    assert [option["value"] for option in online.options] == ["Lynx (Felidae)", "Lynx canadensis"]
-    await online.alice.select(online.message, ["Lynx (Felidae)"])
-    assert online.message.embeds[0].title == "*Lynx*"
+    await online.look_up("puma")
+    assert [option["value"] for option in online.options] == ["Puma (Felidae)", "Puma concolor"]
+    await online.alice.select(online.message, ["Puma (Felidae)"])
+    assert online.message.embeds[0].title == "*Puma*"
 
 
 async def test_a_misspelt_name_is_met_with_names_that_are_near(

@@ -37,6 +37,16 @@ LOCALES = [locale.value for locale in discord.Locale]
         ("Amérique du Sud", "fr", "SOUTH_AMERICA"),
         ("africa", "en-GB", "AFRICA"),
         ("Antarctica", "en-US", "AQ"),
+        ("U.K.", "en-US", "GB"),
+        ("Großbritannien", "de", "GB"),
+        ("Weissrussland", "de", "BY"),
+        ("EE. UU.", "es-ES", "US"),
+        ("EUA", "pt-BR", "US"),
+        ("США", "ru", "US"),
+        ("İngiltere", "tr", "GB"),
+        ("Angleterre", "fr", "GB"),
+        ("América del Sur", "es-ES", "SOUTH_AMERICA"),
+        ("한국", "ko", "KR"),
     ],
 )
 def test_a_place_is_found_by_name_and_code(typed: str, locale: str, code: str) -> None:

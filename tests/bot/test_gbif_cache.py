@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from bot import gbif_cache
 from bot.gbif import GbifClient, GbifRefused, GbifUnavailable
 from bot.gbif_cache import GbifCache
 from engine import Taxon, TaxonTable
@@ -122,6 +125,29 @@ async def test_answers_outlive_a_restart(tmp_path: Path) -> None:
     second = GbifCache(path)
     kept = await second.get("c", "q")
     await second.close()
+    assert kept is not None
+    assert kept.body == b"kept"
+
+
+async def test_the_file_is_opened_even_if_who_asked_first_gives_up(
+    cache: GbifCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checking, may_end = threading.Event(), threading.Event()
+
+    def check(path: Path) -> None:
+        checking.set()
+        may_end.wait(60)
+        really_check(path)
+
+    really_check = gbif_cache._check
+    monkeypatch.setattr(gbif_cache, "_check", check)
+    first = asyncio.create_task(cache.get("c", "q"))
+    await asyncio.to_thread(checking.wait, 60)
+    first.cancel()
+    await asyncio.wait([first])
+    may_end.set()
+    await cache.put("c", "q", b"kept")
+    kept = await cache.get("c", "q")
     assert kept is not None
     assert kept.body == b"kept"
 

@@ -166,6 +166,11 @@ async def test_what_a_member_typed_is_shown_as_it_is(finder: SpeciesFinder, gbif
     assert len(sentence) < 300
 
 
+async def test_without_gbif_a_name_with_its_author_is_found_too(taxa: TaxonTable) -> None:
+    species = await SpeciesFinder(Lookup(taxa, None), None).find("Vanessa cardui (Linnaeus, 1758)")
+    assert species.name == "Vanessa cardui"
+
+
 @pytest.mark.parametrize("name", ["Vanessa", "Nymphalidae", "Aves", "snake", "Vanessa sp."])
 async def test_a_higher_taxon_is_no_species(finder: SpeciesFinder, name: str) -> None:
     assert "name one species of it" in await refused(finder, name)

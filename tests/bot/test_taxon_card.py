@@ -169,6 +169,14 @@ def test_the_readers_language_comes_first_and_english_stays() -> None:
     )
 
 
+def test_of_many_names_in_one_language_the_others_are_not_crowded_out() -> None:
+    many = tuple(f"{'Berschling' * 5} {number}" for number in range(60))
+    card = taxon_card(TaxonProfile(info=ACCEPTED), {"de": many, "en": ("Perch",)})
+    shown = str(fields(card)["Names"])
+    assert shown.startswith(f"German: {many[0]}, {many[1]}")
+    assert shown.endswith("\nEnglish: Perch")
+
+
 def test_without_a_name_in_the_readers_language_the_title_is_english() -> None:
     card = taxon_card(TaxonProfile(info=ACCEPTED), {"ja": (), "en": ("Great Tit",)})
     assert card.title == "Great Tit · *Parus major*"

@@ -161,7 +161,7 @@ def test_people_have_names_for_higher_taxa(table: TaxonTable) -> None:
     assert names(table.named("Hawks, Eagles and Kites")) == ["Accipitridae"]
     (gulls,) = table.named("Laridae")
     assert table.vernacular_names(gulls, "en") == ("gulls and terns",)
-    assert table.vernacular_names(gulls, "de") == ("Möwenverwandte",)
+    assert table.vernacular_names(gulls, "de") == ("Möwenverwandte", "Möwe")
 
 
 def test_a_higher_taxon_that_the_table_lacks_is_known_by_its_name(table: TaxonTable) -> None:
@@ -192,6 +192,9 @@ def test_names_are_compared_without_case_accents_and_apostrophes(table: TaxonTab
     assert names(table.named("annas HUMMINGBIRD")) == ["Calypte anna"]
     assert names(table.named("Scarlet rata vine")) == ["Metrosideros fulgens"]
     assert names(table.named("Blue Tit")) == ["Cyanistes caeruleus"]
+    assert names(table.named("\N{FOX FACE}\N{VARIATION SELECTOR-16} fox\N{ZERO WIDTH SPACE}")) == [
+        "Canidae"
+    ]
     assert len(table.named("downy woodpecker")) == 2
     assert table.named("Passer domest") == ()
     assert table.named(" ") == ()
@@ -243,6 +246,17 @@ def test_names_much_farther_off_than_the_nearest_are_left_out(table: TaxonTable)
         ("sparrow", ["Passerellidae", "Passeridae"]),
         ("pig", ["Sus scrofa"]),
         ("hemp", ["Cannabis sativa"]),
+        ("pelican", ["Pelecanidae"]),
+        ("toucan", ["Ramphastidae"]),
+        ("caterpillars", []),
+        ("box", []),
+        ("vaca", ["Bovidae"]),
+        ("mariposa", ["Lepidoptera"]),
+        ("Katze", ["Felidae"]),
+        ("Pinguin", ["Sphenisciformes"]),
+        ("chêne", ["Quercus"]),
+        ("pomme de terre", ["Solanum tuberosum"]),
+        ("ласточка", []),
         ("spring", []),
         ("jack", []),
     ],
@@ -306,6 +320,12 @@ def test_who_began_a_name_rightly_is_not_offered_others(table: TaxonTable) -> No
     assert "Spheniscus demersus" in names(table.suggest("pinguin"))
 
 
+def test_a_letter_may_stand_for_the_genus(table: TaxonTable) -> None:
+    found = names(table.suggest("P. major"))
+    assert found[:3] == ["Parus major", "Plantago major", "Podiceps major"]
+    assert names(table.suggest("e rubec")) == ["Erithacus rubecula"]
+
+
 def test_names_of_the_members_language_lead(table: TaxonTable) -> None:
     in_english = names(table.suggest("bus"))
     in_spanish = names(table.suggest("bus", locale="es-ES"))
@@ -331,6 +351,23 @@ def test_a_taxon_has_names_in_many_languages(table: TaxonTable) -> None:
     assert table.vernacular_names(tit, "en-GB")[0] == tit.vernacular_name == "Great Tit"
     (caiman,) = table.named("Caiman crocodilus")
     assert table.vernacular_names(caiman, "pt-BR")[0] == "Jacaré-Tinga"
+
+
+@pytest.mark.parametrize(
+    ("species", "locale", "lead"),
+    [
+        ("Perca fluviatilis", "de", "Flussbarsch"),
+        ("Helix pomatia", "de", "Weinbergschnecke"),
+        ("Salmo trutta", "ru", "Кумжа"),
+        ("Coris julis", "it", "Donzella"),
+        ("Sphyraena barracuda", "es-ES", "Barracuda"),
+    ],
+)
+def test_of_many_names_the_one_that_people_use_leads(
+    table: TaxonTable, species: str, locale: str, lead: str
+) -> None:
+    (taxon,) = table.named(species)
+    assert table.vernacular_names(taxon, locale)[0] == lead
 
 
 def test_no_name_is_said_twice(table: TaxonTable) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine.taxa import DEFAULT_PATH, TaxonTable
+from engine.taxa import DEFAULT_PATH, TaxonTable, fold
 from tools.higher_taxa import read_higher_taxa
 from tools.label_facts import (
     RANKS,
@@ -25,6 +25,7 @@ from tools.misleading_names import MisleadingNames, read_misleading_names
 from tools.resolved_keys import read_keys
 from tools.taxa import taxa_app
 from tools.taxon_table import build
+from tools.vernacular_names import subtag
 
 COLUMNS = (
     "group",
@@ -258,15 +259,19 @@ def test_every_word_for_a_higher_taxon_finds_it() -> None:
 
 def test_no_species_is_found_by_a_name_that_misleads(shared: Path) -> None:
     table = TaxonTable.load()
-    facts = {(r["scientific_name"], r["common_name_en"]) for r in read_facts(shared / "labels")}
-    listed = {
-        (species, name)
-        for species, language, name in read_vernacular(shared / "labels")
-        if language == "eng"
+    called = {taxon.scientific_name: taxon for taxon in table}
+    sources = {
+        *((r["scientific_name"], "en", r["common_name_en"]) for r in read_facts(shared / "labels")),
+        *(
+            (species, subtag(code), name)
+            for species, code, name in read_vernacular(shared / "labels")
+        ),
     }
-    for one in read_misleading_names():
-        misleading = MisleadingNames([one])
-        dropped = [name for species, name in facts | listed if misleading.has(species, name)]
-        assert dropped
-        for name in dropped:
-            assert one[0] not in {taxon.scientific_name for taxon in table.named(name)}
+    for species, language, pattern in read_misleading_names():
+        misleading = MisleadingNames([(species, language, pattern)])
+        dropped = [name for one, code, name in sources if misleading.has(one, code, name)]
+        assert dropped, (species, language, pattern)
+        kept = {fold(name) for name in table.vernacular_names(called[species], language)}
+        assert not kept & set(map(fold, dropped))
+        if language == "en":
+            assert not any(called[species] in table.named(name) for name in dropped)
