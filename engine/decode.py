@@ -192,7 +192,7 @@ def _has_room() -> bool:
     Where there is not, the decoders of WebP, HEIF, AVIF and JPEG 2000 take a photo for damaged.
     """
     try:
-        bytearray(MAX_PIXELS * _BYTES_OF_A_PIXEL)
+        bytes(MAX_PIXELS * _BYTES_OF_A_PIXEL)  # which touches none of it, as bytearray would
     except MemoryError:
         return False
     return True
