@@ -105,8 +105,10 @@ def grow(
         held = 0
         if index is not None:
             # Who was stopped after adding and before discarding has photos in both.
-            held = sum(index.holds(there.identity or "") for there in spool.references())
-            added = _add(index, embedder, spool)
+            references = spool.references()
+            held = sum(index.holds(reference.identity or "") for reference in references)
+            writer = IndexWriter(folder, embedder=embedder.identity, threads=cores())
+            added = writer.add(spool.projected(index.projection), references)
         elif recipe is not None:
             added = _create(folder, embedder, spool, recipe)
         else:
@@ -133,11 +135,6 @@ def _job(
     if recipe is not None and recipe.unlabelled is not None:
         job["unlabelled"] = str(recipe.unlabelled.resolve())
     return job
-
-
-def _add(index: SpeciesIndex, embedder: Embeds, spool: Spool) -> Added:
-    writer = IndexWriter(index.folder, embedder=embedder.identity, threads=cores())
-    return writer.add(spool.projected(index.projection), spool.references())
 
 
 def _create(folder: Path, embedder: Embeds, spool: Spool, recipe: Recipe) -> Added:

@@ -52,9 +52,7 @@ class StudyMaterial:
             opened = open_embedder(embedder, settings, networks)
         except (SourceError, EngineError) as error:
             raise refuse(str(error)) from error
-        classifiers = host_models(settings, taxa, networks).classifiers
-        if not classifiers:
-            raise fail("No network that names species is here: run `fieldmark models pull`.")
+        classifiers = open_classifiers(settings, taxa, networks)
         return cls(photos=labelled, embedder=opened, classifiers=classifiers)
 
     def ask(
@@ -88,6 +86,16 @@ class StudyMaterial:
                 return embed_unlabelled(photos, self.embedder, None, advance)
         except SourceError as error:
             raise refuse(str(error)) from error
+
+
+def open_classifiers(
+    settings: EngineSettings, taxa: TaxonTable, networks: Networks
+) -> dict[Group, Classifier]:
+    """Open the networks that name species, by group; exit with a sentence if there are none."""
+    classifiers = host_models(settings, taxa, networks).classifiers
+    if not classifiers:
+        raise fail("No network that names species is here: run `fieldmark models pull`.")
+    return classifiers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

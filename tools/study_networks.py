@@ -18,7 +18,6 @@ from engine import Group, PhotoRejected, TaxonTable
 from engine.batch import Batch
 from engine.classifier import Classifier, Scores
 from engine.decode import Photo
-from engine.hosting import host_models
 from engine.network import Networks
 from tools.bar import counted
 from tools.engine_options import (
@@ -27,10 +26,10 @@ from tools.engine_options import (
     PhotosArgument,
     SplitOption,
     engine_settings,
-    fail,
     refuse,
 )
 from tools.manifest import GROUP_FOLDERS, LabelledPhoto, ManifestInvalid, read_manifest
+from tools.study_material import open_classifiers
 from tools.usable_photos import decode_usable
 
 View = Callable[[Photo], Photo]
@@ -76,9 +75,7 @@ def study_networks(
     """Compare ways to prepare a photo, and ways to choose the group that answers."""
     taxa = TaxonTable.load()
     settings = engine_settings(models, home)
-    classifiers = host_models(settings, taxa, Networks(settings)).classifiers
-    if not classifiers:
-        raise fail("No network that names species is here: run `fieldmark models pull`.")
+    classifiers = open_classifiers(settings, taxa, Networks(settings))
     labels = {classifier.entry.labels for classifier in classifiers.values()}
     try:
         listed = [p for p in read_manifest(photos, split, taxa) if p.label_set in labels]
