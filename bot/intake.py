@@ -28,9 +28,6 @@ _IMAGE_SUFFIXES = {
 }  # fmt: skip
 _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 
-ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
-"""What is said where a command was given no photo, or two."""
-
 _MOST_AT_ONCE = 16
 _LINKS_PER_MEMBER = 2
 _CODE_SPAN = re.compile(r"`([^`]*)`")
@@ -123,20 +120,6 @@ class Intake:
         notes = [*selection.notes, *(f"Left out: {_plain(failure)}" for failure in failures)]
         return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
 
-    async def read_one(
-        self, photo: discord.Attachment | None, url: str | None, requester: Requester
-    ) -> Photos:
-        """Read the one photo of a command, whichever way it was given.
-
-        Raises:
-            Refusal: it is not acceptable.
-        """
-        if photo is not None:
-            selection = Selection(attachments=(photo,), spoiler=photo.is_spoiler())
-        else:
-            selection = Selection(links=(url or "",))
-        return await self.read(selection, requester)
-
     def check(self, attachment: discord.Attachment) -> None:
         """Refuse ``attachment`` before its download where its size already forbids it."""
         if attachment.size > self._settings.max_bytes:
@@ -208,6 +191,19 @@ class Intake:
         if not kind.photo:
             raise Refusal(f"{subject} is {kind.name}, not a photo I can read. Send a {_ACCEPTED}.")
         return data
+
+
+def given(photo: discord.Attachment | None, url: str | None) -> Selection:
+    """Take the one photo of a command, whichever way it was given.
+
+    Raises:
+        Refusal: it was given none, or two.
+    """
+    if photo is not None and url is None:
+        return Selection(attachments=(photo,), spoiler=photo.is_spoiler())
+    if url is not None and photo is None:
+        return Selection(links=(url,))
+    raise Refusal("Give me one photo: upload it as `photo`, or link to it as `url`.")
 
 
 def attachments_of(message: discord.Message) -> list[discord.Attachment]:

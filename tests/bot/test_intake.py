@@ -15,7 +15,7 @@ from yarl import URL
 from bot.config import IntakeSection
 from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
-from bot.intake import Intake
+from bot.intake import Intake, given
 from engine import Requester
 from tests.behaviour.world import JPEG
 
@@ -51,7 +51,8 @@ async def test_however_many_links_are_posted_only_some_are_fetched_at_once() -> 
     fetcher = CountingFetcher(enough=16)
     intake = Intake(IntakeSection(), fetcher)
     links = (
-        intake.read_one(None, f"https://example.org/{n}", Requester(member=n)) for n in range(MANY)
+        intake.read(given(None, f"https://example.org/{n}"), Requester(member=n))
+        for n in range(MANY)
     )
     photos = await asyncio.gather(*links)
     assert [photo.data for photo in photos] == [(JPEG,)] * MANY
@@ -65,8 +66,8 @@ async def test_slow_links_of_one_member_hold_up_nobody_else() -> None:
         elsewhere = Requester(member=ALICE.member, server=10)
         for n in range(MANY - 1):
             who = (ALICE, elsewhere)[n % 2]
-            group.create_task(intake.read_one(None, f"https://example.org/{n}", who))
-        quick = group.create_task(intake.read_one(None, "https://example.org/quick", BOB))
+            group.create_task(intake.read(given(None, f"https://example.org/{n}"), who))
+        quick = group.create_task(intake.read(given(None, "https://example.org/quick"), BOB))
         assert (await quick).data == (JPEG,)
         assert fetcher.now == 2
         fetcher.go_on.set()
