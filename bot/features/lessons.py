@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.config import TeachSection
-from bot.errors import Refusal
+from bot.errors import DELIVERY_ERRORS, Refusal
 from bot.features.failure import failure_told
 from bot.features.lesson_buttons import (
     LONGEST_NAME,
@@ -192,7 +191,7 @@ class Lessons:
         card = learnt_card(taught, by, interaction.app_permissions, view, names)
         try:
             await interaction.edit_original_response(**card.to_edit())
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except DELIVERY_ERRORS as error:
             # Without the card nobody could undo it, or know of it. On nobody's behalf, so that
             # what else the member has waiting does not keep it from being taken back.
             if taught.new:

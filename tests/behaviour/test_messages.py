@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -310,6 +311,19 @@ async def test_an_answer_that_cannot_be_sent_is_given_up(world: World) -> None:
     world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=2)
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
     assert world.answers == []
+    assert world.env.errors == []
+
+
+async def test_an_answer_that_the_network_loses_is_a_line_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lose(*args: object, **kwargs: object) -> None:
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(world.bot.http, "send_message", lose)
+    with caplog.at_level("INFO", logger="bot.delivery"):
+        await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    assert f"No answer in channel {world.channel.id}: Server disconnected" in caplog.messages
     assert world.env.errors == []
 
 
