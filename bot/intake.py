@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +30,7 @@ _IMAGE_SUFFIXES = {
 _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 
 _MOST_AT_ONCE = 16
+_ATTACHMENTS_PER_MEMBER = 4
 _LINKS_PER_MEMBER = 2
 _CODE_SPAN = re.compile(r"`([^`]*)`")
 _BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
@@ -69,17 +71,32 @@ class Photos:
     notes: tuple[str, ...] = ()
 
 
+class _Places:
+    """How many are read at a time, however many are posted: in all, and of a member."""
+
+    def __init__(self, of_a_member: int) -> None:
+        self._all = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._of_a_member = of_a_member
+        # A share is there while somebody reads or waits in it.
+        self._shares: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one(self, requester: Requester) -> AsyncIterator[None]:
+        """Hold one of the places, within the member's share of them."""
+        share = self._shares.setdefault(requester.member, asyncio.Semaphore(self._of_a_member))
+        async with share, self._all:
+            yield
+
+
 class Intake:
     """Reads the photos of a selection or a link within the limits of the settings."""
 
     def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
-        # However many post at once, no more are read at a time. Slow links hold up no attachments.
-        self._attachments = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._links = asyncio.Semaphore(_MOST_AT_ONCE)
-        # A share is there while somebody fetches or waits in it.
-        self._shares: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        # Slow links hold up no attachments.
+        self._attachments = _Places(_ATTACHMENTS_PER_MEMBER)
+        self._links = _Places(_LINKS_PER_MEMBER)
 
     def select(self, message: discord.Message, *, embeds: bool = False) -> Selection:
         """Choose the photos of ``message``: its own attachments, then forwarded ones.
@@ -102,12 +119,13 @@ class Intake:
     async def read(self, selection: Selection, requester: Requester) -> Photos:
         """Read what was selected; leave out what is no photo as long as one is left.
 
-        Links are fetched two at a time for each member, so that slow ones hold up nobody else's.
+        For each member only some are read at a time, so that many or slow ones hold up nobody
+        else's.
 
         Raises:
             Refusal: nothing of it is an acceptable photo; the sentence is the first reason.
         """
-        pending = [self.attachment(attachment) for attachment in selection.attachments]
+        pending = [self.attachment(attachment, requester) for attachment in selection.attachments]
         pending += [self.link(link, requester) for link in selection.links]
         results = await asyncio.gather(*pending, return_exceptions=True)
         data = [result for result in results if isinstance(result, bytes)]
@@ -123,12 +141,13 @@ class Intake:
     def check(self, attachment: discord.Attachment) -> None:
         """Refuse ``attachment`` before its download where its size already forbids it."""
         if attachment.size > self._settings.max_bytes:
+            size = math.ceil(attachment.size / 2**20)
             raise Refusal(
-                f"`{_name(attachment)}` is {attachment.size / 2**20:.0f} MB and I read at most"
+                f"`{_name(attachment)}` is {size} MB and I read at most"
                 f" {self._settings.max_bytes / 2**20:.0f} MB. Please send a smaller copy."
             )
 
-    async def attachment(self, attachment: discord.Attachment) -> bytes:
+    async def attachment(self, attachment: discord.Attachment, requester: Requester) -> bytes:
         """Download ``attachment`` and return its bytes if they are a photo.
 
         Raises:
@@ -137,8 +156,9 @@ class Intake:
         self.check(attachment)
         name = _name(attachment)
         try:
-            async with self._attachments, asyncio.timeout(self._settings.attachment_timeout_s):
-                data = await attachment.read()
+            async with self._attachments.one(requester):
+                async with asyncio.timeout(self._settings.attachment_timeout_s):
+                    data = await attachment.read()
         except TimeoutError:
             raise Refusal(
                 f"Discord did not hand me `{name}` in time. Please try again in a moment."
@@ -164,27 +184,18 @@ class Intake:
             Refusal: the link is not acceptable, leads to no photo, or had to wait too long for
                 others.
         """
-        async with self._slot(requester):
-            data = await self._fetcher.fetch(link)
-        return self._photo(data, "What that link leads to")
-
-    @asynccontextmanager
-    async def _slot(self, requester: Requester) -> AsyncIterator[None]:
-        """Hold one of the places for links, within the member's share of them."""
-        member = requester.member
-        share = self._shares.setdefault(member, asyncio.Semaphore(_LINKS_PER_MEMBER))
         wait_s = self._settings.url_timeout_s
-        async with AsyncExitStack() as held:
+        async with AsyncExitStack() as place:
             try:
                 async with asyncio.timeout(wait_s):
-                    await held.enter_async_context(share)
-                    await held.enter_async_context(self._links)
+                    await place.enter_async_context(self._links.one(requester))
             except TimeoutError:
                 raise Refusal(
                     f"Too many links are being fetched just now. Please try again in {wait_s:g}"
                     " seconds, or upload the photo instead."
                 ) from None
-            yield
+            data = await self._fetcher.fetch(link)
+        return self._photo(data, "What that link leads to")
 
     def _photo(self, data: bytes, subject: str) -> bytes:
         kind = file_type(data)
