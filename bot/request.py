@@ -28,6 +28,10 @@ _HOW_TO = (
     " Apps > Identify."
 )
 _OR_REPLY = ", or mention me in a reply to a photo"
+_ONLY_MY_ROLE = (
+    "You mentioned my role, and Discord shows me a photo only where I am mentioned myself: choose"
+    " the name with my picture instead."
+)
 _NOT_SEEN = (
     "I see no photo in the message you replied to: hold that message down (or right-click it) and"
     " choose Apps > Identify, or post the photo with a mention of me."
@@ -84,6 +88,8 @@ class Asking:
 
     async def asked(self, message: discord.Message) -> Request | str | None:
         """Return what ``message`` asks for, or what to tell its author, or None."""
+        if not self.can_read(message):
+            return _ONLY_MY_ROLE if _names_my_role(message) else None
         addressed = self._addressed(message)
         group = group_in(message.content) if addressed else None
         selection = self._own_photos(message)
@@ -142,9 +148,13 @@ class Asking:
         return message.guild is None or self._mentioned(message)
 
     def _mentioned(self, message: discord.Message) -> bool:
-        """Tell whether the text mentions the bot; the ping of a mere reply does not count."""
+        """Tell whether the text mentions the bot, or the role that Discord gave it.
+
+        The ping of a mere reply does not count.
+        """
         me = self._client.user
-        return me is not None and any(f"<@{mark}{me.id}>" in message.content for mark in ("", "!"))
+        named = me is not None and any(f"<@{mark}{me.id}>" in message.content for mark in ("", "!"))
+        return named or _names_my_role(message)
 
     def asks_late(self, message: discord.Message) -> bool:
         """Tell whether ``message`` may ask only since an edit, soon after it was posted."""
@@ -199,6 +209,11 @@ def is_answer(message: discord.Message) -> bool:
     """Tell whether ``message`` answers another; what forwards one does not."""
     reference = message.reference
     return reference is not None and reference.message_id is not None and not _is_forward(message)
+
+
+def _names_my_role(message: discord.Message) -> bool:
+    """Tell whether ``message`` mentions the role that Discord gave the bot, called as it is."""
+    return message.guild is not None and message.guild.self_role in message.role_mentions
 
 
 def _is_forward(message: discord.Message) -> bool:

@@ -56,6 +56,24 @@ async def test_a_photo_without_a_mention_is_left_alone(world: World) -> None:
     assert world.engine.asked == []
 
 
+@pytest.mark.parametrize("settings", [{}, {"message_content": True}], indirect=True)
+async def test_a_mention_of_the_bots_role_does_or_it_is_said_why_not(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = world.guild.create_role(world.user.name, mentionable=True)
+    own = property(lambda guild: guild.get_role(role.id))
+    monkeypatch.setattr(discord.Guild, "self_role", own)
+    text = f"<@&{role.id}> bird"
+    photo = await world.alice.send(world.channel, text, attachments=PHOTO)
+    (answer,) = world.answers
+    if settings.discord.message_content:
+        assert world.engine.groups == [Group.BIRD]
+        return
+    assert answer.content.startswith("You mentioned my role")
+    await world.alice.edit(photo, f"{world.mention} bird")
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
+
+
 async def test_bots_are_not_answered(world: World) -> None:
     hook = world.guild.create_webhook(world.channel)
     await hook.send(f"{world.mention} bird")
