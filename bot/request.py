@@ -22,12 +22,13 @@ _SECOND_THOUGHTS = timedelta(minutes=15)
 """For how long a message that was not answered may be edited into one that is."""
 
 _HOW_TO = (
-    "Post a photo and mention me{or_reply}, and I'll name the species; a word such as `bird`,"
-    " `insect` or `plant` tells me what to look for, and `/identify` takes a photo or a link. For a"
-    " photo that is here already, hold its message down (or right-click it) and choose"
-    " Apps > Identify."
+    "{ask}, and I'll name the species; a word such as `bird`, `insect` or `plant` tells me what to"
+    " look for, and `/identify` takes a photo or a link. For a photo that is here already, hold its"
+    " message down (or right-click it) and choose Apps > Identify."
 )
+_ASK = "Post a photo and mention me"
 _OR_REPLY = ", or mention me in a reply to a photo"
+_ASK_DIRECTLY = "Send me a photo"
 _ONLY_MY_ROLE = (
     "You mentioned my role, and Discord shows me a photo only where I am mentioned myself: choose"
     " the name with my picture instead."
@@ -112,9 +113,15 @@ class Asking:
         if _is_forward(message):
             return _NOT_FORWARDED
         if not is_answer(message):
-            # Without the intent Discord hides other people's photos, in replies to them too.
-            return _HOW_TO.format(or_reply=_OR_REPLY if self._message_content else "")
+            return self._how_to(message)
         return await self._asked_of_reference(message, group)
+
+    def _how_to(self, message: discord.Message) -> str:
+        """Say how to ask where ``message`` is."""
+        if message.guild is None:
+            return _HOW_TO.format(ask=_ASK_DIRECTLY)
+        # Without the intent Discord hides other people's photos, in replies to them too.
+        return _HOW_TO.format(ask=_ASK + _OR_REPLY if self._message_content else _ASK)
 
     async def _asked_of_reference(
         self, message: discord.Message, group: Group | None

@@ -62,7 +62,7 @@ class MessageLessons:
             except Refusal as refusal:
                 offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)
                 if not offered:
-                    raise
+                    raise Refusal(f"{refusal} `/teach` offers names as they are typed.") from None
                 chosen = partial(self._chosen, photo, posted)
                 menu = SpeciesMenu(interaction, offered, chosen)
                 await interaction.edit_original_response(content=str(refusal), view=menu)

@@ -218,7 +218,7 @@ async def test_a_direct_message_needs_no_mention(world: World) -> None:
     card, how_to = world.answers_in(world.alice.user.dm_channel)
     assert card.embeds[0].title == "European robin"
     assert world.engine.groups == [Group.BIRD]
-    assert "/identify" in how_to.content
+    assert how_to.content.startswith("Send me a photo, and I'll name the species")
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ async def test_a_name_that_is_refused_stays_behind_the_spoiler_of_its_photo(
 async def test_a_name_like_no_other_is_refused(world: World, mod: simcord.MemberActor) -> None:
     message = await teach(mod, world, await post(world, *PHOTOS), "qqqqqqqqqq")
     assert message.content.startswith("I have no species “qqqqqqqqqq” in my own list")
+    assert message.content.endswith("`/teach` offers names as they are typed.")
     assert labels(message) == ["Remove"]
 
 
