@@ -17,7 +17,7 @@ from discord.ext import commands
 
 from bot.answer import Answerer
 from bot.config import Settings
-from bot.errors import Tree
+from bot.errors import DELIVERY_ERRORS, Tree
 from bot.feature import Feature
 from bot.features import gbif as gbif_feature
 from bot.features import identify, teach
@@ -205,7 +205,7 @@ class FieldmarkBot(commands.AutoShardedBot):
             return True
         try:
             await self.tree.sync()
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except DELIVERY_ERRORS as error:
             minutes = _PUBLISH_AGAIN_S / 60
             log.warning("Commands not published, next try in %d min: %s", minutes, error)
             return False

@@ -16,6 +16,7 @@ import discord
 
 from bot.answer import Answer, Answerer, render
 from bot.delivery import may_reply, permissions_at, send_reply, typing
+from bot.errors import DELIVERY_ERRORS
 from bot.intake import Intake, Selection
 from bot.readers import Readers
 from bot.request import Asking, Request, fingerprint
@@ -245,7 +246,7 @@ class Conversation:
         )
         try:
             await self._partial(reply).edit(**rendered.to_edit())
-        except discord.HTTPException as error:
+        except DELIVERY_ERRORS as error:
             log.info("Reply %d could not be edited: %s", reply.reply_id, error)
             return
         await self._store.remember(replace(reply, group=group, fingerprint=work.fingerprint))
@@ -259,7 +260,7 @@ class Conversation:
     async def _remove(self, reply: Reply) -> None:
         try:
             await self._partial(reply).delete()
-        except discord.HTTPException as error:
+        except DELIVERY_ERRORS as error:
             # Most often somebody has removed it already.
             log.info("Reply %d could not be deleted: %s", reply.reply_id, error)
         await self._store.forget(reply.reply_id)

@@ -7,10 +7,10 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
-import aiohttp
 import discord
 
 from bot.answer import Answer, render
+from bot.errors import DELIVERY_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def _keep_typing(channel: discord.abc.Messageable) -> None:
         while True:
             await channel.typing()
             await asyncio.sleep(_TYPING_AGAIN_S)
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+    except DELIVERY_ERRORS as error:
         log.info("No typing indicator: %s", error)
 
 
@@ -62,7 +62,7 @@ async def send_reply(message: discord.Message, answer: Answer) -> discord.Messag
     """Answer ``message`` as well as the bot may; None where it could not, which is logged."""
     try:
         return await _post(message, answer, permissions_at(message))
-    except discord.HTTPException as error:
+    except DELIVERY_ERRORS as error:
         # Most often the message was deleted meanwhile, or a permission was withdrawn.
         log.info("No answer in channel %d: %s", message.channel.id, error)
         return None

@@ -6,6 +6,7 @@ import logging
 import secrets
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -20,6 +21,8 @@ _CALLED_OTHERWISE = {
     "send_messages_in_threads": "Send Messages in Threads",
 }
 
+DELIVERY_ERRORS = (discord.HTTPException, aiohttp.ClientError, OSError)
+"""What handing Discord something fails with: it refuses, or it or the network is away."""
 
 # Unknown message, webhook or interaction, and an expired token.
 _OUT_OF_REACH = {10008, 10015, 10062, 50027}
@@ -90,7 +93,7 @@ async def tell(
             await say_instead(interaction, text, view)
         else:
             await interaction.followup.send(text, ephemeral=True)
-    except discord.HTTPException as error:
+    except DELIVERY_ERRORS as error:
         log.warning(_UNDELIVERED, error)
 
 
@@ -100,7 +103,7 @@ async def say_instead(
     """Put ``text`` and ``view`` in the place of "thinking...", or of what a button stood below."""
     try:
         await interaction.edit_original_response(content=text, embeds=[], view=view)
-    except discord.HTTPException as error:
+    except DELIVERY_ERRORS as error:
         log.warning(_UNDELIVERED, error)
 
 

@@ -137,7 +137,6 @@ class GbifCache:
         try:
             await asyncio.to_thread(_check, self._path)
             database = await aiosqlite.connect(self._path, isolation_level=None)
-            await database.execute_fetchall("PRAGMA synchronous = NORMAL")
         except (OSError, sqlite3.Error) as error:
             log.warning(
                 "GBIF's answers are not kept: %s cannot be used (%s). Delete it, or move it away.",
@@ -146,6 +145,8 @@ class GbifCache:
             )
             return None
         try:
+            # Outside of the above: a connection that nobody closes keeps the bot from ending.
+            await database.execute_fetchall("PRAGMA synchronous = NORMAL")
             await self._trim(database)
         except sqlite3.Error as error:
             log.warning("Old answers of GBIF could not be dropped from %s: %s", self._path, error)

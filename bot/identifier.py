@@ -125,7 +125,7 @@ class StartingIdentifier:
             self._start.result()
 
     def check_room(self, requester: Requester | None) -> None:
-        """Refuse what the engine would refuse now; who is let in is waited for by ``close``.
+        """Refuse what the engine would refuse now; whoever asks is waited for by ``close``.
 
         Raises:
             EngineError: as the engine does, also where it could not start or is closing.
@@ -221,9 +221,10 @@ class StartingIdentifier:
         return await self._engine.world_map(basemap, density, requester=requester)
 
     def _admit(self) -> None:
+        # Who is refused is waited for, too: they are still to be told.
+        self._track_handler()
         if self._closing or self._start is None:
             raise EngineFailed(_CLOSING)
-        self._track_handler()
         self._check_start()
 
     def _check_start(self) -> None:
@@ -231,7 +232,7 @@ class StartingIdentifier:
             self._start.result()
 
     def _track_handler(self) -> None:
-        """Remember whose answer is still to be sent once its identification is done."""
+        """Remember whose answer is still to be sent once the engine has given its own."""
         handler = asyncio.current_task()
         if handler is not None and handler not in self._handlers:
             self._handlers.add(handler)
@@ -244,8 +245,8 @@ class StartingIdentifier:
     async def close(self, drain_s: float) -> None:
         """Take nothing new, let what is under way finish for ``drain_s`` seconds, and stop.
 
-        The tasks that asked get what is left of that time, at least a second, to send what
-        they were answered.
+        The tasks that asked until the engine has stopped get what is left of that time, at least
+        a second, to send what they were answered.
         """
         self._closing = True
         loop = asyncio.get_running_loop()

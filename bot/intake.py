@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,10 +29,8 @@ _IMAGE_SUFFIXES = {
 }  # fmt: skip
 _ACCEPTED = "JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP or JPEG 2000"
 
-ONE_PHOTO = "Give me one photo: upload it as `photo`, or link to it as `url`."
-"""What is said where a command was given no photo, or two."""
-
 _MOST_AT_ONCE = 16
+_ATTACHMENTS_PER_MEMBER = 4
 _LINKS_PER_MEMBER = 2
 _CODE_SPAN = re.compile(r"`([^`]*)`")
 _BEHIND_SPOILER = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
@@ -72,17 +71,32 @@ class Photos:
     notes: tuple[str, ...] = ()
 
 
+class _Places:
+    """How many are read at a time, however many are posted: in all, and of a member."""
+
+    def __init__(self, of_a_member: int) -> None:
+        self._all = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._of_a_member = of_a_member
+        # A share is there while somebody reads or waits in it.
+        self._shares: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def one(self, requester: Requester) -> AsyncIterator[None]:
+        """Hold one of the places, within the member's share of them."""
+        share = self._shares.setdefault(requester.member, asyncio.Semaphore(self._of_a_member))
+        async with share, self._all:
+            yield
+
+
 class Intake:
     """Reads the photos of a selection or a link within the limits of the settings."""
 
     def __init__(self, settings: IntakeSection, fetcher: PhotoFetcher) -> None:
         self._settings = settings
         self._fetcher = fetcher
-        # However many post at once, no more are read at a time. Slow links hold up no attachments.
-        self._attachments = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._links = asyncio.Semaphore(_MOST_AT_ONCE)
-        # A share is there while somebody fetches or waits in it.
-        self._shares: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        # Slow links hold up no attachments.
+        self._attachments = _Places(_ATTACHMENTS_PER_MEMBER)
+        self._links = _Places(_LINKS_PER_MEMBER)
 
     def select(self, message: discord.Message, *, embeds: bool = False) -> Selection:
         """Choose the photos of ``message``: its own attachments, then forwarded ones.
@@ -105,12 +119,13 @@ class Intake:
     async def read(self, selection: Selection, requester: Requester) -> Photos:
         """Read what was selected; leave out what is no photo as long as one is left.
 
-        Links are fetched two at a time for each member, so that slow ones hold up nobody else's.
+        For each member only some are read at a time, so that many or slow ones hold up nobody
+        else's.
 
         Raises:
             Refusal: nothing of it is an acceptable photo; the sentence is the first reason.
         """
-        pending = [self.attachment(attachment) for attachment in selection.attachments]
+        pending = [self.attachment(attachment, requester) for attachment in selection.attachments]
         pending += [self.link(link, requester) for link in selection.links]
         results = await asyncio.gather(*pending, return_exceptions=True)
         data = [result for result in results if isinstance(result, bytes)]
@@ -123,29 +138,16 @@ class Intake:
         notes = [*selection.notes, *(f"Left out: {_plain(failure)}" for failure in failures)]
         return Photos(data=tuple(data), spoiler=selection.spoiler, notes=tuple(notes))
 
-    async def read_one(
-        self, photo: discord.Attachment | None, url: str | None, requester: Requester
-    ) -> Photos:
-        """Read the one photo of a command, whichever way it was given.
-
-        Raises:
-            Refusal: it is not acceptable.
-        """
-        if photo is not None:
-            selection = Selection(attachments=(photo,), spoiler=photo.is_spoiler())
-        else:
-            selection = Selection(links=(url or "",))
-        return await self.read(selection, requester)
-
     def check(self, attachment: discord.Attachment) -> None:
         """Refuse ``attachment`` before its download where its size already forbids it."""
         if attachment.size > self._settings.max_bytes:
+            size = math.ceil(attachment.size / 2**20)
             raise Refusal(
-                f"`{_name(attachment)}` is {attachment.size / 2**20:.0f} MB and I read at most"
+                f"`{_name(attachment)}` is {size} MB and I read at most"
                 f" {self._settings.max_bytes / 2**20:.0f} MB. Please send a smaller copy."
             )
 
-    async def attachment(self, attachment: discord.Attachment) -> bytes:
+    async def attachment(self, attachment: discord.Attachment, requester: Requester) -> bytes:
         """Download ``attachment`` and return its bytes if they are a photo.
 
         Raises:
@@ -154,8 +156,9 @@ class Intake:
         self.check(attachment)
         name = _name(attachment)
         try:
-            async with self._attachments, asyncio.timeout(self._settings.attachment_timeout_s):
-                data = await attachment.read()
+            async with self._attachments.one(requester):
+                async with asyncio.timeout(self._settings.attachment_timeout_s):
+                    data = await attachment.read()
         except TimeoutError:
             raise Refusal(
                 f"Discord did not hand me `{name}` in time. Please try again in a moment."
@@ -181,33 +184,37 @@ class Intake:
             Refusal: the link is not acceptable, leads to no photo, or had to wait too long for
                 others.
         """
-        async with self._slot(requester):
-            data = await self._fetcher.fetch(link)
-        return self._photo(data, "What that link leads to")
-
-    @asynccontextmanager
-    async def _slot(self, requester: Requester) -> AsyncIterator[None]:
-        """Hold one of the places for links, within the member's share of them."""
-        member = requester.member
-        share = self._shares.setdefault(member, asyncio.Semaphore(_LINKS_PER_MEMBER))
         wait_s = self._settings.url_timeout_s
-        async with AsyncExitStack() as held:
+        async with AsyncExitStack() as place:
             try:
                 async with asyncio.timeout(wait_s):
-                    await held.enter_async_context(share)
-                    await held.enter_async_context(self._links)
+                    await place.enter_async_context(self._links.one(requester))
             except TimeoutError:
                 raise Refusal(
                     f"Too many links are being fetched just now. Please try again in {wait_s:g}"
                     " seconds, or upload the photo instead."
                 ) from None
-            yield
+            data = await self._fetcher.fetch(link)
+        return self._photo(data, "What that link leads to")
 
     def _photo(self, data: bytes, subject: str) -> bytes:
         kind = file_type(data)
         if not kind.photo:
             raise Refusal(f"{subject} is {kind.name}, not a photo I can read. Send a {_ACCEPTED}.")
         return data
+
+
+def given(photo: discord.Attachment | None, url: str | None) -> Selection:
+    """Take the one photo of a command, whichever way it was given.
+
+    Raises:
+        Refusal: it was given none, or two.
+    """
+    if photo is not None and url is None:
+        return Selection(attachments=(photo,), spoiler=photo.is_spoiler())
+    if url is not None and photo is None:
+        return Selection(links=(url,))
+    raise Refusal("Give me one photo: upload it as `photo`, or link to it as `url`.")
 
 
 def attachments_of(message: discord.Message) -> list[discord.Attachment]:

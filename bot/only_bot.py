@@ -20,7 +20,7 @@ def only_bot(database: Path) -> Iterator[None]:
     and holds between containers that share a volume.
 
     Raises:
-        StoreError: another bot has it, or the file cannot be made.
+        StoreError: another bot has it, or the file cannot be made or locked.
     """
     path = database.with_suffix(".lock")
     try:
@@ -44,4 +44,9 @@ def _lock(descriptor: int, database: Path) -> None:
         raise StoreError(
             f"Another Fieldmark is running with the database {database}: stop that one, or set"
             " [store] path to a file of this one's own."
+        ) from None
+    except OSError as error:
+        raise StoreError(
+            f"The file beside the database {database} cannot be locked ({error}): set [store] path"
+            " to a file on a disk that knows locks."
         ) from None

@@ -22,12 +22,17 @@ _SECOND_THOUGHTS = timedelta(minutes=15)
 """For how long a message that was not answered may be edited into one that is."""
 
 _HOW_TO = (
-    "Post a photo and mention me{or_reply}, and I'll name the species; a word such as `bird`,"
-    " `insect` or `plant` tells me what to look for, and `/identify` takes a photo or a link. For a"
-    " photo that is here already, hold its message down (or right-click it) and choose"
-    " Apps > Identify."
+    "{ask}, and I'll name the species; a word such as `bird`, `insect` or `plant` tells me what to"
+    " look for, and `/identify` takes a photo or a link. For a photo that is here already, hold its"
+    " message down (or right-click it) and choose Apps > Identify."
 )
+_ASK = "Post a photo and mention me"
 _OR_REPLY = ", or mention me in a reply to a photo"
+_ASK_DIRECTLY = "Send me a photo"
+_ONLY_MY_ROLE = (
+    "You mentioned my role, and Discord shows me a photo only where I am mentioned myself: choose"
+    " the name with my picture instead."
+)
 _NOT_SEEN = (
     "I see no photo in the message you replied to: hold that message down (or right-click it) and"
     " choose Apps > Identify, or post the photo with a mention of me."
@@ -84,6 +89,8 @@ class Asking:
 
     async def asked(self, message: discord.Message) -> Request | str | None:
         """Return what ``message`` asks for, or what to tell its author, or None."""
+        if not self.can_read(message):
+            return _ONLY_MY_ROLE if _names_my_role(message) else None
         addressed = self._addressed(message)
         group = group_in(message.content) if addressed else None
         selection = self._own_photos(message)
@@ -106,9 +113,15 @@ class Asking:
         if _is_forward(message):
             return _NOT_FORWARDED
         if not is_answer(message):
-            # Without the intent Discord hides other people's photos, in replies to them too.
-            return _HOW_TO.format(or_reply=_OR_REPLY if self._message_content else "")
+            return self._how_to(message)
         return await self._asked_of_reference(message, group)
+
+    def _how_to(self, message: discord.Message) -> str:
+        """Say how to ask where ``message`` is."""
+        if message.guild is None:
+            return _HOW_TO.format(ask=_ASK_DIRECTLY)
+        # Without the intent Discord hides other people's photos, in replies to them too.
+        return _HOW_TO.format(ask=_ASK + _OR_REPLY if self._message_content else _ASK)
 
     async def _asked_of_reference(
         self, message: discord.Message, group: Group | None
@@ -142,9 +155,13 @@ class Asking:
         return message.guild is None or self._mentioned(message)
 
     def _mentioned(self, message: discord.Message) -> bool:
-        """Tell whether the text mentions the bot; the ping of a mere reply does not count."""
+        """Tell whether the text mentions the bot, or the role that Discord gave it.
+
+        The ping of a mere reply does not count.
+        """
         me = self._client.user
-        return me is not None and any(f"<@{mark}{me.id}>" in message.content for mark in ("", "!"))
+        named = me is not None and any(f"<@{mark}{me.id}>" in message.content for mark in ("", "!"))
+        return named or _names_my_role(message)
 
     def asks_late(self, message: discord.Message) -> bool:
         """Tell whether ``message`` may ask only since an edit, soon after it was posted."""
@@ -199,6 +216,11 @@ def is_answer(message: discord.Message) -> bool:
     """Tell whether ``message`` answers another; what forwards one does not."""
     reference = message.reference
     return reference is not None and reference.message_id is not None and not _is_forward(message)
+
+
+def _names_my_role(message: discord.Message) -> bool:
+    """Tell whether ``message`` mentions the role that Discord gave the bot, called as it is."""
+    return message.guild is not None and message.guild.self_role in message.role_mentions
 
 
 def _is_forward(message: discord.Message) -> bool:

@@ -48,6 +48,20 @@ class Teacher:
         self._identifier = identifier
         self.finder = finder
 
+    async def find(self, typed: str, *, requester: Requester, spoiler: bool = False) -> Species:
+        """Return the species of a lesson, which is waited for from now on where the bot stops.
+
+        Raises:
+            Refusal: as ``SpeciesFinder.find``; behind a ``spoiler`` if the photo is, since it
+                repeats the name.
+            EngineError: nothing could be learnt now.
+        """
+        self._identifier.check_room(requester)
+        try:
+            return await self.finder.find(typed)
+        except Refusal as refusal:
+            raise Refusal(f"||{refusal}||") if spoiler else refusal from None
+
     async def teach(
         self,
         species: Species,

@@ -10,6 +10,7 @@ from typing import Any
 
 import discord
 
+from bot.errors import DELIVERY_ERRORS
 from engine import Ticket
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ async def _keep_telling(
             async with telling:
                 try:
                     await interaction.edit_original_response(content=text)
-                except discord.HTTPException as error:
+                except DELIVERY_ERRORS as error:
                     log.info("The place in the queue could not be shown: %s", error)
                     return
             said = text

@@ -10,11 +10,11 @@ from discord import app_commands
 
 from bot.answer import Answer, Answerer, render
 from bot.conversation import Conversation
-from bot.errors import tell
+from bot.errors import Refusal, tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton, removable
 from bot.groups import CHOICES
-from bot.intake import NO_PHOTO, ONE_PHOTO, Intake, Selection
+from bot.intake import NO_PHOTO, Intake, Selection, given
 from bot.place_option import PlaceOfPhoto
 from bot.readers import Readers
 from bot.request import fingerprint, is_answer, photographed, requester_of
@@ -52,14 +52,16 @@ def feature(
         place: PlaceOfPhoto | None = None,
         private: bool = False,
     ) -> None:
-        if (photo is None) == (url is None):
-            await tell(interaction, ONE_PHOTO)
+        try:
+            selection = given(photo, url)
+        except Refusal as refusal:
+            await tell(interaction, str(refusal))
             return
         await interaction.response.defer(ephemeral=private, thinking=True)
         requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             answer = await answerer.answer(
-                partial(intake.read_one, photo, url, requester),
+                partial(intake.read, selection, requester),
                 Group(group),
                 requester=requester,
                 readers=Readers.of_interaction(interaction, private=private),

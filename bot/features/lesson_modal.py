@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.errors import tell
+from bot.errors import DELIVERY_ERRORS, tell
 from bot.features.remove import RemoveButton, removable
 from bot.typed_names import MAX_NAME
 
@@ -81,7 +81,7 @@ class SpeciesMenu(discord.ui.View):
             await self._asked.edit_original_response(
                 content=_TOO_LATE, view=removable(self._asked.user.id)
             )
-        except discord.HTTPException as error:
+        except DELIVERY_ERRORS as error:
             log.info("A menu could not be closed: %s", error)
 
     async def _choose(self, interaction: discord.Interaction[Any]) -> None:

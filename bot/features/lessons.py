@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.config import TeachSection
-from bot.errors import Refusal, answer_is_gone, say_instead, sentence
+from bot.errors import DELIVERY_ERRORS, Refusal
 from bot.features.failure import failure_told
 from bot.features.lesson_buttons import (
     LONGEST_NAME,
@@ -22,14 +20,13 @@ from bot.features.lesson_buttons import (
     buttons_of,
     message_with,
 )
-from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
 from bot.features.remove import removable
 from bot.headline import Names
-from bot.intake import NO_PHOTO, Intake, Photos, Selection
+from bot.intake import Intake, Photos, Selection, given
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
 from bot.naming import Naming
 from bot.readers import Readers
-from bot.request import is_answer, photographed, place_of, requester_of
+from bot.request import place_of, requester_of
 from bot.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
@@ -47,10 +44,6 @@ _TOO_LONG = (
     f"I can't keep a name of more than {LONGEST_NAME} letters in a suggestion: ask somebody who may"
     " manage messages here to use `/teach`."
 )
-_LOOKING = "I'm looking at the photo."
-
-Read = Callable[[], Awaitable[Photos]]
-"""Reads the photo of a lesson, once it is clear that it is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,103 +72,52 @@ class Lessons:
         if not self._section.allows(interaction.guild_id):
             raise Refusal(_NOT_HERE.format(id=interaction.guild_id))
 
-    async def teach(self, interaction: discord.Interaction[Any], name: str, read: Read) -> None:
+    async def teach(
+        self, interaction: discord.Interaction[Any], name: str, photo: Selection
+    ) -> None:
         """Have a moderator's photo learnt."""
         await interaction.response.defer(thinking=True)
-        species = await self._teacher.finder.find(name)
-        await self._learn(interaction, species, read)
+        species = await self._found(interaction, name, photo)
+        await self.learn(interaction, species, photo)
 
-    async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
-        """Ask a moderator what the photo of somebody's message shows, and have it learnt.
-
-        Of several photos that is the first, and of a card those of the message that it answers.
-        The new card leads to the message and shows no copy of the photo, and whoever posted that
-        may have it forgotten.
-        """
-        if not moderates(interaction):
-            raise Refusal(
-                "Only who may manage messages here can teach me from a message: suggest it with"
-                " `/teach`."
-            )
-        if not self._intake.select(message, embeds=True) and not is_answer(message):
-            raise Refusal(NO_PHOTO)
-        # A modal is the first answer or none, and what is answered may take a while to be found.
-        await interaction.response.send_modal(SpeciesModal(partial(self._answered, message)))
-
-    async def _answered(
-        self, message: discord.Message, interaction: discord.Interaction[Any], name: str
-    ) -> None:
-        """Have the photo learnt as the species that was named, or offer what is meant by that."""
-        async with failure_told(interaction):
-            await interaction.response.defer(thinking=True)
-            message, selection = await photographed(self._intake, message)
-            if not selection:
-                raise Refusal(NO_PHOTO)
-            read = partial(self._intake.read, _first_of(selection), requester_of(interaction))
-            posted = Posted(link=message.jump_url, author_id=_poster_id(message))
-            try:
-                species = await self._teacher.finder.find(name)
-            except Refusal as refusal:
-                offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)
-                if not offered:
-                    raise
-                chosen = partial(self._chosen, read, posted)
-                menu = SpeciesMenu(interaction, offered, chosen)
-                await interaction.edit_original_response(content=str(refusal), view=menu)
-            else:
-                await self._learn(interaction, species, read, posted)
-
-    async def _chosen(
-        self, read: Read, posted: Posted, interaction: discord.Interaction[Any], name: str
-    ) -> None:
-        """Have the photo learnt as the species that was chosen, or say there why not."""
-        try:
-            # In the place of the menu, which works no more.
-            view = removable(interaction.user.id)
-            await interaction.response.edit_message(content=_LOOKING, view=view)
-            species = await self._teacher.finder.find(name)
-            await self._learn(interaction, species, read, posted)
-        except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
-            if not answer_is_gone(error):
-                await say_instead(interaction, sentence(error), removable(interaction.user.id))
-
-    async def _learn(
+    async def learn(
         self,
         interaction: discord.Interaction[Any],
         species: Species,
-        read: Read,
+        photo: Selection,
         posted: Posted | None = None,
     ) -> None:
         """Have a photo learnt and say so; ``posted`` is where it was, if not given here."""
+        requester = requester_of(interaction)
         giver_id = interaction.user.id if posted is None else posted.author_id
         undo = self.undo_button(giver_id, new_identity())
         async with wait_shown(interaction) as ticket:
             taught = await self._teacher.teach(
                 species,
-                read(),
+                self._intake.read(photo, requester),
                 undo.identity,
                 preview=posted is None,
-                requester=requester_of(interaction),
+                requester=requester,
                 ticket=ticket,
             )
         place = "" if posted is None else f" from [this message]({posted.link})"
         by = f"Taught by {interaction.user.mention}{place}."
         await self._show_learnt(interaction, taught, by, undo)
 
-    async def suggest(self, interaction: discord.Interaction[Any], name: str, read: Read) -> None:
+    async def suggest(
+        self, interaction: discord.Interaction[Any], name: str, photo: Selection
+    ) -> None:
         """Put a member's photo before those who may accept it."""
         if not interaction.app_permissions.attach_files:
             raise Refusal(_NO_FILES)
         await interaction.response.defer(thinking=True)
-        species = await self._teacher.finder.find(name)
+        species = await self._found(interaction, name, photo)
         if len(species.name) > LONGEST_NAME:
             raise Refusal(_TOO_LONG)
+        requester = requester_of(interaction)
         async with wait_shown(interaction) as ticket:
             suggested = await self._teacher.look_over(
-                species,
-                read(),
-                requester=requester_of(interaction),
-                ticket=ticket,
+                species, self._intake.read(photo, requester), requester=requester, ticket=ticket
             )
         member = interaction.user
         view = discord.ui.View(timeout=None)
@@ -193,12 +135,13 @@ class Lessons:
             if not moderates(interaction):
                 raise Refusal("Only who may manage messages here can accept a suggestion.")
             async with self._deciding(interaction, button.custom_id) as message:
-                species = await self._teacher.finder.find(button.name)
+                requester = requester_of(interaction)
+                species = await self._teacher.find(button.name, requester=requester)
                 taught = await self._teacher.teach(
                     species,
-                    self._photo_of(message, requester_of(interaction)),
+                    self._photo_of(message, requester),
                     button.identity,
-                    requester=requester_of(interaction),
+                    requester=requester,
                 )
                 by = f"Suggested by <@{button.member_id}>, accepted by {interaction.user.mention}."
                 undo = self.undo_button(button.member_id, button.identity)
@@ -248,7 +191,7 @@ class Lessons:
         card = learnt_card(taught, by, interaction.app_permissions, view, names)
         try:
             await interaction.edit_original_response(**card.to_edit())
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        except DELIVERY_ERRORS as error:
             # Without the card nobody could undo it, or know of it. On nobody's behalf, so that
             # what else the member has waiting does not keep it from being taken back.
             if taught.new:
@@ -256,6 +199,12 @@ class Lessons:
             if isinstance(error, discord.NotFound):
                 raise Refusal("The message is gone, so nothing was learnt.") from None
             raise
+
+    async def _found(
+        self, interaction: discord.Interaction[Any], name: str, photo: Selection
+    ) -> Species:
+        requester = requester_of(interaction)
+        return await self._teacher.find(name, requester=requester, spoiler=photo.spoiler)
 
     async def _names(self, interaction: discord.Interaction[Any], taught: Taught) -> Names:
         readers = Readers.of_interaction(interaction, private=False)
@@ -265,7 +214,7 @@ class Lessons:
         """Read the photo of a suggestion from its message."""
         if not message.attachments:
             raise Refusal("The photo of this suggestion is gone: ask for it to be made again.")
-        return await self._intake.read_one(message.attachments[0], None, requester)
+        return await self._intake.read(given(message.attachments[0], None), requester)
 
     @asynccontextmanager
     async def _deciding(
@@ -290,22 +239,3 @@ class Lessons:
 def moderates(interaction: discord.Interaction[Any]) -> bool:
     """Tell whether a member may manage messages where they are."""
     return interaction.permissions.manage_messages
-
-
-def _poster_id(message: discord.Message) -> int:
-    """Return who posted a message; what a command answered belongs to who gave the command."""
-    command = message.interaction_metadata
-    return message.author.id if command is None else command.user.id
-
-
-def _first_of(selection: Selection) -> Selection:
-    """Leave of several photos the first, and say so."""
-    many = len(selection.attachments)
-    if many <= 1:
-        return selection
-    first = selection.attachments[0]
-    return Selection(
-        attachments=(first,),
-        spoiler=first.is_spoiler(),
-        notes=(f"Of the message's {many} photos, the first.",),
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.errors import answer_is_gone, sentence, tell
+from bot.errors import DELIVERY_ERRORS, answer_is_gone, sentence, tell
 
 
 class RemoveButton(
@@ -48,7 +48,7 @@ class RemoveButton(
             await interaction.response.defer()
             # Through the interaction, which works where the bot itself is not a member too.
             await interaction.delete_original_response()
-        except discord.HTTPException as error:
+        except DELIVERY_ERRORS as error:
             if not answer_is_gone(error):
                 await tell(interaction, sentence(error))
 

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.countries import in_a_sentence
-from bot.errors import permission_name
+from bot.errors import DELIVERY_ERRORS, permission_name
 from bot.feature import Feature, Listener
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
@@ -213,7 +213,7 @@ async def _still_there(channel: WatchedChannel, guild: discord.Guild | None, sto
     except discord.NotFound:
         await store.unwatch(channel.channel_id)
         return False
-    except discord.HTTPException as error:
+    except DELIVERY_ERRORS as error:
         log.info("Whether channel %d exists is not known: %s", channel.channel_id, error)
     return True
 

@@ -5,20 +5,18 @@ Kept: see ``bot.teacher``. A suggestion is nothing but its message.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import discord
 from discord import app_commands
 
 from bot.config import TeachSection
-from bot.errors import Refusal
 from bot.feature import Feature
 from bot.features.failure import failure_told
 from bot.features.lessons import Lessons, moderates
-from bot.intake import ONE_PHOTO, Intake
+from bot.features.message_lessons import MessageLessons
+from bot.intake import Intake, given
 from bot.naming import Naming
-from bot.request import requester_of
 from bot.teacher import Teacher
 from bot.typed_names import MAX_NAME
 
@@ -26,6 +24,7 @@ from bot.typed_names import MAX_NAME
 def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection) -> Feature:
     """Build the feature; without a server that may teach it has no command, only the buttons."""
     lessons = Lessons(teacher, intake, naming, section)
+    message_lessons = MessageLessons(lessons, teacher, intake)
 
     @app_commands.command(name="teach", description="Teach me what species a photo shows.")
     @app_commands.describe(
@@ -43,11 +42,9 @@ def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSect
     ) -> None:
         give = lessons.teach if moderates(interaction) else lessons.suggest
         async with failure_told(interaction):
-            if (photo is None) == (url is None):
-                raise Refusal(ONE_PHOTO)
+            selection = given(photo, url)
             lessons.check_allowed(interaction)
-            read = partial(intake.read_one, photo, url, requester_of(interaction))
-            await give(interaction, species, read)
+            await give(interaction, species, selection)
 
     @app_commands.context_menu(name="Teach")
     @app_commands.default_permissions(manage_messages=True)
@@ -58,7 +55,7 @@ def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSect
     ) -> None:
         async with failure_told(interaction):
             lessons.check_allowed(interaction)
-            await lessons.ask(interaction, message)
+            await message_lessons.ask(interaction, message)
 
     @teach_command.autocomplete("species")
     async def offer(

@@ -372,6 +372,24 @@ async def test_a_deletion_the_bot_may_not_follow_is_survived(world: World) -> No
     assert world.env.errors == []
 
 
+async def test_changes_that_the_network_loses_are_lines_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lose(*args: object, **kwargs: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    photo = await ask(world)
+    monkeypatch.setattr(world.bot.http, "edit_message", lose)
+    monkeypatch.setattr(world.bot.http, "delete_message", lose)
+    with caplog.at_level("INFO", logger="bot.conversation"):
+        await world.alice.edit(photo, f"{world.mention} bird")
+        await world.alice.delete(photo)
+    assert [message.partition(" could")[2].partition(":")[0] for message in caplog.messages] == [
+        " not be edited", " not be deleted",
+    ]  # fmt: skip
+    assert world.env.errors == []
+
+
 async def test_how_to_goes_with_its_question_and_outlives_an_edit(world: World) -> None:
     question = await world.alice.send(world.channel, f"{world.mention} helo")
     await world.alice.edit(question, f"{world.mention} hello")

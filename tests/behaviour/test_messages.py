@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -53,6 +54,24 @@ async def test_a_photo_without_a_mention_is_left_alone(world: World) -> None:
     await world.alice.send(world.channel, "hello")
     assert world.answers == []
     assert world.engine.asked == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"message_content": True}], indirect=True)
+async def test_a_mention_of_the_bots_role_does_or_it_is_said_why_not(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = world.guild.create_role(world.user.name, mentionable=True)
+    own = property(lambda guild: guild.get_role(role.id))
+    monkeypatch.setattr(discord.Guild, "self_role", own)
+    text = f"<@&{role.id}> bird"
+    photo = await world.alice.send(world.channel, text, attachments=PHOTO)
+    (answer,) = world.answers
+    if settings.discord.message_content:
+        assert world.engine.groups == [Group.BIRD]
+        return
+    assert answer.content.startswith("You mentioned my role")
+    await world.alice.edit(photo, f"{world.mention} bird")
+    assert [answer.embeds[0].title for answer in world.answers] == ["European robin"]
 
 
 async def test_bots_are_not_answered(world: World) -> None:
@@ -199,7 +218,7 @@ async def test_a_direct_message_needs_no_mention(world: World) -> None:
     card, how_to = world.answers_in(world.alice.user.dm_channel)
     assert card.embeds[0].title == "European robin"
     assert world.engine.groups == [Group.BIRD]
-    assert "/identify" in how_to.content
+    assert how_to.content.startswith("Send me a photo, and I'll name the species")
 
 
 @pytest.mark.parametrize(
@@ -310,6 +329,19 @@ async def test_an_answer_that_cannot_be_sent_is_given_up(world: World) -> None:
     world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=2)
     await world.alice.send(world.channel, world.mention, attachments=PHOTO)
     assert world.answers == []
+    assert world.env.errors == []
+
+
+async def test_an_answer_that_the_network_loses_is_a_line_in_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def lose(*args: object, **kwargs: object) -> None:
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(world.bot.http, "send_message", lose)
+    with caplog.at_level("INFO", logger="bot.delivery"):
+        await world.alice.send(world.channel, world.mention, attachments=PHOTO)
+    assert f"No answer in channel {world.channel.id}: Server disconnected" in caplog.messages
     assert world.env.errors == []
 
 

@@ -150,6 +150,27 @@ async def test_a_spoilered_photo_stays_behind_its_spoiler(
     assert [file.filename for file in message.attachments] == ["SPOILER_photo.jpg"]
 
 
+async def test_a_name_that_is_refused_stays_behind_the_spoiler_of_its_photo(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    for who in (mod, world.alice):
+        message = await teach(who, world, "Vanesa", photo=SPOILERED)
+        assert re.fullmatch(r"\|\|[^|]*“Vanesa”[^|]*\|\|", message.content)
+    assert "||" not in (await teach(mod, world, "Vanesa")).content
+
+
+async def test_what_could_not_be_learnt_now_is_said_before_anything_is_read(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    suggestion = await teach(world.alice, world)
+    world.engine.no_room = EngineFailed("I'm shutting down.")
+    for who in (mod, world.alice):
+        refused = await teach(who, world, photo=("IMG_1.jpg", b"%PDF-1.7"))
+        assert refused.content == "I'm shutting down."
+    pressed = await mod.click(suggestion, label="Accept")
+    assert [message.content for message in pressed.followups] == ["I'm shutting down."]
+
+
 async def test_what_was_made_of_a_name_stays_behind_the_spoiler_too() -> None:
     taught = Taught(
         taxon=Taxon(scientific_name="Cyanistes caeruleus", rank="species"),

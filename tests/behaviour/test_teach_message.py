@@ -106,9 +106,19 @@ async def test_what_a_misspelt_name_may_mean_is_offered_to_who_typed_it(
     assert card(message).title == "Learned: Painted Lady", "nobody is late any more"
 
 
+async def test_a_name_that_is_refused_stays_behind_the_spoiler_of_its_photo(
+    world: World, mod: simcord.MemberActor
+) -> None:
+    message = await teach(mod, world, await post(world, ("SPOILER_1.jpg", JPEG)), "Vanesa carduii")
+    assert message.content.startswith("||I have no species “Vanesa carduii”")
+    assert message.content.endswith("||")
+    assert "Vanessa cardui" in offered(message)
+
+
 async def test_a_name_like_no_other_is_refused(world: World, mod: simcord.MemberActor) -> None:
     message = await teach(mod, world, await post(world, *PHOTOS), "qqqqqqqqqq")
     assert message.content.startswith("I have no species “qqqqqqqqqq” in my own list")
+    assert message.content.endswith("`/teach` offers names as they are typed.")
     assert labels(message) == ["Remove"]
 
 

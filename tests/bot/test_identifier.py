@@ -162,6 +162,34 @@ async def test_closing_waits_for_who_still_fetches_a_photo_and_tells_them(
     assert told == ["I'm shutting down. Please try again in a minute."]
 
 
+async def test_closing_waits_until_whom_it_refuses_meanwhile_are_told(
+    engine: LateEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = StartingIdentifier(engine)
+    identifier.begin()
+    stopped, told = asyncio.Event(), []
+
+    async def stop_slowly(drain_s: float) -> None:
+        await stopped.wait()
+
+    async def handle() -> None:
+        try:
+            identifier.check_room(None)
+        except EngineFailed as error:
+            await turn()
+            told.append(str(error))
+
+    monkeypatch.setattr(engine, "close", stop_slowly)
+    closing = asyncio.create_task(identifier.close(10))
+    await turn()
+    handler = asyncio.create_task(handle())
+    await asyncio.sleep(0)
+    stopped.set()
+    await closing
+    assert handler.done()
+    assert told == ["I'm shutting down. Please try again in a minute."]
+
+
 async def test_an_engine_that_does_not_start_is_told(engine: LateEngine) -> None:
     identifier = StartingIdentifier(engine)
     failing = asyncio.create_task(identifier.wait_until_failed())

@@ -15,7 +15,7 @@ from yarl import URL
 from bot.config import IntakeSection
 from bot.errors import Refusal
 from bot.fetch import PhotoFetcher
-from bot.intake import Intake
+from bot.intake import Intake, given
 from engine import Requester
 from tests.behaviour.world import JPEG
 
@@ -51,7 +51,8 @@ async def test_however_many_links_are_posted_only_some_are_fetched_at_once() -> 
     fetcher = CountingFetcher(enough=16)
     intake = Intake(IntakeSection(), fetcher)
     links = (
-        intake.read_one(None, f"https://example.org/{n}", Requester(member=n)) for n in range(MANY)
+        intake.read(given(None, f"https://example.org/{n}"), Requester(member=n))
+        for n in range(MANY)
     )
     photos = await asyncio.gather(*links)
     assert [photo.data for photo in photos] == [(JPEG,)] * MANY
@@ -65,8 +66,8 @@ async def test_slow_links_of_one_member_hold_up_nobody_else() -> None:
         elsewhere = Requester(member=ALICE.member, server=10)
         for n in range(MANY - 1):
             who = (ALICE, elsewhere)[n % 2]
-            group.create_task(intake.read_one(None, f"https://example.org/{n}", who))
-        quick = group.create_task(intake.read_one(None, "https://example.org/quick", BOB))
+            group.create_task(intake.read(given(None, f"https://example.org/{n}"), who))
+        quick = group.create_task(intake.read(given(None, "https://example.org/quick"), BOB))
         assert (await quick).data == (JPEG,)
         assert fetcher.now == 2
         fetcher.go_on.set()
@@ -88,6 +89,49 @@ async def test_a_link_that_waits_too_long_for_others_is_refused(members: int) ->
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def attached(name: str, cdn: object, *, size: int = 100) -> discord.Attachment:
+    """Return an attachment whose bytes ``cdn`` gives."""
+    state: Any = type("State", (), {"http": cdn})
+    return discord.Attachment(
+        data={
+            "id": 1,
+            "filename": name,
+            "size": size,
+            "url": f"https://cdn.discordapp.com/attachments/1/1/{name}?hm=5ecret",
+            "proxy_url": f"https://media.discordapp.net/attachments/1/1/{name}?hm=5ecret",
+        },
+        state=state,
+    )
+
+
+class SlowCdn:
+    """Gives nothing of what is called slow until ``go_on``."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def get_from_cdn(self, url: str) -> bytes:
+        if "slow" in url:
+            await self.go_on.wait()
+        return JPEG
+
+
+async def test_many_photos_of_one_member_hold_up_nobody_else() -> None:
+    cdn, intake = SlowCdn(), Intake(IntakeSection(), CountingFetcher(enough=1))
+    async with asyncio.TaskGroup() as group:
+        for _ in range(MANY):
+            group.create_task(intake.attachment(attached("slow.jpg", cdn), ALICE))
+        quick = group.create_task(intake.attachment(attached("quick.jpg", cdn), BOB))
+        assert await quick == JPEG
+        cdn.go_on.set()
+
+
+def test_a_photo_that_is_a_little_too_large_is_said_to_be_larger_than_what_is_read() -> None:
+    intake = Intake(IntakeSection(), CountingFetcher(enough=1))
+    with pytest.raises(Refusal, match="is 26 MB and I read at most 25 MB"):
+        intake.check(attached("large.jpg", SlowCdn(), size=25 * 2**20 + 1))
+
+
 class BrokenCdn:
     """Answers every request for a file with what is no HTTP, as aiohttp reports it."""
 
@@ -100,20 +144,10 @@ async def test_a_file_that_discord_does_not_hand_over_is_logged_without_its_name
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    state: Any = type("State", (), {"http": BrokenCdn()})
-    attachment = discord.Attachment(
-        data={
-            "id": 1,
-            "filename": "at_home.jpg",
-            "size": 100,
-            "url": "https://cdn.discordapp.com/attachments/1/1/at_home.jpg?hm=5ecret",
-            "proxy_url": "https://media.discordapp.net/attachments/1/1/at_home.jpg?hm=5ecret",
-        },
-        state=state,
-    )
+    attachment = attached("at_home.jpg", BrokenCdn())
     intake = Intake(IntakeSection(), CountingFetcher(enough=1))
     with pytest.raises(Refusal, match=r"did not hand me `at_home\.jpg`"):
-        await intake.attachment(attachment)
+        await intake.attachment(attachment, ALICE)
     assert "ClientResponseError, status 400" in caplog.text
     assert "at_home" not in caplog.text
     assert "5ecret" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import AsyncMock, create_autospec
+from unittest.mock import AsyncMock, Mock, create_autospec
 
 import aiohttp
 import discord
@@ -141,6 +142,17 @@ def test_a_second_bot_on_a_database_is_refused_until_the_first_is_gone_however_i
     assert said.startswith(f"Another Fieldmark is running with the database {tmp_path}")
     assert run(capsys) == (1, "started")
     assert run(capsys) == (1, "started")
+
+
+def test_a_database_where_files_cannot_be_locked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIELDMARK_DISCORD__TOKEN", "secret-token")
+    refused = OSError(errno.ENOLCK, "No locks available")
+    monkeypatch.setattr("fcntl.flock", Mock(side_effect=refused))
+    status, said = run(capsys)
+    assert status == 1
+    assert f"cannot be locked ({refused}): set [store] path" in said
 
 
 def test_a_database_in_a_folder_that_cannot_be_made(
