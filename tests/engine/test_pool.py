@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.admission import Ticket
+from engine.backend import Seat
 from engine.channel import Message
 from engine.contracts import EngineBusy, EngineFailed, EngineTimeout, Requester
 from engine.pool import WorkerPool
@@ -462,6 +463,60 @@ async def test_closing_does_not_wait_for_ever() -> None:
                 await lost
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+class FakeWorker:
+    pid, name = 1, "fake"
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[Message]] = []
+        self._killed = asyncio.Event()
+
+    async def ask(self, request: Message) -> Message:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return await self.asked[-1]
+
+    async def wait(self) -> str:
+        await self._killed.wait()
+        return "killed"
+
+    def kill(self) -> None:
+        self._killed.set()
+
+    async def stop(self) -> None:
+        self.kill()
+
+
+class FakeBackend:
+    def __init__(self, worker: FakeWorker) -> None:
+        self._worker = worker
+
+    async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
+        offer(frozenset({"0"}))
+
+    async def spawn(self, seat: Seat) -> tuple[FakeWorker, Message]:
+        return self._worker, Message({})
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_request_whose_turn_comes_just_when_time_is_up_is_told_so() -> None:
+    worker = FakeWorker()
+    pool = WorkerPool(
+        FakeBackend(worker), queue_limit=8, queue_mb=64, deadline_s=60, stuck_after_s=60
+    )
+    await pool.start()
+    first, second = (asyncio.create_task(ask(pool, "echo")) for _ in range(2))
+    await until(lambda: len(worker.asked) == 1)
+    closing = asyncio.create_task(pool.close(drain_s=0))
+    await asyncio.sleep(0)  # lets it begin
+    worker.asked[0].set_result(Message({}))
+    async with asyncio.timeout(20):
+        await closing
+        await first
+        with pytest.raises(EngineFailed, match="shutting down"):
+            await second
 
 
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
