@@ -86,6 +86,14 @@ class Section(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation in (int, float):
+            raise PydanticCustomError("no_number", "give a number")
+        return value
+
 
 class DiscordSection(Section):
     """How the bot meets Discord."""

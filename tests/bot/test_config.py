@@ -123,6 +123,11 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[discord]\ntokn = 1\n", "discord.tokn"),
         ("[disord]\ntoken = 1\n", "disord"),
         ("[engine]\nworkers = 0\n", "engine.workers"),
+        ("[engine]\nworkers = true\n", "engine.workers in {} cannot be used: give a number"),
+        (
+            "[discord]\nshutdown_s = false\n",
+            "discord.shutdown_s in {} cannot be used: give a number",
+        ),
         ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
         ("[engine]\naddress = 'head'\n", 'engine.address in {} cannot be used: give "host:port"'),
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
