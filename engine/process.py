@@ -143,6 +143,9 @@ class WorkerProcess:
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
+                    # Ctrl-C in a terminal reaches every process of the group, and whoever else
+                    # stops it may signal all; but the engine decides when its workers stop.
+                    process_group=0,
                     env={**_ENVIRONMENT, **inherited, **environment},
                 )
             try:

@@ -71,6 +71,13 @@ async def test_a_worker_that_hangs_is_killed_though_nobody_waits_for_its_end() -
         assert await worker.wait() == "with status -9"
 
 
+async def test_what_is_sent_to_our_process_group_reaches_no_worker() -> None:
+    """As Ctrl-C in a terminal is, also while the worker still imports."""
+    worker, _ = await WorkerProcess.spawn("tests.engine.obedient_worker", Message({}), within_s=30)
+    assert os.getpgid(worker.pid) == worker.pid
+    await worker.stop()
+
+
 async def test_a_worker_that_ends_its_channel_and_not_itself_does_not_start() -> None:
     deaf = Message({"deaf": True})
     async with asyncio.timeout(20):
