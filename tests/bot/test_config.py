@@ -133,6 +133,8 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
         ("[store]\npath = ''\n", "store.path in {} cannot be used: give the name"),
         ("[engine]\nhome = ''\n", "engine.home in {} cannot be used: give the name"),
+        ("[engine]\nhome = '~nobody-here/x'\n", "engine.home in {} cannot be used: nobody here"),
+        ("[engine]\nindex = '~nobody-here/x'\n", "engine.index in {} cannot be used: nobody here"),
         (
             "[engine]\ndeadline_s = inf\n",
             "engine.deadline_s in {} cannot be used: Input should be a finite",
