@@ -199,8 +199,9 @@ class WorkerPool:
                 self._retry(worker, job)
                 return
             self._measure(asyncio.get_running_loop().time() - started)
-            # Before whoever asked unpacks the answer: the worker would wait for that.
-            self._employ(worker)
+            if worker in self._staff.workers:  # it may have died once the answer was on its way
+                # Before whoever asked unpacks the answer: the worker would wait for that.
+                self._employ(worker)
             self._settle(job, answer)
 
     def _timed(self, job: _Job) -> Message:

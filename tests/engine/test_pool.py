@@ -488,31 +488,52 @@ class FakeWorker:
 
 
 class FakeBackend:
-    def __init__(self, worker: FakeWorker) -> None:
-        self._worker = worker
+    def __init__(self) -> None:
+        self.workers: list[FakeWorker] = []
 
     async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
         offer(frozenset({"0"}))
 
     async def spawn(self, seat: Seat) -> tuple[FakeWorker, Message]:
-        return self._worker, Message({})
+        self.workers.append(FakeWorker())
+        return self.workers[-1], Message({})
 
     async def close(self) -> None:
         pass
 
 
-async def test_a_request_whose_turn_comes_just_when_time_is_up_is_told_so() -> None:
-    worker = FakeWorker()
-    pool = WorkerPool(
-        FakeBackend(worker), queue_limit=8, queue_mb=64, deadline_s=60, stuck_after_s=60
-    )
+@asynccontextmanager
+async def fake() -> AsyncIterator[tuple[WorkerPool, list[FakeWorker]]]:
+    backend = FakeBackend()
+    pool = WorkerPool(backend, queue_limit=8, queue_mb=64, deadline_s=60, stuck_after_s=60)
     await pool.start()
-    first, second = (asyncio.create_task(ask(pool, "echo")) for _ in range(2))
-    await until(lambda: len(worker.asked) == 1)
-    closing = asyncio.create_task(pool.close(drain_s=0))
-    await asyncio.sleep(0)  # lets it begin
-    worker.asked[0].set_result(Message({}))
     async with asyncio.timeout(20):
+        yield pool, backend.workers
+    await pool.close(drain_s=0)
+
+
+async def test_a_worker_that_died_when_it_had_answered_is_asked_no_more() -> None:
+    async with fake() as (pool, workers):
+        first = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: bool(workers[0].asked))
+        workers[0].kill()
+        await until(lambda: len(workers) == 2)
+        workers[0].asked[0].set_result(Message({}))
+        await first
+        second = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: bool(workers[1].asked))
+        workers[1].asked[0].set_result(Message({}))
+        await second
+        assert len(workers[0].asked) == 1
+
+
+async def test_a_request_whose_turn_comes_just_when_time_is_up_is_told_so() -> None:
+    async with fake() as (pool, [worker]):
+        first, second = (asyncio.create_task(ask(pool, "echo")) for _ in range(2))
+        await until(lambda: len(worker.asked) == 1)
+        closing = asyncio.create_task(pool.close(drain_s=0))
+        await asyncio.sleep(0)  # lets it begin
+        worker.asked[0].set_result(Message({}))
         await closing
         await first
         with pytest.raises(EngineFailed, match="shutting down"):
