@@ -119,6 +119,7 @@ async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works
         b'{"body": 1, "blobs": []}',
         b'{"body": {}, "blobs": [-1]}',
         b'{"body": {}, "blobs": 1}',
+        b'{"body": {}, "blobs": [1000000000, 1000000000]}',
         b"[" * 100_000,
     ],
 )
