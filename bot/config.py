@@ -38,7 +38,16 @@ def _blank_is_none(value: object) -> object:
     return None if value == "" else value
 
 
-OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none)]
+def _findable(path: Path | None) -> Path | None:
+    try:
+        if path is not None:
+            path.expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("no_home", "nobody here has the name after the ~") from None
+    return path
+
+
+OptionalPath = Annotated[Path | None, BeforeValidator(_blank_is_none), AfterValidator(_findable)]
 
 
 def _token(value: object) -> object:
@@ -60,7 +69,7 @@ def _named(path: Path) -> Path:
     return path
 
 
-NamedPath = Annotated[Path, AfterValidator(_named)]
+NamedPath = Annotated[Path, AfterValidator(_named), AfterValidator(_findable)]
 
 
 Servers: TypeAlias = Literal["all"] | tuple[int, ...]
@@ -85,6 +94,14 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation in (int, float):
+            raise PydanticCustomError("no_number", "give a number")
+        return value
 
 
 class DiscordSection(Section):

@@ -22,7 +22,9 @@ from engine.taxa import LABEL_SETS
 # Names become file names, so they cannot climb out of a folder.
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 _FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-_Width = Annotated[int, Field(ge=2, le=1_000_000)]
+# Strict, or true would be 1.
+_Width = Annotated[int, Field(ge=2, le=1_000_000, strict=True)]
+_Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 _Text = Annotated[str, Field(min_length=1, max_length=300)]
 _LabelSet = Literal[LABEL_SETS]  # type: ignore[valid-type]
 
@@ -43,7 +45,7 @@ class _Table(BaseModel):
     group: Annotated[Group, AfterValidator(_one_group)]
     handle: _Text
     folders: tuple[_FolderName, ...] = ()
-    input_size: Annotated[int, Field(ge=16, le=1024)]
+    input_size: Annotated[int, Field(ge=16, le=1024, strict=True)]
     labels: _LabelSet | None = None
     classes: _Width | None = None
     features: _Width | None = None
@@ -51,13 +53,13 @@ class _Table(BaseModel):
     source: Annotated[str, Field(pattern=r"^https?://\S+$")]
     version: _Text
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
-    known_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    auto_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    known_middle: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    known_slope: Annotated[float, Field(gt=0, le=50)] = 1.0
-    bf16_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
-    bf16_joined_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
+    temperature: Annotated[float, Field(gt=0, le=100, strict=True)] = 1.0
+    known_threshold: _Share = 0.5
+    auto_threshold: _Share = 0.5
+    known_middle: Annotated[float, Field(gt=0, lt=1, strict=True)] = 0.5
+    known_slope: Annotated[float, Field(gt=0, le=50, strict=True)] = 1.0
+    bf16_agreement: _Share | None = None
+    bf16_joined_agreement: _Share | None = None
 
     @model_validator(mode="after")
     def _answers_something(self) -> _Table:

@@ -65,6 +65,7 @@ async def receive(reader: asyncio.StreamReader) -> Message:
     try:
         head = json.loads(await reader.readexactly(_length(await reader.readexactly(_LENGTH.size))))
         body = dict(head["body"])
+        _check(sum(head["blobs"]))
         blobs = [await reader.readexactly(length) for length in head["blobs"]]
     except (EOFError, OSError) as error:
         raise ChannelClosed from error
@@ -74,10 +75,14 @@ async def receive(reader: asyncio.StreamReader) -> Message:
 
 
 def _length(data: bytes) -> int:
-    (length,) = _LENGTH.unpack(data)
+    length = int(_LENGTH.unpack(data)[0])
+    _check(length)
+    return length
+
+
+def _check(length: int) -> None:
     if length > _LARGEST:
         raise ChannelClosed(f"a message of {length} bytes is not one of ours")
-    return int(length)
 
 
 def _read_exactly(stream: BinaryIO, length: int) -> bytes:

@@ -245,7 +245,7 @@ def _notes(image: Image.Image) -> tuple[str, ...]:
 def _to_displayable(image: Image.Image) -> Image.Image:
     """Bring any mode to 8 bits of RGB, CMYK, grey or Lab, transparent parts shown on white."""
     if image.mode in _SIXTEEN_BIT_MODES:
-        values = np.asarray(image).astype(np.int64)
+        values = np.asarray(image).astype(np.int32)
         return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")

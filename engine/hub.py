@@ -92,7 +92,7 @@ def locate(entry: ModelEntry, settings: EngineSettings, *, trust: bool = False) 
 
 def find_folder(entry: ModelEntry, settings: EngineSettings) -> Path | None:
     """Return the folder where the module of ``entry`` should be opened, without reading it."""
-    return next((f for f in _places(entry, settings) if f.is_dir()), None)
+    return next((f for f in _places(entry, settings) if _may_be_there(f)), None)
 
 
 def read_module(entry: ModelEntry, folder: Path) -> Module:
@@ -173,6 +173,13 @@ def _places(entry: ModelEntry, settings: EngineSettings) -> Iterator[Path]:
         for name in (*entry.folders, entry.name):
             yield settings.models_dir / name
     yield installed_folder(entry, settings)
+
+
+def _may_be_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:
+        return True  # why it cannot be looked at is said where it is opened
 
 
 def _how_to_get(entry: ModelEntry, settings: EngineSettings) -> str:

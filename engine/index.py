@@ -102,8 +102,8 @@ class SpeciesIndex:
         """Open the index in ``folder``, or a ``shard`` of it.
 
         ``embedder`` is the identity of what will make the vectors to search for; None is for
-        who will search for none. ``touch`` reads the vectors once, so that the first search
-        does not wait for the disk.
+        who will search for none. ``touch`` reads all of it once, so that damage shows now,
+        and the first search does not wait for the disk.
 
         Raises:
             IndexRefused: there is no index, a file is missing, cut off or foreign, the format

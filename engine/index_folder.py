@@ -21,6 +21,14 @@ NO_INDEX = "There is no index yet: whoever runs me can make one with `fieldmark 
 """What people are told where there is no manifest."""
 
 
+def may_be_index(folder: Path) -> bool:
+    """Tell whether there is an index in ``folder``, or one that may not be looked at."""
+    try:
+        return (folder / MANIFEST).exists()
+    except OSError:
+        return True  # and whoever opens it says why
+
+
 def manifest_stamp(folder: Path) -> tuple[int, ...]:
     """Return what changes when the manifest in ``folder`` does; nothing where there is none."""
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import signal
 import socket
 import sys
 from importlib.resources import files
@@ -44,7 +43,6 @@ def nearest_country(position: Coordinates) -> str | None:
 
 def main() -> None:
     """Answer one question, and end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         stream = cast(BinaryIO, channel.makefile("rwb"))
         try:

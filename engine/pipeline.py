@@ -26,7 +26,7 @@ from engine.contracts import (
 )
 from engine.decode import Photo, decode
 from engine.hosting import host_models
-from engine.index_folder import MANIFEST, NO_INDEX, manifest_stamp
+from engine.index_folder import NO_INDEX, manifest_stamp, may_be_index
 from engine.judge import ClassifierAnswer, judge
 from engine.network import Networks, begin_networks
 from engine.rollup import CERTAINTY, roll_up
@@ -248,7 +248,7 @@ def _open_generic(
     """
     folder = settings.index_folder
     shards = None
-    if settings.index is None and not (folder / MANIFEST).exists():
+    if settings.index is None and not may_be_index(folder):
         if not starter:
             raise OperatorError(NO_INDEX, public=NO_INDEX)
         from engine.starter import starter_index

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 2
 _PACE = 0.1  # the weight of the newest request in the average of how long one takes
 _START_S = 10.0  # who finds no worker at all is told that one takes so long to start
-_LOOK_AGAIN_S = 0.1
 _MIB = 1024 * 1024
 _STOPPING = "Fieldmark is shutting down. Please try again in a minute."
 
@@ -55,6 +54,7 @@ class WorkerPool:
         self._deadline_s = deadline_s
         self._stuck_after_s = stuck_after_s
         self._queue: FairQueue[_Job] = FairQueue(queue_limit, queue_mb * _MIB)
+        self._unanswered: set[_Job] = set()
         self._idle: deque[Worker] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -125,6 +125,7 @@ class WorkerPool:
             raise EngineBusy(wait_s)
         if ticket is not None:
             ticket.issue(lambda: self._ahead(job))
+        self._unanswered.add(job)
         self._dispatch()
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -134,19 +135,18 @@ class WorkerPool:
                 "That took too long, so I stopped. Please try again in a moment."
             ) from error
         finally:
+            self._unanswered.discard(job)
             self._queue.remove(job)
 
     async def close(self, drain_s: float) -> None:
         """Take nothing new, let what runs finish for ``drain_s`` seconds, then stop."""
         self._closing = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain_s):
-                while self._running or (self._queue and self._staff.is_expected):
-                    if self._running:
-                        await asyncio.wait(self._running)
-                    else:
-                        await asyncio.sleep(_LOOK_AGAIN_S)
-        self._fail_waiting(_STOPPING)
+        if self._unanswered and (self._running or self._staff.is_expected):
+            await asyncio.wait([job.answer for job in self._unanswered], timeout=drain_s)
+        self._queue.clear()
+        # Those of the tasks below too, of which one may not even have begun.
+        for job in self._unanswered:
+            self._settle(job, EngineFailed(_STOPPING))
         for task in self._running:
             task.cancel()
         await self._staff.close(_STOPPING)
@@ -189,7 +189,6 @@ class WorkerPool:
             self._retry(worker, job)
         except asyncio.CancelledError:
             worker.kill()
-            self._settle(job, EngineFailed(_STOPPING))
             raise
         else:
             if reason := answer.body.get(LEAVING):
@@ -200,8 +199,9 @@ class WorkerPool:
                 self._retry(worker, job)
                 return
             self._measure(asyncio.get_running_loop().time() - started)
-            # Before whoever asked unpacks the answer: the worker would wait for that.
-            self._employ(worker)
+            if worker in self._staff.workers:  # it may have died once the answer was on its way
+                # Before whoever asked unpacks the answer: the worker would wait for that.
+                self._employ(worker)
             self._settle(job, answer)
 
     def _timed(self, job: _Job) -> Message:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
 from dataclasses import dataclass, field
@@ -113,7 +112,6 @@ class Probe:
 
 def main() -> None:
     """Answer until the other side closes the channel."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         stream = cast(BinaryIO, channel.makefile("rwb"))
         try:

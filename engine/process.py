@@ -143,6 +143,9 @@ class WorkerProcess:
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
+                    # Ctrl-C in a terminal reaches every process of the group, and whoever else
+                    # stops it may signal all; but the engine decides when its workers stop.
+                    process_group=0,
                     env={**_ENVIRONMENT, **inherited, **environment},
                 )
             try:
@@ -160,10 +163,13 @@ class WorkerProcess:
     async def _greet(self, hello: Message, within_s: float) -> Message:
         try:
             async with asyncio.timeout(within_s):
-                return await self.ask(hello)
-        except ChannelClosed as error:
-            status = await self._process.wait()
-            raise WorkerStartFailed(f"a worker ended at start with status {status}.") from error
+                try:
+                    return await self.ask(hello)
+                except ChannelClosed as error:
+                    status = await self._process.wait()
+                    raise WorkerStartFailed(
+                        f"a worker ended at start with status {status}."
+                    ) from error
         except TimeoutError as error:
             raise WorkerStartFailed(f"a worker was not ready after {within_s:.0f} s.") from error
 
@@ -222,8 +228,9 @@ class WorkerProcess:
         """End the process: close its channel, and kill it if it does not go by itself."""
         self._writer.close()
         try:
-            async with asyncio.timeout(grace_s):
-                await self._process.wait()
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self._process.wait()
+        finally:
+            self.kill()  # also where who waits for it is cancelled
+        await self._process.wait()

@@ -93,7 +93,7 @@ class Segment:
         """Read all of it once and search it once: the first real search meets no cold page.
 
         Raises:
-            IndexRefused: not every row has its reference, or they cannot be read.
+            IndexRefused: not every row has its reference, or they cannot be read, or searched.
         """
         self.check_references()
         try:
@@ -104,7 +104,10 @@ class Segment:
         except FileNotFoundError:
             # Compacted away since it was opened: the mapping is still good, only colder.
             return
-        self.search(self.sums[:1], 1)
+        try:
+            self.search(self.sums[:1], 1)
+        except RuntimeError as error:
+            raise self._files.damaged(VECTORS) from error
 
     def search(
         self, vectors: NDArray[np.float32], k: int

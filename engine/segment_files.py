@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tokenize
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ COLUMNS = "source, licence, attribution, url, identity"
 """What ``references.sqlite`` says of each photo."""
 
 _TAXA = TypeAdapter(tuple[Taxon, ...])
+_NO_ARRAY = (OSError, ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError)
+_NO_DATABASE = (sqlite3.Error, UnicodeDecodeError)  # the latter of what SQLite says of damage
 
 
 class SegmentFiles:
@@ -60,7 +63,7 @@ class SegmentFiles:
         """
         try:
             yield from self._references.execute(query, values)
-        except sqlite3.Error as error:
+        except _NO_DATABASE as error:
             raise self.damaged(REFERENCES) from error
 
     def damaged(self, name: str) -> IndexRefused:
@@ -92,7 +95,7 @@ def _read_taxa(path: Path, record: SegmentRecord) -> tuple[Taxon, ...]:
 def _read_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    except _NO_ARRAY as error:
         raise _damaged(path) from error
     if array.dtype != dtype or array.shape != shape:
         raise _damaged(path)
@@ -107,10 +110,10 @@ def _open_references(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute(f"SELECT row, {COLUMNS}, digest FROM photo LIMIT 1").fetchone()  # noqa: S608
-        except sqlite3.Error:
+        except _NO_DATABASE:
             connection.close()
             raise
-    except sqlite3.Error as error:
+    except _NO_DATABASE as error:
         raise _damaged(path) from error
     return connection
 

@@ -38,9 +38,9 @@ def starter_index(settings: EngineSettings) -> Path:
     """
     shipped = FOLDER / INDEX
     place = settings.home / STARTER / _mark(shipped)
-    if (place / MANIFEST).exists():
-        return place
     try:
+        if (place / MANIFEST).exists():
+            return place
         place.parent.mkdir(parents=True, exist_ok=True)
         _copy_whole(shipped, place)
     except OSError as error:

@@ -10,7 +10,6 @@ import ctypes
 import logging
 import os
 import resource
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -37,8 +36,6 @@ _LONGEST_SLEEP_S = 86_400.0  # for ever, as far as a thread is concerned that ma
 
 def main() -> None:
     """Serve until the other side closes the channel."""
-    # Ctrl-C in a terminal reaches every process of the group; the engine decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Results travel on the channel; what a library prints must not mix with the CLI's output.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")

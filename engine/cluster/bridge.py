@@ -21,7 +21,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 import sys
 import time
@@ -55,8 +54,6 @@ class ClusterUnusable(Exception):
 
 def main() -> None:
     """Serve until the other side closes the channel."""
-    # Ctrl-C in a terminal reaches every process of the group; the engine decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Results travel on the channel; what a library prints must not mix with the CLI's output.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")

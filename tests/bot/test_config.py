@@ -123,11 +123,18 @@ def test_the_token_is_never_shown(tmp_path: Path) -> None:
         ("[discord]\ntokn = 1\n", "discord.tokn"),
         ("[disord]\ntoken = 1\n", "disord"),
         ("[engine]\nworkers = 0\n", "engine.workers"),
+        ("[engine]\nworkers = true\n", "engine.workers in {} cannot be used: give a number"),
+        (
+            "[discord]\nshutdown_s = false\n",
+            "discord.shutdown_s in {} cannot be used: give a number",
+        ),
         ("[engine]\nruntime = 'fast'\n", "engine.runtime"),
         ("[engine]\naddress = 'head'\n", 'engine.address in {} cannot be used: give "host:port"'),
         ("[intake]\nmax_photos = 11\n", "intake.max_photos"),
         ("[store]\npath = ''\n", "store.path in {} cannot be used: give the name"),
         ("[engine]\nhome = ''\n", "engine.home in {} cannot be used: give the name"),
+        ("[engine]\nhome = '~nobody-here/x'\n", "engine.home in {} cannot be used: nobody here"),
+        ("[engine]\nindex = '~nobody-here/x'\n", "engine.index in {} cannot be used: nobody here"),
         (
             "[engine]\ndeadline_s = inf\n",
             "engine.deadline_s in {} cannot be used: Input should be a finite",

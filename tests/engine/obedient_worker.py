@@ -5,7 +5,8 @@ itself with SIGKILL, ``"die once"`` does so the first time (a file remembers), `
 never answers, ``"babble"`` says the request's blob in place of a message, ``"hold"`` answers
 when the pipe named by ``until`` is opened, and ``"hold and die once"`` kills itself then, the
 first time. ``"leave twice"`` says that it cannot go on, until two files remember it, and
-``"exhaust"`` and ``"exhaust once"`` that the request took all memory.
+``"exhaust"`` and ``"exhaust once"`` that the request took all memory. Greeted with ``die`` it ends
+with status 3, and with ``deaf`` it closes its channel and lives on.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def first_time(memory: Path) -> bool:
 def open_worker(hello: Message) -> tuple[Message, Callable[[Message], Message]]:
     if hello.body.get("die"):
         sys.exit(3)
+    if hello.body.get("deaf"):
+        os.close(int(sys.argv[1]))
+        threading.Event().wait()
     return Message({"pid": os.getpid()}), obey
 
 

@@ -135,6 +135,7 @@ def test_a_users_file_adds_a_model(tmp_path: Path) -> None:
         ('[birds]\nlabels = "fish"', "'labels' is 'fish', but input should be 'birds'"),
         ("[birds]\ntemperature = nan", "'temperature' is nan, but"),
         ("[birds]\ntemperature = 0", "'temperature' is 0, but"),
+        ("[birds]\ntemperature = true", "'temperature' is True, but"),
         ('[birds]\nchecksum = "12"', "'checksum' is '12', but"),
         ('[birds]\nfolders = ["../birds"]', "'folders.0' is '../birds', but"),
         ('[birds]\nname = "owls"', "remove 'name'"),

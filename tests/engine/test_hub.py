@@ -78,6 +78,15 @@ def test_a_missing_model_says_what_to_do(settings: EngineSettings) -> None:
     assert "birds_V1 in FIELDMARK_MODELS" in str(missing.value)
 
 
+def test_a_folder_that_may_not_be_looked_at_is_said(settings: EngineSettings) -> None:
+    # A name that is too long is refused like a folder that may not be read, which none is for root.
+    assert settings.models_dir is not None
+    settings.models_dir.mkdir(parents=True, exist_ok=True)
+    (settings.models_dir / "birds_V1").symlink_to("x" * 300)
+    with pytest.raises(ModuleRefused, match=r"birds_V1 cannot be read: File name too long"):
+        locate(BIRDS, settings)
+
+
 @pytest.mark.parametrize(
     ("marker", "graph", "said"),
     [(b"\x08\x02", b"graph", "unknown format"), (None, None, "has no saved_model.pb")],

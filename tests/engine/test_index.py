@@ -226,6 +226,36 @@ def test_another_file_of_the_same_size_is_refused(small: Path, name: str) -> Non
         opened(small)
 
 
+@pytest.mark.parametrize(
+    ("name", "whole", "damaged"),
+    [
+        ("taxa.npy", b"{", b"\0"),
+        ("sums.npy", b"}", b"("),
+        ("references.sqlite", b"CREATE INDEX photo_digest", b"CREATE \xffNDEX photo_digest"),
+    ],
+)
+def test_damage_that_a_library_has_words_of_its_own_for_is_refused(
+    small: Path, name: str, whole: bytes, damaged: bytes
+) -> None:
+    path = only_segment(small) / name
+    content = path.read_bytes()
+    assert whole in content
+    path.write_bytes(content.replace(whole, damaged, 1))
+    with pytest.raises(IndexRefused, match=f"{name} is damaged"):
+        opened(small)
+
+
+def test_vectors_that_cannot_be_searched_are_refused(small: Path) -> None:
+    path = only_segment(small) / "vectors.faiss"
+    content = bytearray(path.read_bytes())
+    trained = 32  # behind the kind, the width, the number of rows and two numbers not in use
+    assert content[trained] == 1
+    content[trained] = 0
+    path.write_bytes(content)
+    with pytest.raises(IndexRefused, match=r"vectors\.faiss is damaged"):
+        SpeciesIndex.open(small)
+
+
 def test_references_of_which_some_are_damaged_are_refused(tmp_path: Path) -> None:
     writer = create(tmp_path / "index")
     writer.add(units(600, seed=1), references("a", [0] * 600))

@@ -62,6 +62,16 @@ def test_a_worker_whose_index_vanished_leaves_and_the_next_answers_without(
     assert "There is no index yet" in ask(fresh, Group.GENERIC).body["error"]["sentence"]
 
 
+def test_an_index_that_may_not_be_looked_at_is_logged_and_left(
+    settings: EngineSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A name that is too long is refused like a folder that may not be read, which none is for root.
+    shutil.rmtree(settings.index_folder)
+    settings.index_folder.symlink_to("x" * 300)
+    assert models(ask(Pipeline(settings), Group.AUTO)) == ["birds"]
+    assert "manifest.json cannot be read: File name too long" in caplog.text
+
+
 @pytest.mark.parametrize("damage", ["cut off", "another network's"])
 def test_an_index_that_cannot_be_used_any_more_is_left_and_logged(
     settings: EngineSettings, caplog: pytest.LogCaptureFixture, damage: str

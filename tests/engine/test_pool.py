@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.admission import Ticket
+from engine.backend import Seat
 from engine.channel import Message
 from engine.contracts import EngineBusy, EngineFailed, EngineTimeout, Requester
 from engine.pool import WorkerPool
@@ -118,6 +119,7 @@ async def test_a_request_that_kills_two_workers_fails_clearly_and_the_next_works
         b'{"body": 1, "blobs": []}',
         b'{"body": {}, "blobs": [-1]}',
         b'{"body": {}, "blobs": 1}',
+        b'{"body": {}, "blobs": [1000000000, 1000000000]}',
         b"[" * 100_000,
     ],
 )
@@ -462,6 +464,81 @@ async def test_closing_does_not_wait_for_ever() -> None:
                 await lost
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+class FakeWorker:
+    pid, name = 1, "fake"
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[Message]] = []
+        self._killed = asyncio.Event()
+
+    async def ask(self, request: Message) -> Message:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return await self.asked[-1]
+
+    async def wait(self) -> str:
+        await self._killed.wait()
+        return "killed"
+
+    def kill(self) -> None:
+        self._killed.set()
+
+    async def stop(self) -> None:
+        self.kill()
+
+
+class FakeBackend:
+    def __init__(self) -> None:
+        self.workers: list[FakeWorker] = []
+
+    async def run(self, offer: Callable[[frozenset[Seat]], None]) -> None:
+        offer(frozenset({"0"}))
+
+    async def spawn(self, seat: Seat) -> tuple[FakeWorker, Message]:
+        self.workers.append(FakeWorker())
+        return self.workers[-1], Message({})
+
+    async def close(self) -> None:
+        pass
+
+
+@asynccontextmanager
+async def fake() -> AsyncIterator[tuple[WorkerPool, list[FakeWorker]]]:
+    backend = FakeBackend()
+    pool = WorkerPool(backend, queue_limit=8, queue_mb=64, deadline_s=60, stuck_after_s=60)
+    await pool.start()
+    async with asyncio.timeout(20):
+        yield pool, backend.workers
+    await pool.close(drain_s=0)
+
+
+async def test_a_worker_that_died_when_it_had_answered_is_asked_no_more() -> None:
+    async with fake() as (pool, workers):
+        first = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: bool(workers[0].asked))
+        workers[0].kill()
+        await until(lambda: len(workers) == 2)
+        workers[0].asked[0].set_result(Message({}))
+        await first
+        second = asyncio.create_task(ask(pool, "echo"))
+        await until(lambda: bool(workers[1].asked))
+        workers[1].asked[0].set_result(Message({}))
+        await second
+        assert len(workers[0].asked) == 1
+
+
+async def test_a_request_whose_turn_comes_just_when_time_is_up_is_told_so() -> None:
+    async with fake() as (pool, [worker]):
+        first, second = (asyncio.create_task(ask(pool, "echo")) for _ in range(2))
+        await until(lambda: len(worker.asked) == 1)
+        closing = asyncio.create_task(pool.close(drain_s=0))
+        await asyncio.sleep(0)  # lets it begin
+        worker.asked[0].set_result(Message({}))
+        await closing
+        await first
+        with pytest.raises(EngineFailed, match="shutting down"):
+            await second
 
 
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import socket
 from collections.abc import Callable
 
@@ -57,6 +58,31 @@ async def test_how_a_worker_ended_is_known_however_often_it_is_killed() -> None:
         worker.kill()
     assert await worker.wait() == "with status -9"
     await worker.stop()
+
+
+async def test_a_worker_that_hangs_is_killed_though_nobody_waits_for_its_end() -> None:
+    """As where the loop that stops it is stopped itself, by a second Ctrl-C."""
+    worker, _ = await WorkerProcess.spawn("tests.engine.obedient_worker", Message({}), within_s=30)
+    os.kill(worker.pid, signal.SIGSTOP)
+    stopping = asyncio.create_task(worker.stop(grace_s=60))
+    await asyncio.sleep(0)  # lets it begin
+    stopping.cancel()
+    async with asyncio.timeout(20):
+        assert await worker.wait() == "with status -9"
+
+
+async def test_what_is_sent_to_our_process_group_reaches_no_worker() -> None:
+    """As Ctrl-C in a terminal is, also while the worker still imports."""
+    worker, _ = await WorkerProcess.spawn("tests.engine.obedient_worker", Message({}), within_s=30)
+    assert os.getpgid(worker.pid) == worker.pid
+    await worker.stop()
+
+
+async def test_a_worker_that_ends_its_channel_and_not_itself_does_not_start() -> None:
+    deaf = Message({"deaf": True})
+    async with asyncio.timeout(20):
+        with pytest.raises(WorkerStartFailed, match="not ready after 1 s"):
+            await WorkerProcess.spawn("tests.engine.obedient_worker", deaf, within_s=1)
 
 
 def no_room(*_: object, **__: object) -> None:
