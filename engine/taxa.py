@@ -115,18 +115,23 @@ class TaxonTable:
         """Return iNaturalist's id of ``taxon``, a taxon of this table, if it is known here."""
         return self._inat_taxon_id_of.get(taxon)
 
-    def named(self, name: str) -> tuple[Taxon, ...]:
-        """Return every taxon called exactly ``name``, scientifically or by people.
+    def named(self, name: str, locale: str = "en") -> tuple[Taxon, ...]:
+        """Return every taxon called exactly ``name``, or its singular, scientifically or by people.
 
         Case, accents, apostrophes, hyphens and the hybrid sign do not count. Several
-        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries. Names
-        in other languages than English count where no other does, so that *Iris* stays
-        the genus although people elsewhere call one of its species so.
+        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries. What is
+        nobody's scientific name is taken as one in the language of ``locale``, that of who
+        typed it, else as English, else as any: an Italian's "ape" is a bee. *Iris* stays the
+        genus although people elsewhere call one of its species so.
         """
-        ours = frozenset({SCIENTIFIC, "en"})
-        rows = dict.fromkeys(self._search.named(name, ours.__contains__))
-        if not rows:
-            rows = dict.fromkeys(self._search.named(name, lambda _: True))
+        found = list(self._search.named(name))
+        spoken = {language for _, languages in found for language in languages}
+        if SCIENTIFIC in spoken:
+            spoken = {SCIENTIFIC, "en"}
+        else:
+            own = (language_of(locale), "en")
+            spoken = next(({one} for one in own if one in spoken), spoken)
+        rows = dict.fromkeys(row for row, languages in found if not spoken.isdisjoint(languages))
         return tuple(self._taxa[row] for row in rows)
 
     def suggest(self, text: str, limit: int = 25, locale: str = "en") -> tuple[Taxon, ...]:
@@ -169,6 +174,7 @@ class TaxonTable:
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""
         self._search.prepare()
+        self._taxa.called("")
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
         """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none.

@@ -82,7 +82,7 @@ class Lessons:
     async def teach(self, interaction: discord.Interaction[Any], name: str, read: Read) -> None:
         """Have a moderator's photo learnt."""
         await interaction.response.defer(thinking=True)
-        species = await self._teacher.finder.find(name)
+        species = await self._teacher.finder.find(name, locale=interaction.locale.value)
         await self._learn(interaction, species, read)
 
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
@@ -114,7 +114,7 @@ class Lessons:
             read = partial(self._intake.read, _first_of(selection), requester_of(interaction))
             posted = Posted(link=message.jump_url, author_id=_poster_id(message))
             try:
-                species = await self._teacher.finder.find(name)
+                species = await self._teacher.finder.find(name, locale=interaction.locale.value)
             except Refusal as refusal:
                 offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)
                 if not offered:
@@ -167,7 +167,7 @@ class Lessons:
         if not interaction.app_permissions.attach_files:
             raise Refusal(_NO_FILES)
         await interaction.response.defer(thinking=True)
-        species = await self._teacher.finder.find(name)
+        species = await self._teacher.finder.find(name, locale=interaction.locale.value)
         if len(species.name) > LONGEST_NAME:
             raise Refusal(_TOO_LONG)
         async with wait_shown(interaction) as ticket:

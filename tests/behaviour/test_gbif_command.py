@@ -300,6 +300,12 @@ async def test_without_gbif_names_are_in_the_servers_language_too(taxa: TaxonTab
     assert offered[0] == begun[0] == "Haussperling · Passer domesticus"
 
 
+async def test_a_word_means_what_it_does_to_who_asks(taxa: TaxonTable) -> None:
+    async with room_with(taxa, None, tree=GermanTree) as room:
+        card = await room.look_up("snapper")
+    assert card.title == "“snapper” is the name of 3 taxa"
+
+
 async def test_a_species_that_gbif_has_moved_keeps_its_names(
     taxa: TaxonTable, gbif: FakeGbif
 ) -> None:
@@ -710,6 +716,8 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         ("Passer domesticus (House Sparrow)", "House Sparrow · *Passer domesticus*"),
         ("Larus sp.", "*Larus*"),
         ("larus spp.", "*Larus*"),
+        ("“Parus major”?", "Great Tit · *Parus major*"),
+        ("Junco hyemalis subsp. oreganus", "Oregon Junco · *Junco hyemalis oreganus*"),
     ],
 )
 async def test_a_name_with_its_author_or_a_sp_is_found_locally(
