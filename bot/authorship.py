@@ -12,7 +12,7 @@ _RANKS = frozenset({"subsp.", "ssp.", "var.", "f."})
 def without_authorship(name: str) -> str:
     """Return a name without what follows its epithets, or stands between them to say a rank.
 
-    Nothing where there is nothing of that, and of names of no species.
+    Nothing where there is nothing of that, and of names of no species or of two, as a hybrid's.
 
     >>> without_authorship("Amanita muscaria (L.) Lam.")
     'Amanita muscaria'
@@ -22,10 +22,14 @@ def without_authorship(name: str) -> str:
     'Junco hyemalis oreganus'
     >>> without_authorship("Parus major"), without_authorship("Morus L.")
     ('', '')
+    >>> without_authorship("Anas platyrhynchos x Anas rubripes")
+    ''
     """
     words = name.split()
     epithets = [word for word in takewhile(_is_epithet, words[1:]) if word not in _RANKS]
-    return " ".join([words[0], *epithets]) if 0 < len(epithets) < len(words) - 1 else ""
+    if not 0 < len(epithets) < len(words) - 1 or epithets[-1] in _HYBRID_SIGNS:
+        return ""
+    return " ".join([words[0], *epithets])
 
 
 def without_sp(name: str) -> str:

@@ -100,10 +100,11 @@ class Lookup:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
-        near = await self._locally(self.typed.near(name, locale=locale), languages)
+        ranks = () if rank is None else (rank,)
+        near = await self._locally(self.typed.near(name, ranks, locale=locale), languages)
         ambiguous = info is not None and info.match is Match.AMBIGUOUS
         return Reply(
-            embed=unknown_card(name, near, ambiguous=ambiguous, reason=reason),
+            embed=unknown_card(name, near, rank=rank, ambiguous=ambiguous, reason=reason),
             options=self._options(near),
         )
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from bot.authorship import without_authorship, without_sp
-from engine import NameMatch, Taxon, TaxonTable
+from engine import Taxon, TaxonTable
 
 MAX_NAME = 100
 """Of what may be typed, and of what Discord takes as a suggestion."""
@@ -73,26 +73,22 @@ class TypedNames:
         beside English ones.
         """
         typed = self._bare(plain(typed))
-        fitting: list[NameMatch] = []
-        # Most of what is found are species, and to look for all that fit takes ten times as long.
-        for wanted in (4 * _MAX_OFFERED if ranks else _MAX_OFFERED, len(self._taxa)):
-            found = self._taxa.matches(typed, limit=wanted, locale=locale)
-            fitting = [match for match in found if not ranks or match.taxon.rank in ranks]
-            if len(fitting) >= _MAX_OFFERED or len(found) < wanted:
-                break
+        found = self._taxa.matches(typed, _MAX_OFFERED, locale, ranks)
         return [
             (self.described(taxon, self._called(taxon, name, locale)), self.unmistakable(taxon))
-            for taxon, name in ((match.taxon, match.name) for match in fitting[:_MAX_OFFERED])
+            for taxon, name in ((match.taxon, match.name) for match in found)
         ]
 
-    def near(self, name: str, *, locale: str = "en") -> tuple[Taxon, ...]:
+    def near(
+        self, name: str, ranks: Collection[str] = (), *, locale: str = "en"
+    ) -> tuple[Taxon, ...]:
         """Return taxa for a name that is not quite one, by as much of it as begins a name.
 
         At least half of it must, and three letters: less than that is chance.
         """
         for end in range(len(name), max(3, len(name) // 2) - 1, -1):
-            if taxa := self._taxa.suggest(name[:end], _MAX_NEAR, locale):
-                return taxa
+            if found := self._taxa.matches(name[:end], _MAX_NEAR, locale, ranks):
+                return tuple(match.taxon for match in found)
         return ()
 
     def described(self, taxon: Taxon, vernacular: str | None) -> str:

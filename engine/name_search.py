@@ -8,7 +8,7 @@ costs: ``fieldmark bench names``.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -126,8 +126,12 @@ class NameSearch:
             _, row, languages, _, _ = self._entries[number]
             yield row, languages
 
-    def suggest(self, text: str, limit: int, language: str) -> dict[int, str]:
+    def suggest(
+        self, text: str, limit: int, language: str, among: Container[int] | None = None
+    ) -> dict[int, str]:
         """Return up to ``limit`` rows, best first, each with the name that was hit.
+
+        Only rows ``among`` those given, if any are.
 
         A name that is ``text``, or its singular, comes first, then names in the reader's languages
         that end in it, as "Barn Owl" in "owl", then names that begin with it, then names of which
@@ -141,6 +145,8 @@ class NameSearch:
         own = frozenset({SCIENTIFIC, "en", language})
         for number in self._hits(key, own):
             _, row, languages, names, _ = self._entries[number]
+            if among is not None and row not in among:
+                continue
             in_own = (n for spoken, n in zip(languages, names, strict=True) if spoken == language)
             found.setdefault(row, next(in_own, names[0]))
             if len(found) == limit:

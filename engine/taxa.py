@@ -9,7 +9,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class TaxonTable:
         self._taxa = rows
         self._labels: dict[str, tuple[Taxon | None, ...]] = {}
         self._entries: dict[Taxon, Taxon | None] = {}
+        self._rows_at: dict[frozenset[str], frozenset[int]] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -141,8 +142,12 @@ class TaxonTable:
         """
         return tuple(match.taxon for match in self.matches(text, limit, locale))
 
-    def matches(self, text: str, limit: int = 25, locale: str = "en") -> tuple[NameMatch, ...]:
+    def matches(
+        self, text: str, limit: int = 25, locale: str = "en", ranks: Collection[str] = ()
+    ) -> tuple[NameMatch, ...]:
         """Return up to ``limit`` taxa for a name that is still being typed, and their names.
+
+        Of taxa at one of ``ranks``, if there are any.
 
         A name that is ``text`` comes first, then names that begin with it, then names of
         which a later word does, then such as do but for a few typos. Within each,
@@ -150,7 +155,8 @@ class TaxonTable:
         species a classifier knows, then those of iNaturalist 2021, then the rest, by
         alphabet. Nothing typed, nothing suggested.
         """
-        found = self._search.suggest(text, limit, language_of(locale))
+        among = self._at_ranks(frozenset(ranks)) if ranks else None
+        found = self._search.suggest(text, limit, language_of(locale), among)
         return tuple(NameMatch(taxon=self._taxa[row], name=name) for row, name in found.items())
 
     def vernacular_names(self, taxon: Taxon, locale: str) -> tuple[str, ...]:
@@ -205,6 +211,11 @@ class TaxonTable:
         first = set().union(*(known[label_set] for label_set in CLASSIFIER_SETS))
         second = set().union(*known.values())
         return bytes(0 if n in first else 1 if n in second else 2 for n in range(len(self)))
+
+    def _at_ranks(self, ranks: frozenset[str]) -> frozenset[int]:
+        if ranks not in self._rows_at:
+            self._rows_at[ranks] = self._taxa.ranked(ranks)
+        return self._rows_at[ranks]
 
     def _taxon_of(self, taxon: Taxon) -> Taxon | None:
         """Return this table's taxon of the name and kingdom of ``taxon``, whoever made that."""

@@ -772,6 +772,19 @@ async def test_a_misspelt_name_is_met_with_names_that_are_near(
     assert "[*Parus major*](" in card.description
 
 
+async def test_what_is_near_is_of_the_rank_that_was_asked_for(offline: Room) -> None:
+    card = await offline.look_up("owl", rank="species")
+    assert card.description is not None
+    assert card.description.startswith("I know no species called “owl” myself, and")
+    assert "(Barn Owl)" in card.description
+    assert "Strigiformes" not in card.description
+
+
+async def test_a_hybrid_is_not_one_of_its_parents(offline: Room) -> None:
+    card = await offline.look_up("Anas platyrhynchos x Anas rubripes")
+    assert card.title == "No such taxon found"
+
+
 async def test_an_unknown_name_with_gbif_down_says_both(offline: Room) -> None:
     card = await offline.look_up("xyzzy [free](https://example.org) @everyone")
     assert card.description is not None

@@ -319,6 +319,14 @@ def test_a_word_means_what_it_does_in_the_language_of_who_typed_it(
     assert names(table.named(typed, locale)) == [found]
 
 
+def test_suggestions_may_be_of_a_rank(table: TaxonTable) -> None:
+    for rank in ("kingdom", "genus", "species"):
+        found = table.matches("c", ranks=(rank,))
+        assert {match.taxon.rank for match in found} == {rank}
+    assert names(table.suggest("owl"))[0] == "Strigiformes"
+    assert table.matches("owl", ranks=("species",))[0].name == "Barn Owl"
+
+
 def test_a_taxon_is_offered_by_the_name_that_leads_where_several_fit(table: TaxonTable) -> None:
     offered = {m.taxon.scientific_name: m.name for m in table.matches("pigeon", limit=50)}
     assert offered["Columba palumbus"] == "Common Wood-Pigeon"
