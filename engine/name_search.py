@@ -143,7 +143,7 @@ class NameSearch:
         if not key or limit < 1:
             return found
         own = frozenset({SCIENTIFIC, "en", language})
-        for number in self._hits(key, own):
+        for number in self._hits(key, language, own):
             _, row, languages, names, _ = self._entries[number]
             if among is not None and row not in among:
                 continue
@@ -153,14 +153,14 @@ class NameSearch:
                 break
         return found
 
-    def _hits(self, key: str, own: frozenset[str]) -> Iterator[int]:
+    def _hits(self, key: str, language: str, own: frozenset[str]) -> Iterator[int]:
         """Yield the numbers of entries, best first; what is not asked for is not searched.
 
         Who typed what begins a name in a language of theirs meant no other one, unless
         that is all typed but for one typo.
         """
         begun = False
-        for hits in self._spelt_so(key, own):
+        for hits in self._spelt_so(key, language, own):
             yield from (hit[-1] for hit in hits)
             begun = begun or not all(foreign for foreign, *_ in hits)
         near = [
@@ -171,14 +171,17 @@ class NameSearch:
         fewest = min((hit[0] for hit in near), default=0)
         yield from (hit[-1] for hit in sorted(near) if hit[0] <= fewest + _MORE_TYPOS)
 
-    def _spelt_so(self, key: str, own: frozenset[str]) -> Iterator[list[_Hit]]:
+    def _spelt_so(self, key: str, language: str, own: frozenset[str]) -> Iterator[list[_Hit]]:
         """Yield entries that hold ``key``, the nearest kind first; in each the best lead.
 
         People name a species by its group last: the last word of a name tells most. A letter may
         stand for the genus, as in "P. major".
         """
         later = self._later_words
-        whole = [n for _, n in self._names.equal(key)] or self._in_singular(key, self._names)
+        whole = [n for _, n in self._names.equal(key)] or [*self._in_singular(key, self._names)]
+        spoken = frozenset({SCIENTIFIC, language})
+        # English ones that are in no other of the reader's follow: an Italian's "toro" is no tree.
+        yield self._in_order((n for n in whole if not spoken.isdisjoint(self._entries[n][2])), own)
         yield self._in_order(whole, own)
         genus, _, epithet = key.partition(" ")
         if len(genus) == 1 and epithet:

@@ -308,6 +308,8 @@ def test_a_plural_is_offered_what_its_singular_is(
         ("topo", "it", "Muridae"),
         ("topo", "es-ES", "Talpidae"),
         ("rana", "it", "Rana"),
+        ("toro", "es-419", "Bos taurus"),
+        ("toro", "en-US", "Myrsine salicina"),
         ("gato", "pt-BR", "Felidae"),
         ("chat", "fr", "Felidae"),
         ("chat", "en-US", "Felidae"),
@@ -317,6 +319,7 @@ def test_a_word_means_what_it_does_in_the_language_of_who_typed_it(
     table: TaxonTable, typed: str, locale: str, found: str
 ) -> None:
     assert names(table.named(typed, locale)) == [found]
+    assert names(table.suggest(typed, locale=locale))[0] == found
 
 
 def test_suggestions_may_be_of_a_rank(table: TaxonTable) -> None:
