@@ -73,10 +73,16 @@ class TypedNames:
         beside English ones.
         """
         typed = self._bare(plain(typed))
-        found = self._taxa.matches(typed, _MAX_OFFERED, locale, ranks)
+        matches = self._taxa.matches(typed, _MAX_OFFERED, locale, ranks)
+        found = [(match.taxon, match.name) for match in matches] or [
+            # An offered "Morus (Sulidae)", gone back to.
+            (taxon, taxon.scientific_name)
+            for taxon in self.known(typed, locale=locale)
+            if not ranks or taxon.rank in ranks
+        ]
         return [
             (self.described(taxon, self._called(taxon, name, locale)), self.unmistakable(taxon))
-            for taxon, name in ((match.taxon, match.name) for match in found)
+            for taxon, name in found
         ]
 
     def near(

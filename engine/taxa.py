@@ -180,6 +180,7 @@ class TaxonTable:
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""
         self._search.prepare()
+        # What says how the taxa found are called is made of all rows, too.
         self._taxa.called("")
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:

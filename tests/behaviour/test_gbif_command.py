@@ -706,6 +706,7 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         card = await offline.look_up(name)
         assert card.title == "*Morus*"
         assert any("Sulidae" in (field.value or "") for field in card.fields)
+        assert [choice["value"] for choice in await offline.type_name(name)] == ["Morus (Sulidae)"]
 
 
 @pytest.mark.parametrize(
