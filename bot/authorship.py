@@ -6,21 +6,30 @@ from itertools import takewhile
 
 _OPEN = frozenset({"sp", "spp", "cf", "aff"})
 _HYBRID_SIGNS = frozenset({"\N{MULTIPLICATION SIGN}", "x"})
+_RANKS = frozenset({"subsp.", "ssp.", "var.", "f."})
 
 
 def without_authorship(name: str) -> str:
-    """Return a species' name without what follows its epithets, or nothing where none does.
+    """Return a name without what follows its epithets, or stands between them to say a rank.
+
+    Nothing where there is nothing of that, and of names of no species or of two, as a hybrid's.
 
     >>> without_authorship("Amanita muscaria (L.) Lam.")
     'Amanita muscaria'
     >>> without_authorship("Malus x domestica Borkh.")
     'Malus x domestica'
+    >>> without_authorship("Junco hyemalis subsp. oreganus (Townsend, 1837)")
+    'Junco hyemalis oreganus'
     >>> without_authorship("Parus major"), without_authorship("Morus L.")
     ('', '')
+    >>> without_authorship("Anas platyrhynchos x Anas rubripes")
+    ''
     """
     words = name.split()
-    epithets = list(takewhile(_is_epithet, words[1:]))
-    return " ".join(words[: 1 + len(epithets)]) if 0 < len(epithets) < len(words) - 1 else ""
+    epithets = [word for word in takewhile(_is_epithet, words[1:]) if word not in _RANKS]
+    if not 0 < len(epithets) < len(words) - 1 or epithets[-1] in _HYBRID_SIGNS:
+        return ""
+    return " ".join([words[0], *epithets])
 
 
 def without_sp(name: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.authorship import without_authorship
 from bot.errors import Refusal
 from bot.gbif import GbifClient, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.markdown import escape, one_line
 from bot.taxon_lookup import Lookup
+from bot.typed_names import plain
 from engine import SPECIES_RANKS, Taxon
 
 log = logging.getLogger(__name__)
@@ -48,31 +49,37 @@ class SpeciesFinder:
         """Return what to offer while a name is being typed: a description, and the name."""
         return await self._lookup.suggest(typed, SPECIES_RANKS, locale=locale)
 
-    async def find(self, typed: str) -> Species:
-        """Return the species called ``typed``.
+    async def find(self, typed: str, *, locale: str = "en") -> Species:
+        """Return the species called ``typed``, a word of the language of ``locale`` before others.
 
         Raises:
             Refusal: it is no name of one species, or none that can be found just now.
         """
         await self._lookup.prepare()
-        known = self._lookup.typed.known(typed)
-        if self._gbif is None:
-            # Else the author may be all that tells namesakes apart, which GBIF does.
-            known = known or self._lookup.typed.known(without_authorship(typed))
-        species = [taxon for taxon in known if taxon.rank in SPECIES_RANKS]
-        if len(species) == 1:
-            return Species(taxon=species[0], name=self._lookup.typed.unmistakable(species[0]))
-        if species:
-            raise Refusal(f"{_quoted(typed)} is the name of several species: {_OFFERED}.")
-        if known:
-            raise _no_species(typed, known[0].rank)
-        info = await self._ask(typed)
+        typed = plain(typed)
+        if known := self._lookup.typed.known(typed, locale=locale):
+            return self._of_these(typed, known)
+        try:
+            info = await self._ask(typed)
+        except Refusal:
+            if known := self._lookup.typed.known_alone(typed, locale=locale):
+                return self._of_these(typed, known)
+            raise
         species_there, notes = _species_of(typed, info)
         return Species(
             taxon=self._as_in_the_table(species_there),
             name=" ".join(typed.split()),
             notes=notes,
         )
+
+    def _of_these(self, typed: str, known: Sequence[Taxon]) -> Species:
+        """Return the only species among the table's taxa of a name."""
+        species = [taxon for taxon in known if taxon.rank in SPECIES_RANKS]
+        if len(species) == 1:
+            return Species(taxon=species[0], name=self._lookup.typed.unmistakable(species[0]))
+        if species:
+            raise Refusal(f"{_quoted(typed)} is the name of several species: {_OFFERED}.")
+        raise _no_species(typed, known[0].rank)
 
     async def _ask(self, typed: str) -> TaxonInfo:
         unknown = f"I have no species {_quoted(typed)} in my own list"

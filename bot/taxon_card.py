@@ -123,21 +123,23 @@ def unknown_card(
     asked: str,
     suggestions: Sequence[TaxonInfo],
     *,
+    rank: str | None = None,
     ambiguous: bool = False,
     reason: str | None = None,
 ) -> discord.Embed:
-    """Say that no taxon was found under ``asked``, and offer names that are near.
+    """Say that no taxon was found under ``asked``, at ``rank`` if given, and offer near names.
 
     ``ambiguous`` says that GBIF knows several taxa of the name, and ``reason`` why it was
     not, or could not be, asked.
     """
     name = literal(asked)
+    kind = rank or "taxon"
     if reason is not None:
-        text = f"“{name}” is not among the names I know myself, and {reason}."
+        text = f"I know no {kind} called “{name}” myself, and {reason}."
     elif ambiguous:
         text = f"GBIF knows several taxa called “{name}”: add the author, as in “Oenanthe L.”."
     else:
-        text = f"Neither I nor GBIF know a taxon called “{name}”."
+        text = f"Neither I nor GBIF know a {kind} called “{name}”."
     if suggestions:
         text += "\n\nDid you mean:"
         near = (info.taxon for info in suggestions if info.taxon is not None)

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import discord
 
-from bot.authorship import without_authorship
 from bot.gbif import GbifClient, GbifNotFound, GbifUnavailable
 from bot.gbif_answer import Match, TaxonInfo
 from bot.identifier import Cartographer
@@ -25,7 +24,7 @@ from bot.taxon_card import (
 )
 from bot.taxon_profile import Profiler, TaxonProfile
 from bot.taxon_reply import Reply
-from bot.typed_names import TypedNames
+from bot.typed_names import TypedNames, plain
 from engine import Requester, Taxon, TaxonTable
 
 log = logging.getLogger(__name__)
@@ -74,10 +73,12 @@ class Lookup:
     ) -> Reply:
         """Answer ``name``, whatever it is and whether or not GBIF answers.
 
-        ``requester`` is on whose behalf the engine makes a map.
+        ``languages`` are those of the readers; the last is that of who asks. ``requester`` is on
+        whose behalf the engine makes a map.
         """
         await self.prepare()
-        known = self.typed.known(name, rank)
+        name, locale = plain(name), languages[-1]
+        known = self.typed.known(name, rank, locale=locale)
         if len(known) > 1:
             return self._choice(name, await self._locally(known, languages))
         ends = asyncio.get_running_loop().time() + self._within_s
@@ -94,16 +95,16 @@ class Lookup:
             alternatives = await self._called(info.alternatives, languages)
             return self._choice(name, alternatives, source=CREDIT)
         if reason is not None:
-            # Only then: the author may be all that tells namesakes apart, which GBIF does.
-            known = known or self.typed.known(without_authorship(name), rank)
+            known = self.typed.known_alone(name, rank, locale=locale)
         if len(known) == 1:
             return await self._card(
                 TaxonInfo.local(known[0], reason or _UNREACHABLE), ends, languages, requester
             )
-        near = await self._locally(self.typed.near(name), languages)
+        ranks = () if rank is None else (rank,)
+        near = await self._locally(self.typed.near(name, ranks, locale=locale), languages)
         ambiguous = info is not None and info.match is Match.AMBIGUOUS
         return Reply(
-            embed=unknown_card(name, near, ambiguous=ambiguous, reason=reason),
+            embed=unknown_card(name, near, rank=rank, ambiguous=ambiguous, reason=reason),
             options=self._options(near),
         )
 

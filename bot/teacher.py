@@ -48,8 +48,12 @@ class Teacher:
         self._identifier = identifier
         self.finder = finder
 
-    async def find(self, typed: str, *, requester: Requester, spoiler: bool = False) -> Species:
+    async def find(
+        self, typed: str, *, requester: Requester, locale: str = "en", spoiler: bool = False
+    ) -> Species:
         """Return the species of a lesson, which is waited for from now on where the bot stops.
+
+        A word of the language of ``locale`` goes before others.
 
         Raises:
             Refusal: as ``SpeciesFinder.find``; behind a ``spoiler`` if the photo is, since it
@@ -58,7 +62,7 @@ class Teacher:
         """
         self._identifier.check_room(requester)
         try:
-            return await self.finder.find(typed)
+            return await self.finder.find(typed, locale=locale)
         except Refusal as refusal:
             raise Refusal(f"||{refusal}||") if spoiler else refusal from None
 

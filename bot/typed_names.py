@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from bot.authorship import without_authorship, without_sp
-from engine import NameMatch, Taxon, TaxonTable
+from engine import Taxon, TaxonTable
 
 MAX_NAME = 100
 """Of what may be typed, and of what Discord takes as a suggestion."""
 
 _MAX_OFFERED = 25
 _MAX_NEAR = 5
+_AROUND = ' "“”„«»‹›*!?,;:'  # noqa: RUF001
+_GENUS_ABBREVIATED = re.compile(r"([A-Za-z])\.(?=[a-z])")
+
+
+def plain(typed: str) -> str:
+    """Return what was typed without quotation marks and the like around it, if anything is left.
+
+    >>> plain("“Parus major”!"), plain("house_sparrow"), plain("P.major"), plain("?")
+    ('Parus major', 'house sparrow', 'P. major', '?')
+    """
+    bare = typed.replace("_", " ").strip(_AROUND) or typed
+    genus = _GENUS_ABBREVIATED.match(bare)
+    return bare if genus is None else f"{genus[1]}. {bare[genus.end() :]}"
 
 
 class TypedNames:
@@ -20,17 +34,28 @@ class TypedNames:
     def __init__(self, taxa: TaxonTable) -> None:
         self._taxa = taxa
 
-    def known(self, name: str, rank: str | None = None) -> tuple[Taxon, ...]:
+    def known(self, name: str, rank: str | None = None, *, locale: str = "en") -> tuple[Taxon, ...]:
         """Return the taxa called ``name``, which may end in a higher taxon: "Morus (Sulidae)".
 
-        Or in a "sp.", as "Larus sp." does.
+        Or in a "sp.", as "Larus sp." does. Of what a word means in several languages, it is taken
+        in that of ``locale``.
         """
-        taxa = self._taxa.named(name)
+        taxa = self._taxa.named(name, locale)
         bare, _, higher = name.rstrip(" )").rpartition("(")
         if not taxa and bare:
-            taxa = _within(self._taxa.named(bare), higher.strip().casefold())
-        taxa = taxa or self._taxa.named(without_sp(name))
+            taxa = _within(self._taxa.named(bare, locale), higher.strip().casefold())
+        taxa = taxa or self._taxa.named(without_sp(name), locale)
         return tuple(taxon for taxon in taxa if rank in (None, taxon.rank))
+
+    def known_alone(
+        self, name: str, rank: str | None = None, *, locale: str = "en"
+    ) -> tuple[Taxon, ...]:
+        """Return the taxa called ``name``, or so without its author, where GBIF cannot be asked.
+
+        Only there: the author may be all that tells namesakes apart, which GBIF does.
+        """
+        known = self.known(name, rank, locale=locale)
+        return known or self.known(without_authorship(name), rank, locale=locale)
 
     def unmistakable(self, taxon: Taxon) -> str:
         """Return a name that ``known`` resolves to ``taxon`` alone."""
@@ -47,27 +72,29 @@ class TypedNames:
         Of taxa at one of ``ranks``, if there are any. Names in the language of ``locale`` lead
         beside English ones.
         """
-        typed = self._bare(typed)
-        fitting: list[NameMatch] = []
-        # Most of what is found are species, and to look for all that fit takes ten times as long.
-        for wanted in (4 * _MAX_OFFERED if ranks else _MAX_OFFERED, len(self._taxa)):
-            found = self._taxa.matches(typed, limit=wanted, locale=locale)
-            fitting = [match for match in found if not ranks or match.taxon.rank in ranks]
-            if len(fitting) >= _MAX_OFFERED or len(found) < wanted:
-                break
+        typed = self._bare(plain(typed))
+        matches = self._taxa.matches(typed, _MAX_OFFERED, locale, ranks)
+        found = [(match.taxon, match.name) for match in matches] or [
+            # An offered "Morus (Sulidae)", gone back to.
+            (taxon, taxon.scientific_name)
+            for taxon in self.known(typed, locale=locale)
+            if not ranks or taxon.rank in ranks
+        ]
         return [
             (self.described(taxon, self._called(taxon, name, locale)), self.unmistakable(taxon))
-            for taxon, name in ((match.taxon, match.name) for match in fitting[:_MAX_OFFERED])
+            for taxon, name in found
         ]
 
-    def near(self, name: str) -> tuple[Taxon, ...]:
+    def near(
+        self, name: str, ranks: Collection[str] = (), *, locale: str = "en"
+    ) -> tuple[Taxon, ...]:
         """Return taxa for a name that is not quite one, by as much of it as begins a name.
 
         At least half of it must, and three letters: less than that is chance.
         """
         for end in range(len(name), max(3, len(name) // 2) - 1, -1):
-            if taxa := self._taxa.suggest(name[:end], limit=_MAX_NEAR):
-                return taxa
+            if found := self._taxa.matches(name[:end], _MAX_NEAR, locale, ranks):
+                return tuple(match.taxon for match in found)
         return ()
 
     def described(self, taxon: Taxon, vernacular: str | None) -> str:

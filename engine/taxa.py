@@ -9,7 +9,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class TaxonTable:
         self._taxa = rows
         self._labels: dict[str, tuple[Taxon | None, ...]] = {}
         self._entries: dict[Taxon, Taxon | None] = {}
+        self._rows_at: dict[frozenset[str], frozenset[int]] = {}
 
     @classmethod
     def load(cls, path: Path | None = None) -> TaxonTable:
@@ -115,18 +116,23 @@ class TaxonTable:
         """Return iNaturalist's id of ``taxon``, a taxon of this table, if it is known here."""
         return self._inat_taxon_id_of.get(taxon)
 
-    def named(self, name: str) -> tuple[Taxon, ...]:
-        """Return every taxon called exactly ``name``, scientifically or by people.
+    def named(self, name: str, locale: str = "en") -> tuple[Taxon, ...]:
+        """Return every taxon called exactly ``name``, or its singular, scientifically or by people.
 
         Case, accents, apostrophes, hyphens and the hybrid sign do not count. Several
-        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries. Names
-        in other languages than English count where no other does, so that *Iris* stays
-        the genus although people elsewhere call one of its species so.
+        taxa may bear one name: *Morus* is a genus of gannets and one of mulberries. What is
+        nobody's scientific name is taken as one in the language of ``locale``, that of who
+        typed it, else as English, else as any: an Italian's "ape" is a bee. *Iris* stays the
+        genus although people elsewhere call one of its species so.
         """
-        ours = frozenset({SCIENTIFIC, "en"})
-        rows = dict.fromkeys(self._search.named(name, ours.__contains__))
-        if not rows:
-            rows = dict.fromkeys(self._search.named(name, lambda _: True))
+        found = list(self._search.named(name))
+        spoken = {language for _, languages in found for language in languages}
+        if SCIENTIFIC in spoken:
+            spoken = {SCIENTIFIC, "en"}
+        else:
+            own = (language_of(locale), "en")
+            spoken = next(({one} for one in own if one in spoken), spoken)
+        rows = dict.fromkeys(row for row, languages in found if not spoken.isdisjoint(languages))
         return tuple(self._taxa[row] for row in rows)
 
     def suggest(self, text: str, limit: int = 25, locale: str = "en") -> tuple[Taxon, ...]:
@@ -136,8 +142,12 @@ class TaxonTable:
         """
         return tuple(match.taxon for match in self.matches(text, limit, locale))
 
-    def matches(self, text: str, limit: int = 25, locale: str = "en") -> tuple[NameMatch, ...]:
+    def matches(
+        self, text: str, limit: int = 25, locale: str = "en", ranks: Collection[str] = ()
+    ) -> tuple[NameMatch, ...]:
         """Return up to ``limit`` taxa for a name that is still being typed, and their names.
+
+        Of taxa at one of ``ranks``, if there are any.
 
         A name that is ``text`` comes first, then names that begin with it, then names of
         which a later word does, then such as do but for a few typos. Within each,
@@ -145,7 +155,8 @@ class TaxonTable:
         species a classifier knows, then those of iNaturalist 2021, then the rest, by
         alphabet. Nothing typed, nothing suggested.
         """
-        found = self._search.suggest(text, limit, language_of(locale))
+        among = self._at_ranks(frozenset(ranks)) if ranks else None
+        found = self._search.suggest(text, limit, language_of(locale), among)
         return tuple(NameMatch(taxon=self._taxa[row], name=name) for row, name in found.items())
 
     def vernacular_names(self, taxon: Taxon, locale: str) -> tuple[str, ...]:
@@ -169,6 +180,8 @@ class TaxonTable:
     def prepare_search(self) -> None:
         """Read and order all names now (a fraction of a second), not at the first search."""
         self._search.prepare()
+        # What says how the taxa found are called is made of all rows, too.
+        self._taxa.called("")
 
     def ancestor(self, taxon: Taxon, rank: str) -> Taxon | None:
         """Return the higher taxon of ``taxon`` at ``rank``, or None where it has none.
@@ -199,6 +212,11 @@ class TaxonTable:
         first = set().union(*(known[label_set] for label_set in CLASSIFIER_SETS))
         second = set().union(*known.values())
         return bytes(0 if n in first else 1 if n in second else 2 for n in range(len(self)))
+
+    def _at_ranks(self, ranks: frozenset[str]) -> frozenset[int]:
+        if ranks not in self._rows_at:
+            self._rows_at[ranks] = self._taxa.ranked(ranks)
+        return self._rows_at[ranks]
 
     def _taxon_of(self, taxon: Taxon) -> Taxon | None:
         """Return this table's taxon of the name and kingdom of ``taxon``, whoever made that."""

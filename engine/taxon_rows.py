@@ -7,7 +7,7 @@ than to open a network. That every row is well formed is checked at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from engine.contracts import Ancestor, Taxon
@@ -92,6 +92,12 @@ class TaxonRows:
             if label := line.rsplit("\t", len(LABEL_SETS))[place]:
                 found[int(label)] = row
         return found
+
+    def ranked(self, ranks: Collection[str]) -> frozenset[int]:
+        """Return the rows of the taxa at one of ``ranks``."""
+        return frozenset(
+            row for row, line in enumerate(self._lines) if line.split("\t", 2)[1] in ranks
+        )
 
     def other_names(self, row: int) -> tuple[str, ...]:
         """Return the further English names of a taxon."""

@@ -203,8 +203,12 @@ class Lessons:
     async def _found(
         self, interaction: discord.Interaction[Any], name: str, photo: Selection
     ) -> Species:
-        requester = requester_of(interaction)
-        return await self._teacher.find(name, requester=requester, spoiler=photo.spoiler)
+        return await self._teacher.find(
+            name,
+            requester=requester_of(interaction),
+            locale=interaction.locale.value,
+            spoiler=photo.spoiler,
+        )
 
     async def _names(self, interaction: discord.Interaction[Any], taught: Taught) -> Names:
         readers = Readers.of_interaction(interaction, private=False)

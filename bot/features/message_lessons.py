@@ -57,7 +57,10 @@ class MessageLessons:
             posted = Posted(link=message.jump_url, author_id=_poster_id(message))
             try:
                 species = await self._teacher.find(
-                    name, requester=requester_of(interaction), spoiler=photo.spoiler
+                    name,
+                    requester=requester_of(interaction),
+                    locale=interaction.locale.value,
+                    spoiler=photo.spoiler,
                 )
             except Refusal as refusal:
                 offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)

@@ -300,6 +300,12 @@ async def test_without_gbif_names_are_in_the_servers_language_too(taxa: TaxonTab
     assert offered[0] == begun[0] == "Haussperling · Passer domesticus"
 
 
+async def test_a_word_means_what_it_does_to_who_asks(taxa: TaxonTable) -> None:
+    async with room_with(taxa, None, tree=GermanTree) as room:
+        card = await room.look_up("snapper")
+    assert card.title == "“snapper” is the name of 3 taxa"
+
+
 async def test_a_species_that_gbif_has_moved_keeps_its_names(
     taxa: TaxonTable, gbif: FakeGbif
 ) -> None:
@@ -700,6 +706,7 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         card = await offline.look_up(name)
         assert card.title == "*Morus*"
         assert any("Sulidae" in (field.value or "") for field in card.fields)
+        assert [choice["value"] for choice in await offline.type_name(name)] == ["Morus (Sulidae)"]
 
 
 @pytest.mark.parametrize(
@@ -710,6 +717,8 @@ async def test_a_name_may_be_narrowed_by_a_higher_taxon(offline: Room) -> None:
         ("Passer domesticus (House Sparrow)", "House Sparrow · *Passer domesticus*"),
         ("Larus sp.", "*Larus*"),
         ("larus spp.", "*Larus*"),
+        ("“Parus major”?", "Great Tit · *Parus major*"),
+        ("Junco hyemalis subsp. oreganus", "Oregon Junco · *Junco hyemalis oreganus*"),
     ],
 )
 async def test_a_name_with_its_author_or_a_sp_is_found_locally(
@@ -762,6 +771,19 @@ async def test_a_misspelt_name_is_met_with_names_that_are_near(
     assert card.description is not None
     assert "Neither I nor GBIF know" in card.description
     assert "[*Parus major*](" in card.description
+
+
+async def test_what_is_near_is_of_the_rank_that_was_asked_for(offline: Room) -> None:
+    card = await offline.look_up("owl", rank="species")
+    assert card.description is not None
+    assert card.description.startswith("I know no species called “owl” myself, and")
+    assert "(Barn Owl)" in card.description
+    assert "Strigiformes" not in card.description
+
+
+async def test_a_hybrid_is_not_one_of_its_parents(offline: Room) -> None:
+    card = await offline.look_up("Anas platyrhynchos x Anas rubripes")
+    assert card.title == "No such taxon found"
 
 
 async def test_an_unknown_name_with_gbif_down_says_both(offline: Room) -> None:

@@ -47,6 +47,10 @@ LOCALES = [locale.value for locale in discord.Locale]
         ("Angleterre", "fr", "GB"),
         ("América del Sur", "es-ES", "SOUTH_AMERICA"),
         ("한국", "ko", "KR"),
+        ("Szkocja", "pl", "GB"),
+        ("Sibirien", "de", "RU"),
+        ("Córcega", "es-ES", "FR"),
+        ("米国", "ja", "US"),
     ],
 )
 def test_a_place_is_found_by_name_and_code(typed: str, locale: str, code: str) -> None:

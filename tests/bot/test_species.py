@@ -166,9 +166,22 @@ async def test_what_a_member_typed_is_shown_as_it_is(finder: SpeciesFinder, gbif
     assert len(sentence) < 300
 
 
-async def test_without_gbif_a_name_with_its_author_is_found_too(taxa: TaxonTable) -> None:
-    species = await SpeciesFinder(Lookup(taxa, None), None).find("Vanessa cardui (Linnaeus, 1758)")
-    assert species.name == "Vanessa cardui"
+async def test_without_gbif_a_name_with_its_author_is_found_too(
+    taxa: TaxonTable, finder: SpeciesFinder, gbif: FakeGbif
+) -> None:
+    gbif.route = lambda _: Prepared(b"", status=503)
+    for one in (SpeciesFinder(Lookup(taxa, None), None), finder):
+        species = await one.find("Vanessa cardui (Linnaeus, 1758)")
+        assert species.name == "Vanessa cardui"
+
+
+async def test_a_word_is_taken_in_the_language_of_who_typed_it(finder: SpeciesFinder) -> None:
+    assert (await finder.find("toro", locale="es-ES")).name == "Bos taurus"
+
+
+@pytest.mark.parametrize("name", ["“Vanessa cardui”", "*painted lady*!", "painted_lady"])
+async def test_quotation_marks_are_no_part_of_a_name(finder: SpeciesFinder, name: str) -> None:
+    assert (await finder.find(name)).name == "Vanessa cardui"
 
 
 @pytest.mark.parametrize("name", ["Vanessa", "Nymphalidae", "Aves", "snake", "Vanessa sp."])

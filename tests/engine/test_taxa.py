@@ -248,7 +248,21 @@ def test_names_much_farther_off_than_the_nearest_are_left_out(table: TaxonTable)
         ("hemp", ["Cannabis sativa"]),
         ("pelican", ["Pelecanidae"]),
         ("toucan", ["Ramphastidae"]),
-        ("caterpillars", []),
+        ("caterpillars", ["Lepidoptera"]),
+        ("mice", ["Muridae"]),
+        ("geese", ["Anatidae"]),
+        ("wolves", ["Canis lupus"]),
+        ("house sparrows", ["Passer domesticus"]),
+        ("Gänse", ["Anatidae"]),
+        ("Mäuse", ["Muridae"]),
+        ("Fliegen", ["Diptera"]),
+        ("gorriones", ["Passeridae"]),
+        ("chevaux", ["Equus caballus"]),
+        ("muizen", ["Muridae"]),
+        ("katten", ["Felidae"]),
+        ("cães", ["Canidae"]),
+        ("Murex", []),
+        ("Euros", ["Macropus robustus"]),
         ("box", []),
         ("vaca", ["Bovidae"]),
         ("mariposa", ["Lepidoptera"]),
@@ -265,6 +279,62 @@ def test_a_word_of_every_day_finds_what_people_mean_by_it(
     table: TaxonTable, typed: str, found: list[str]
 ) -> None:
     assert sorted(names(table.named(typed))) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "called"),
+    [
+        ("butterflies", "Lepidoptera", "butterfly"),
+        ("ducks", "Anatidae", "duck"),
+        ("boobies", "Sulidae", "booby"),
+        ("lions", "Panthera leo", "Lion"),
+        ("parus", "Parus", "Parus"),
+        ("deer", "Cervidae", "deer"),
+    ],
+)
+def test_a_plural_is_offered_what_its_singular_is(
+    table: TaxonTable, typed: str, first: str, called: str
+) -> None:
+    match, *_ = table.matches(typed)
+    assert (match.taxon.scientific_name, match.name) == (first, called)
+
+
+@pytest.mark.parametrize(
+    ("typed", "locale", "found"),
+    [
+        ("ape", "it", "Hymenoptera"),
+        ("ape", "de", "Primates"),
+        ("ape", "en-GB", "Primates"),
+        ("topo", "it", "Muridae"),
+        ("topo", "es-ES", "Talpidae"),
+        ("rana", "it", "Rana"),
+        ("toro", "es-419", "Bos taurus"),
+        ("toro", "en-US", "Myrsine salicina"),
+        ("gato", "pt-BR", "Felidae"),
+        ("chat", "fr", "Felidae"),
+        ("chat", "en-US", "Felidae"),
+    ],
+)
+def test_a_word_means_what_it_does_in_the_language_of_who_typed_it(
+    table: TaxonTable, typed: str, locale: str, found: str
+) -> None:
+    assert names(table.named(typed, locale)) == [found]
+    assert names(table.suggest(typed, locale=locale))[0] == found
+
+
+def test_suggestions_may_be_of_a_rank(table: TaxonTable) -> None:
+    for rank in ("kingdom", "genus", "species"):
+        found = table.matches("c", ranks=(rank,))
+        assert {match.taxon.rank for match in found} == {rank}
+    assert names(table.suggest("owl"))[0] == "Strigiformes"
+    assert table.matches("owl", ranks=("species",))[0].name == "Barn Owl"
+
+
+def test_a_taxon_is_offered_by_the_name_that_leads_where_several_fit(table: TaxonTable) -> None:
+    offered = {m.taxon.scientific_name: m.name for m in table.matches("pigeon", limit=50)}
+    assert offered["Columba palumbus"] == "Common Wood-Pigeon"
+    in_portuguese = table.matches("gato", locale="pt-BR")
+    assert in_portuguese[0].taxon.scientific_name == "Felidae"
 
 
 def test_no_species_is_found_by_the_word_for_a_group_of_another_class(table: TaxonTable) -> None:
@@ -292,7 +362,7 @@ def test_species_a_classifier_knows_are_suggested_before_others(table: TaxonTabl
 @pytest.mark.parametrize(
     ("typed", "name", "found"),
     [
-        ("blutit", "Blue Tit", "Cyanistes caeruleus"),
+        ("blutit", "Eurasian Blue Tit", "Cyanistes caeruleus"),
         ("Pasus domesticus", "Passer domesticus", "Passer domesticus"),
         ("mesange bleue", "Mésange bleue", "Cyanistes caeruleus"),
         ("kohlmeise", "Kohlmeise", "Parus major"),
