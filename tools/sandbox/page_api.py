@@ -126,16 +126,14 @@ class PageApi:
     async def _edit(self, request: web.Request) -> web.StreamResponse:
         payload, _ = await self._form(request)
         message = self._message(request)
-        author = self._person({"member_id": message.author.id}, message.channel)
+        person = self._person(payload, message.channel)
         return web.json_response(
-            await author.edit(self._shown(message), payload.get("content") or "")
+            await person.edit(self._shown(message), payload.get("content") or "")
         )
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         message = self._message(request)
-        person = self._person({"member_id": request.query.get("member_id")}, message.channel)
-        if any(other.user is message.author for other in self._people):
-            person = self._person({"member_id": message.author.id}, message.channel)
+        person = self._person(dict(request.query), message.channel)
         await person.delete(self._shown(message))
         return web.Response(status=204)
 
