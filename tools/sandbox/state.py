@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -242,11 +243,22 @@ class World:
 
     def delete(self, message: Message) -> None:
         """Remove a message and its files."""
+        self._remove(message, to_bot=not message.ephemeral)
+
+    def delete_together(self, channel: Channel, messages: Iterable[Message]) -> None:
+        """Remove messages of a server's channel and their files; the bot hears of all at once."""
+        gone = {message.id: message for message in messages}
+        for message in gone.values():
+            self._remove(message, to_bot=False)
+        data: Json = {"ids": [str(number) for number in gone], "channel_id": str(channel.id)}
+        self._tell("MESSAGE_DELETE_BULK", data, channel, to_page=False)
+
+    def _remove(self, message: Message, *, to_bot: bool) -> None:
         del message.channel.messages[message.id]
         for file in message.files:
             self.files.pop(file.path, None)
         data: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
-        self._tell("MESSAGE_DELETE", data, message.channel, to_bot=not message.ephemeral)
+        self._tell("MESSAGE_DELETE", data, message.channel, to_bot=to_bot)
 
     def refer(self, message: Message, target: Message) -> None:
         """Make ``message`` a reply to ``target``."""
@@ -296,10 +308,14 @@ class World:
         }
         self._tell("TYPING_START", data, channel)
 
-    def _tell(self, name: str, data: Json, channel: Channel, *, to_bot: bool = True) -> None:
+    def _tell(
+        self, name: str, data: Json, channel: Channel, *, to_bot: bool = True, to_page: bool = True
+    ) -> None:
         if channel.guild:
             data["guild_id"] = str(channel.guild.id)
-        self.feed.publish(Event(name=name, data=data, channel=channel, to_bot=to_bot))
+        self.feed.publish(
+            Event(name=name, data=data, channel=channel, to_bot=to_bot, to_page=to_page)
+        )
 
     def _publish(self, name: str, message: Message) -> None:
         channel = message.channel
