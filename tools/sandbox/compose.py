@@ -37,7 +37,7 @@ def write(message: Message, payload: Json, files: dict[int, Upload], world: Worl
     if "components" in payload:
         message.components = _components(payload["components"] or [], message.files, world)
     shown = json.dumps([message.embeds, message.components])
-    message.embedded = {file.id for file in message.files if file.url in shown}
+    message.embedded = {file.id for file in message.files if file.path in shown}
     _mention(message, payload.get("allowed_mentions"), world)
 
 

@@ -172,23 +172,27 @@ class World:
         description: str | None = None,
         ephemeral: bool = False,
     ) -> Attachment:
-        """Keep a file and sign an address for it that expires."""
+        """Keep a file under a path of its own."""
         number = self.snowflake()
         name = PurePosixPath(upload.filename.replace("\\", "/")).name or "unknown"
         name = name.replace(" ", "_")
         path = f"/{folder}/{number}/{quote(name, safe='')}"
-        now = int(time.time())
-        issued, expires = f"{now:x}", f"{now + int(self.settings.attachment_lifetime):x}"
         attachment = Attachment(
             id=number,
             path=path,
-            query=f"ex={expires}&is={issued}&hm={self.signature(path, expires, issued)}&",
+            sign=self._signed,
             upload=Upload(filename=name, data=upload.data, content_type=upload.content_type),
             description=description,
             ephemeral=ephemeral,
         )
         self.files[path] = attachment
         return attachment
+
+    def _signed(self, path: str) -> str:
+        """Return the query of an address that is good from now until it expires."""
+        now = int(time.time())
+        issued, expires = f"{now:x}", f"{now + int(self.settings.attachment_lifetime):x}"
+        return f"ex={expires}&is={issued}&hm={self.signature(path, expires, issued)}&"
 
     def signature(self, path: str, expires: str, issued: str) -> str:
         """Sign an address, so that one with a changed expiry is refused."""
