@@ -52,7 +52,7 @@ def _attachments(
         kept = [stored[int(item["id"])] for item in listed if int(item["id"]) in stored]
         described = {int(item["id"]): item for item in listed}
     return kept + [
-        world.store(
+        world.files.store(
             _named(upload, described.get(index, {})),
             folder=f"attachments/{message.channel.id}",
             description=described.get(index, {}).get("description"),

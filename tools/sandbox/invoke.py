@@ -152,7 +152,7 @@ class Invoker:
         for option in _leaves(options):
             kind = option["type"]
             if kind == ATTACHMENT_OPTION:
-                stored = self._world.store(
+                stored = self._world.files.store(
                     _within(files, option, self._world.settings.upload_limit),
                     folder=f"ephemeral-attachments/{self._world.bot.id}",
                     ephemeral=True,
