@@ -141,6 +141,10 @@ async def test_subcommands_and_permissions(sandbox: Sandbox) -> None:
         answer = await asked.answer()
         assert answer["content"] == f"watching {options['channel']}"
         assert answer["interaction"]["name"] == "watch add"
+        [chosen] = asked.data["resolved"]["channels"].values()
+        granted = discord.Permissions(int(chosen["permissions"]))
+        assert granted.manage_messages
+        assert not granted.administrator
         with pytest.raises(NotPossible, match="no permission"):
             await sandbox.member.run_command("watch add", options)
 

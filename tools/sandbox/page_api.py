@@ -19,9 +19,10 @@ from tools.sandbox.errors import WRONG_SHAPE, ApiError
 from tools.sandbox.events import Event
 from tools.sandbox.gateway import Gateway
 from tools.sandbox.interactions import Kind, NoResponse
-from tools.sandbox.invoke import Invoker, NotPossible
+from tools.sandbox.invoke import Invoker
 from tools.sandbox.member import Member
 from tools.sandbox.messages import Message, Upload
+from tools.sandbox.options import NotPossible
 from tools.sandbox.people import Json
 from tools.sandbox.places import Channel
 from tools.sandbox.rest import read_form
