@@ -35,6 +35,16 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     )
 
 
+@pytest.fixture(autouse=True)
+def slow_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell nobody of a queue before the test advances the simulated clock by so much.
+
+    Else whatever holds the engine would be told of in real seconds, for which it would wait.
+    """
+    monkeypatch.setattr("bot.waiting._FIRST_AFTER_S", 100)
+    monkeypatch.setattr("bot.waiting._EVERY_S", 200)
+
+
 @pytest.fixture
 async def engine() -> CannedEngine:
     return CannedEngine()

@@ -15,13 +15,6 @@ from tests.behaviour.world import JPEG, World
 PHOTO = ("IMG_1.jpg", JPEG)
 
 
-@pytest.fixture(autouse=True)
-def slow_motion(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tell nothing before the test advances the simulated clock by so much."""
-    monkeypatch.setattr("bot.waiting._FIRST_AFTER_S", 100)
-    monkeypatch.setattr("bot.waiting._EVERY_S", 200)
-
-
 def texts(world: World) -> list[str]:
     return [message.content for message in world.answers]
 

@@ -47,10 +47,12 @@ async def test_a_changed_or_expired_address_is_gone(spec: Path) -> None:
     ):
         expired = await posted(sandbox)
         settings.attachment_lifetime = 60
+        [read_again] = (message["attachments"][0]["url"] for message in sandbox.said())
         fresh = await posted(sandbox)
         changed = fresh.replace("?ex=", "?ex=f")
         for url, status in (
             (fresh, 200),
+            (read_again, 200),
             (expired, 404),
             (changed, 404),
             (fresh.split("?")[0], 404),

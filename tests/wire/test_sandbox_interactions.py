@@ -141,6 +141,10 @@ async def test_subcommands_and_permissions(sandbox: Sandbox) -> None:
         answer = await asked.answer()
         assert answer["content"] == f"watching {options['channel']}"
         assert answer["interaction"]["name"] == "watch add"
+        [chosen] = asked.data["resolved"]["channels"].values()
+        granted = discord.Permissions(int(chosen["permissions"]))
+        assert granted.manage_messages
+        assert not granted.administrator
         with pytest.raises(NotPossible, match="no permission"):
             await sandbox.member.run_command("watch add", options)
 
@@ -219,6 +223,19 @@ async def test_the_defer_fixes_who_sees_the_answer(sandbox: Sandbox) -> None:
     assert first.flags.ephemeral is False
     assert second.flags.ephemeral is True
     assert sandbox.said() == []
+
+
+async def test_an_answer_deleted_before_it_came_is_not_brought_back(sandbox: Sandbox) -> None:
+    async with running(sandbox) as bot:
+        received = bot.wait_for("interaction", timeout=5)
+        bot.may_answer.set()
+        asked = await sandbox.member.run_command("slow")
+        await asked.acknowledged()
+        interaction = await received
+        await interaction.delete_original_response()
+        secret = await interaction.followup.send("a secret", ephemeral=True, wait=True)
+        assert secret.flags.ephemeral is True
+    assert [message["content"] for message in sandbox.said()] == ["a secret"]
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,8 @@ async def gateway_socket(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientWebSoc
         ({"op": 2, "d": {"token": "TOKEN", "intents": 1 << 40}}, 4013),
         ({"op": 2, "d": {"token": "TOKEN", "intents": 1, "shard": [2, 2]}}, 4010),
         ("no json", 4002),
+        ([], 4002),
+        ({"d": {}}, 4002),
     ],
 )
 async def test_a_broken_protocol_closes_with_its_code(

@@ -133,6 +133,18 @@ async def test_the_bot_sends_edits_reacts_and_deletes(sandbox: Sandbox) -> None:
         assert missing.value.code == 10008
 
 
+async def test_messages_deleted_together_are_told_together(sandbox: Sandbox) -> None:
+    sandbox.world.add_member(sandbox.guild, sandbox.world.bot, sandbox.guild.roles[1])
+    async with running(sandbox) as bot:
+        channel = text_channel(bot, sandbox)
+        told = asyncio.create_task(bot.wait_for("raw_bulk_message_delete", timeout=5))
+        posted = [await sandbox.member.post(sandbox.channel, text) for text in ("one", "two")]
+        numbers = {int(message["id"]) for message in posted}
+        await channel.delete_messages([discord.Object(number) for number in numbers])
+        assert (await told).message_ids == numbers
+    assert sandbox.said() == []
+
+
 async def test_layout_views_resolve_their_media(sandbox: Sandbox) -> None:
     view = discord.ui.LayoutView()
     gallery: discord.ui.MediaGallery[discord.ui.LayoutView] = discord.ui.MediaGallery(

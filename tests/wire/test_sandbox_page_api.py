@@ -122,6 +122,11 @@ async def test_messages_are_posted_listed_edited_and_deleted(browser: Browser) -
     _, edited = await browser.send(own, {"content": "look again"}, method="PATCH")
     assert edited["content"] == "look again"
     assert edited["edited_timestamp"] is not None
+    status, refusal = await browser.send(own, {"content": "mine"} | moderator, method="PATCH")
+    assert (status, refusal["message"]) == (400, "only one's own messages can be edited")
+    other = {"member_id": str(browser.sandbox.other.id)}
+    async with browser.session.delete(own, params=other) as response:
+        assert response.status == 400
     async with browser.session.delete(own) as response:
         assert response.status == 204
     assert [message["id"] for message in await browser.get(browser.messages)] == [answer["id"]]

@@ -6,8 +6,8 @@ loopback address; nothing leaves the machine. See :class:`Sandbox`.
 
 from tools.sandbox.cdn import Delivery
 from tools.sandbox.interactions import Interaction, NoResponse
-from tools.sandbox.invoke import NotPossible
 from tools.sandbox.member import Member
+from tools.sandbox.options import NotPossible
 from tools.sandbox.rest import Exchange
 from tools.sandbox.server import Sandbox
 from tools.sandbox.settings import Settings

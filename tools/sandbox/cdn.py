@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -70,22 +68,15 @@ class Cdn:
 
     async def signed(self, request: web.Request) -> web.StreamResponse:
         """Serve a file whose address is signed and has not expired."""
-        file = self._world.files.get(_path(request))
-        if file is None or not self._fresh(file, request):
+        file = self._world.files.at(_path(request))
+        if file is None or not self._world.files.opens(request.query, file.path):
             return web.Response(status=404, text=_GONE)
         return await self._send(request, file)
 
     async def unsigned(self, request: web.Request) -> web.StreamResponse:
         """Serve a file to the page, where addresses do not expire."""
-        file = self._world.files.get(_path(request))
+        file = self._world.files.at(_path(request))
         return await self._send(request, file) if file else web.Response(status=404, text=_GONE)
-
-    def _fresh(self, file: Attachment, request: web.Request) -> bool:
-        expires, issued = request.query.get("ex", ""), request.query.get("is", "")
-        signature = self._world.signature(file.path, expires, issued)
-        if not hmac.compare_digest(signature, request.query.get("hm", "")):
-            return False
-        return int(expires, 16) > time.time()
 
     async def _send(self, request: web.Request, file: Attachment) -> web.StreamResponse:
         self.served.append(file.id)

@@ -16,6 +16,7 @@ from tools.sandbox.state import World
 _MENTION = re.compile(r"<@!?(\d+)>")
 _EMBED_PICTURES = ("image", "thumbnail")
 _MULTIPLE = range(3, 9)  # select menus: string, (text input), user, role, mentionable, channel
+_THUMBNAIL, _GALLERY, _FILE, _SEPARATOR, _CONTAINER = 11, 12, 13, 14, 17
 
 
 def write(message: Message, payload: Json, files: dict[int, Upload], world: World) -> None:
@@ -37,7 +38,7 @@ def write(message: Message, payload: Json, files: dict[int, Upload], world: Worl
     if "components" in payload:
         message.components = _components(payload["components"] or [], message.files, world)
     shown = json.dumps([message.embeds, message.components])
-    message.embedded = {file.id for file in message.files if file.url in shown}
+    message.embedded = {file.id for file in message.files if file.path in shown}
     _mention(message, payload.get("allowed_mentions"), world)
 
 
@@ -52,7 +53,7 @@ def _attachments(
         kept = [stored[int(item["id"])] for item in listed if int(item["id"]) in stored]
         described = {int(item["id"]): item for item in listed}
     return kept + [
-        world.store(
+        world.files.store(
             _named(upload, described.get(index, {})),
             folder=f"attachments/{message.channel.id}",
             description=described.get(index, {}).get("description"),
@@ -129,20 +130,20 @@ def _components(components: list[Json], files: list[Attachment], world: World) -
             component.setdefault("min_values", 1)
             component.setdefault("max_values", 1)
             component.pop("required", None)
-        elif kind == 17:
+        elif kind == _CONTAINER:
             component.setdefault("accent_color", None)
             component.setdefault("spoiler", False)
-        elif kind == 14:
+        elif kind == _SEPARATOR:
             component.setdefault("spacing", 1)
             component.setdefault("divider", True)
-        elif kind in (11, 12, 13):
+        elif kind in (_THUMBNAIL, _GALLERY, _FILE):
             _media(component, files, world)
     return shown
 
 
 def _media(component: Json, files: list[Attachment], world: World) -> None:
-    items = component["items"] if component["type"] == 12 else [component]
-    key = "file" if component["type"] == 13 else "media"
+    items = component["items"] if component["type"] == _GALLERY else [component]
+    key = "file" if component["type"] == _FILE else "media"
     for item in items:
         url = item[key]["url"]
         file = _named_file(url, files)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import secrets
+from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSMsgType, web
 
+from tools.sandbox.errors import WRONG_SHAPE
 from tools.sandbox.events import Event
 from tools.sandbox.messages import without_content
 from tools.sandbox.people import Json, Permission
@@ -28,6 +30,7 @@ _WANTED_BY = {
     "MESSAGE_CREATE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
     "MESSAGE_UPDATE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
     "MESSAGE_DELETE": (Intent.GUILD_MESSAGES, Intent.DIRECT_MESSAGES),
+    "MESSAGE_DELETE_BULK": (Intent.GUILD_MESSAGES, Intent.GUILD_MESSAGES),
     "MESSAGE_REACTION_ADD": (Intent.GUILD_REACTIONS, Intent.DIRECT_REACTIONS),
     "MESSAGE_REACTION_REMOVE": (Intent.GUILD_REACTIONS, Intent.DIRECT_REACTIONS),
     "TYPING_START": (Intent.GUILD_TYPING, Intent.DIRECT_TYPING),
@@ -127,12 +130,7 @@ class Gateway:
         async for frame in wire.socket:
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue
-            try:
-                message = json.loads(frame.data)
-                op, data = Op(message["op"]), message.get("d")
-            except ValueError as error:
-                is_op = isinstance(error, json.JSONDecodeError)
-                raise Refused(Close.DECODE_ERROR if is_op else Close.UNKNOWN_OP) from None
+            op, data = _read(frame.data)
             if op is Op.HEARTBEAT:
                 wire.put(Op.HEARTBEAT_ACK)
             elif op in (Op.IDENTIFY, Op.RESUME):
@@ -259,6 +257,19 @@ class Gateway:
     def _tell_page(self) -> None:
         self._world.feed.publish(Event(name="GATEWAY", data={"bot_online": self.online}))
 
-    async def shut(self) -> None:
-        """Say goodbye to every socket."""
-        await self.close_sockets(WSCloseCode.GOING_AWAY)
+
+def _read(text: str | bytes) -> tuple[Op, Any]:
+    """Return the operation and the data of a frame that the client sent.
+
+    Raises:
+        Refused: It is no JSON object with an operation, or its operation does not exist.
+    """
+    try:
+        message = json.loads(text)
+        number, data = message["op"], message.get("d")
+    except WRONG_SHAPE:
+        raise Refused(Close.DECODE_ERROR) from None
+    try:
+        return Op(number), data
+    except ValueError:
+        raise Refused(Close.UNKNOWN_OP) from None

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any
 
 from tools.sandbox.component_limits import walk_components
 from tools.sandbox.interactions import Interaction, Kind, new_token
 from tools.sandbox.messages import Message, Upload
+from tools.sandbox.options import NotPossible, check_options, file_of, full_name, leaves
 from tools.sandbox.people import EVERYONE, Json, Permission, User
 from tools.sandbox.places import Channel
 from tools.sandbox.responses import Responses
 from tools.sandbox.state import World
 
-SUBCOMMAND = 1
-SUBCOMMAND_GROUP = 2
 USER_OPTION = 6
 CHANNEL_OPTION = 7
 ROLE_OPTION = 8
 MENTIONABLE_OPTION = 9
 ATTACHMENT_OPTION = 11
 BUTTON = 2
-LINK_STYLE = 5
+STRING_SELECT = 3
+SLASH_COMMAND = 1
 MESSAGE_COMMAND = 3
-
-
-class NotPossible(Exception):
-    """Discord's own client would not let a person do this."""
 
 
 class Invoker:
@@ -67,8 +61,8 @@ class Invoker:
         self._check_available(user, channel, command)
         options = copy.deepcopy(options or [])
         if not autocomplete:
-            _check_options(command.get("options") or [], options)
-        resolved = self._resolve(channel, options, files or {})
+            check_options(command.get("options") or [], options)
+        resolved = self._resolve(user, channel, options, files or {})
         data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
         if command.get("guild_id"):
             data["guild_id"] = command["guild_id"]
@@ -114,7 +108,7 @@ class Invoker:
                     f"choose {component['min_values']} to {component['max_values']} values"
                 )
             offered = {option["value"] for option in component.get("options") or ()}
-            if component["type"] == 3 and not set(values) <= offered:
+            if component["type"] == STRING_SELECT and not set(values) <= offered:
                 raise NotPossible(f"{custom_id!r} offers {sorted(offered)}, not {values}")
             data["values"] = values
         return self._open(Kind.COMPONENT, user, message.channel, data, message=message)
@@ -147,14 +141,16 @@ class Invoker:
         if Permission.USE_APPLICATION_COMMANDS not in granted or needed not in granted:
             raise NotPossible(f"{user.username} has no permission to use {name} here")
 
-    def _resolve(self, channel: Channel, options: list[Json], files: dict[int, Upload]) -> Json:
+    def _resolve(
+        self, user: User, channel: Channel, options: list[Json], files: dict[int, Upload]
+    ) -> Json:
         """Return the objects that option values name, storing the files among them."""
         resolved: Json = {}
-        for option in _leaves(options):
+        for option in leaves(options):
             kind = option["type"]
             if kind == ATTACHMENT_OPTION:
-                stored = self._world.store(
-                    _within(files, option, self._world.settings.upload_limit),
+                stored = self._world.files.store(
+                    file_of(option, files, limit=self._world.settings.upload_limit),
                     folder=f"ephemeral-attachments/{self._world.bot.id}",
                     ephemeral=True,
                 )
@@ -162,10 +158,10 @@ class Invoker:
                 resolved.setdefault("attachments", {})[option["value"]] = stored.payload()
             elif kind in (USER_OPTION, CHANNEL_OPTION, ROLE_OPTION, MENTIONABLE_OPTION):
                 option["value"] = str(option["value"])
-                self._resolve_id(channel, int(option["value"]), resolved)
+                self._resolve_id(user, channel, int(option["value"]), resolved)
         return resolved
 
-    def _resolve_id(self, channel: Channel, number: int, resolved: Json) -> None:
+    def _resolve_id(self, user: User, channel: Channel, number: int, resolved: Json) -> None:
         key, guild = str(number), channel.guild
         if number in self._world.users:
             resolved.setdefault("users", {})[key] = self._world.users[number].payload()
@@ -175,7 +171,8 @@ class Invoker:
                 resolved.setdefault("members", {})[key] = member
         elif guild and number in guild.channels:
             other = guild.channels[number]
-            resolved.setdefault("channels", {})[key] = other.payload() | {"permissions": "0"}
+            granted = str(int(other.permissions(user)))
+            resolved.setdefault("channels", {})[key] = other.payload() | {"permissions": granted}
         for role in guild.roles if guild else ():
             if role.id == number:
                 resolved.setdefault("roles", {})[key] = role.payload()
@@ -199,7 +196,7 @@ class Invoker:
             data=data,
             world=self._world,
             message=message,
-            command_name=_full_name(command["name"], data) if command else "",
+            command_name=full_name(command["name"], data) if command else "",
             command_type=command["type"] if command else 1,
         )
         self._responses.open(interaction, self._gateway_data(interaction))
@@ -236,63 +233,3 @@ class Invoker:
             "guild_locale": "en-US",
             "member": member,
         }
-
-
-def _leaves(options: list[Json]) -> Iterator[Json]:
-    for option in options:
-        if option["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
-            yield from _leaves(option.get("options") or [])
-        else:
-            yield option
-
-
-def _full_name(name: str, data: Json) -> str:
-    options = data.get("options") or []
-    while options and options[0]["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
-        name += f" {options[0]['name']}"
-        options = options[0].get("options") or []
-    return name
-
-
-def _within(files: dict[int, Upload], option: Json, limit: int) -> Upload:
-    upload = files.get(int(option["value"]))
-    if upload is None:
-        raise NotPossible(f"the option {option['name']} has no file")
-    if len(upload.data) > limit:
-        raise NotPossible(f"{upload.filename} is larger than {limit >> 20} MiB")
-    return upload
-
-
-def _check_options(known: list[Json], given: list[Json]) -> None:
-    """Refuse options the client would not let through.
-
-    Raises:
-        NotPossible: One is missing, unknown or out of its bounds.
-    """
-    by_name = {option["name"]: option for option in known}
-    names = [option["name"] for option in given]
-    for option in given:
-        definition = by_name.get(option["name"])
-        if definition is None:
-            raise NotPossible(f"there is no option {option['name']!r}; there are {list(by_name)}")
-        if definition["type"] != option["type"]:
-            raise NotPossible(f"the option {option['name']} is of type {definition['type']}")
-        if option["type"] in (SUBCOMMAND, SUBCOMMAND_GROUP):
-            _check_options(definition.get("options") or [], option.get("options") or [])
-        else:
-            _check_value(definition, option["value"])
-    for definition in known:
-        if definition.get("required") and definition["name"] not in names:
-            raise NotPossible(f"the option {definition['name']} is required")
-
-
-def _check_value(definition: Json, value: Any) -> None:
-    name = definition["name"]
-    choices = [choice["value"] for choice in definition.get("choices") or ()]
-    if choices and value not in choices:
-        raise NotPossible(f"{name} is one of {choices}, not {value!r}")
-    size = len(value) if isinstance(value, str) else value
-    least = definition.get("min_length", definition.get("min_value"))
-    most = definition.get("max_length", definition.get("max_value"))
-    if (least is not None and size < least) or (most is not None and size > most):
-        raise NotPossible(f"{name} has to lie between {least} and {most}")

@@ -8,9 +8,10 @@ from typing import Any
 from tools.sandbox.compose import write
 from tools.sandbox.form import is_blank
 from tools.sandbox.interactions import Callback, Interaction, NoResponse
-from tools.sandbox.invoke import SUBCOMMAND, Invoker, NotPossible
+from tools.sandbox.invoke import MESSAGE_COMMAND, SLASH_COMMAND, Invoker
 from tools.sandbox.limits import MAX_CONTENT
 from tools.sandbox.messages import Message, Upload
+from tools.sandbox.options import NotPossible, option_objects
 from tools.sandbox.people import Json, Permission, User
 from tools.sandbox.places import Channel
 from tools.sandbox.state import World
@@ -163,13 +164,13 @@ class Member:
             NotPossible: There is no such command, or Discord's client would not send it.
         """
         place = channel or self.home
-        command, path = self._command(name, 1, place)
+        command, path = self._command(name, SLASH_COMMAND, place)
         uploads: dict[int, Upload] = {}
         values = dict(options or {})
         for option, file in (attachments or {}).items():
             values[option] = len(uploads)
             uploads[len(uploads)] = upload(file)
-        given = _options(command, path, values)
+        given = option_objects(command, path, values)
         return self._invoker.command(self.user, place, command, options=given, files=uploads)
 
     async def autocomplete(
@@ -188,8 +189,8 @@ class Member:
             NotPossible: There is no such command or option.
         """
         place = channel or self.home
-        command, path = self._command(name, 1, place)
-        given = _options(command, path, {**(options or {}), focused: typed}, focused=focused)
+        command, path = self._command(name, SLASH_COMMAND, place)
+        given = option_objects(command, path, {**(options or {}), focused: typed}, focused=focused)
         interaction = self._invoker.command(
             self.user, place, command, options=given, autocomplete=True
         )
@@ -199,7 +200,7 @@ class Member:
     async def use_message_command(self, name: str, message: Json) -> Interaction:
         """Use a command of a message's Apps menu."""
         target = self._find(message)
-        command, _ = self._command(name, 3, target.channel)
+        command, _ = self._command(name, MESSAGE_COMMAND, target.channel)
         return self._invoker.command(self.user, target.channel, command, target=target)
 
     async def press(self, message: Json, custom_id: str) -> Interaction:
@@ -242,7 +243,7 @@ class Member:
                 raise NotPossible(f"{item.filename} is larger than {limit >> 20} MiB")
 
     def _command(self, name: str, kind: int, channel: Channel) -> tuple[Json, list[str]]:
-        first, *path = [name] if kind != 1 else name.split()
+        first, *path = name.split() if kind == SLASH_COMMAND else [name]
         guild = str(channel.guild.id) if channel.guild else None
         for command in self._world.commands.all():
             if (command["type"], command["name"]) == (kind, first) and command.get(
@@ -264,30 +265,6 @@ class Member:
         if found.author is not self.user:
             raise NotPossible("only one's own messages can be edited")
         return found
-
-
-def _options(
-    command: Json, path: list[str], values: Mapping[str, Any], *, focused: str | None = None
-) -> list[Json]:
-    """Turn values by name into Discord's option objects, below the subcommands of ``path``."""
-    known = {option["name"]: option for option in command.get("options") or ()}
-    if path:
-        if path[0] not in known:
-            raise NotPossible(f"{command['name']} has no subcommand {path[0]!r}")
-        nested = known[path[0]]
-        inner = _options(nested, path[1:], values, focused=focused)
-        return [{"name": nested["name"], "type": nested["type"], "options": inner}]
-    given = []
-    for name, value in values.items():
-        if name not in known:
-            raise NotPossible(f"{command['name']} has no option {name!r}; it has {list(known)}")
-        option: Json = {"name": name, "type": known[name]["type"], "value": value}
-        if known[name]["type"] == SUBCOMMAND:
-            raise NotPossible(f"{name} is a subcommand: name it after the command")
-        if name == focused:
-            option["focused"] = True
-        given.append(option)
-    return given
 
 
 def filled(components: list[Json], fields: Mapping[str, Any]) -> list[Json]:

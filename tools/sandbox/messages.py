@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mimetypes
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -76,11 +77,14 @@ def picture_size(upload: Upload) -> tuple[int, int] | None:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Attachment:
-    """A stored file. ``path`` is where the CDN serves it, ``query`` the signature of that path."""
+    """A stored file. ``path`` is where the CDN serves it, ``sign`` makes a query that opens it.
+
+    An address expires, but every reading of the message gives a new one.
+    """
 
     id: int
     path: str
-    query: str
+    sign: Callable[[str], str]
     upload: Upload
     description: str | None = None
     ephemeral: bool = False
@@ -88,12 +92,12 @@ class Attachment:
     @property
     def url(self) -> str:
         """The signed address, which expires."""
-        return f"https://cdn.discordapp.com{self.path}?{self.query}"
+        return f"https://cdn.discordapp.com{self.path}?{self.sign(self.path)}"
 
     @property
     def proxy_url(self) -> str:
         """The address of the resizing proxy."""
-        return f"https://media.discordapp.net{self.path}?{self.query}"
+        return f"https://media.discordapp.net{self.path}?{self.sign(self.path)}"
 
     def payload(self) -> Json:
         """Return the attachment object as Discord sends it."""

@@ -19,9 +19,10 @@ from tools.sandbox.errors import WRONG_SHAPE, ApiError
 from tools.sandbox.events import Event
 from tools.sandbox.gateway import Gateway
 from tools.sandbox.interactions import Kind, NoResponse
-from tools.sandbox.invoke import Invoker, NotPossible
+from tools.sandbox.invoke import Invoker
 from tools.sandbox.member import Member
 from tools.sandbox.messages import Message, Upload
+from tools.sandbox.options import NotPossible
 from tools.sandbox.people import Json
 from tools.sandbox.places import Channel
 from tools.sandbox.rest import read_form
@@ -126,16 +127,14 @@ class PageApi:
     async def _edit(self, request: web.Request) -> web.StreamResponse:
         payload, _ = await self._form(request)
         message = self._message(request)
-        author = self._person({"member_id": message.author.id}, message.channel)
+        person = self._person(payload, message.channel)
         return web.json_response(
-            await author.edit(self._shown(message), payload.get("content") or "")
+            await person.edit(self._shown(message), payload.get("content") or "")
         )
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         message = self._message(request)
-        person = self._person({"member_id": request.query.get("member_id")}, message.channel)
-        if any(other.user is message.author for other in self._people):
-            person = self._person({"member_id": message.author.id}, message.channel)
+        person = self._person(dict(request.query), message.channel)
         await person.delete(self._shown(message))
         return web.Response(status=204)
 

@@ -183,7 +183,8 @@ class Responses:
         check_message(payload, uploads=files)
         check_not_empty(payload, uploads=files)
         original = interaction.original
-        if original is not None and original.loading:
+        # One that was deleted while it still said "thinking" is not brought back.
+        if original is not None and original.loading and original.id in original.channel.messages:
             write(original, payload, files, self._world)
             self._world.change(original)
             return original

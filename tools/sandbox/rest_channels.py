@@ -116,12 +116,15 @@ class ChannelRoutes:
         return Reply()
 
     def bulk_delete(self, call: Call) -> Reply:
-        """Delete 2 to 100 messages at once."""
+        """Delete 2 to 100 messages of a server at once."""
         channel = self._channel(call, Permission.MANAGE_MESSAGES)
-        for number in {int(number) for number in call.body["messages"]}:
-            message = channel.messages.get(number)
-            if message is not None and not message.ephemeral:
-                self._world.delete(message)
+        if channel.guild is None:
+            raise ApiError(403, 50003, "Cannot execute action on a DM channel")
+        numbers = [int(number) for number in call.body["messages"]]
+        if not 2 <= len(numbers) <= 100:
+            raise ApiError(400, 50016, "Provided too few or too many messages to delete.")
+        found = [channel.messages[number] for number in numbers if number in channel.messages]
+        self._world.delete_together(channel, [m for m in found if not m.ephemeral])
         return Reply()
 
     def react(self, call: Call) -> Reply:

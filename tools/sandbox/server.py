@@ -289,7 +289,10 @@ class Sandbox:
         Raises:
             KeyError: There is no such file (any more).
         """
-        return self.world.files[urlsplit(url).path].upload.data
+        file = self.world.files.at(urlsplit(url).path)
+        if file is None:
+            raise KeyError(url)
+        return file.upload.data
 
     async def online(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- as in wait_for
         """Wait until the bot has a gateway session.

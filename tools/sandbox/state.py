@@ -6,26 +6,16 @@ the gateway and a waiting test always hear the same thing in the same order.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from urllib.parse import quote
 
 from tools.sandbox.errors import unknown
 from tools.sandbox.events import Event, Feed
-from tools.sandbox.messages import (
-    EPHEMERAL,
-    HAS_SNAPSHOT,
-    LOADING,
-    REPLY,
-    Attachment,
-    Message,
-    Upload,
-)
+from tools.sandbox.files import Files
+from tools.sandbox.messages import EPHEMERAL, HAS_SNAPSHOT, LOADING, REPLY, Message
 from tools.sandbox.people import EVERYONE, MODERATOR, Json, Membership, Permission, Role, User
 from tools.sandbox.places import Channel, Guild
 from tools.sandbox.settings import Settings
@@ -58,10 +48,9 @@ class World:
         self.users: dict[int, User] = {}
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
-        self.files: dict[str, Attachment] = {}
+        self.files = Files(settings, self.snowflake)
         self.commands = Commands()
         self._last_snowflake = 0
-        self._signing_key = secrets.token_bytes(32)
         self.bot = self.add_user(bot_name, bot=True)
 
     def snowflake(self) -> int:
@@ -161,39 +150,6 @@ class World:
         bits = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
         return sum(bits[name] for name in self.settings.privileged)
 
-    # Files -------------------------------------------------------------------------
-
-    def store(
-        self,
-        upload: Upload,
-        *,
-        folder: str,
-        description: str | None = None,
-        ephemeral: bool = False,
-    ) -> Attachment:
-        """Keep a file and sign an address for it that expires."""
-        number = self.snowflake()
-        name = PurePosixPath(upload.filename.replace("\\", "/")).name or "unknown"
-        name = name.replace(" ", "_")
-        path = f"/{folder}/{number}/{quote(name, safe='')}"
-        now = int(time.time())
-        issued, expires = f"{now:x}", f"{now + int(self.settings.attachment_lifetime):x}"
-        attachment = Attachment(
-            id=number,
-            path=path,
-            query=f"ex={expires}&is={issued}&hm={self.signature(path, expires, issued)}&",
-            upload=Upload(filename=name, data=upload.data, content_type=upload.content_type),
-            description=description,
-            ephemeral=ephemeral,
-        )
-        self.files[path] = attachment
-        return attachment
-
-    def signature(self, path: str, expires: str, issued: str) -> str:
-        """Sign an address, so that one with a changed expiry is refused."""
-        text = f"{path}|{expires}|{issued}".encode()
-        return hmac.new(self._signing_key, text, hashlib.sha256).hexdigest()
-
     # Messages ----------------------------------------------------------------------
 
     def message(self, channel: Channel, message_id: int) -> Message:
@@ -242,11 +198,22 @@ class World:
 
     def delete(self, message: Message) -> None:
         """Remove a message and its files."""
+        self._remove(message, to_bot=not message.ephemeral)
+
+    def delete_together(self, channel: Channel, messages: Iterable[Message]) -> None:
+        """Remove messages of a server's channel and their files; the bot hears of all at once."""
+        gone = {message.id: message for message in messages}
+        for message in gone.values():
+            self._remove(message, to_bot=False)
+        data: Json = {"ids": [str(number) for number in gone], "channel_id": str(channel.id)}
+        self._tell("MESSAGE_DELETE_BULK", data, channel, to_page=False)
+
+    def _remove(self, message: Message, *, to_bot: bool) -> None:
         del message.channel.messages[message.id]
         for file in message.files:
-            self.files.pop(file.path, None)
+            self.files.remove(file)
         data: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
-        self._tell("MESSAGE_DELETE", data, message.channel, to_bot=not message.ephemeral)
+        self._tell("MESSAGE_DELETE", data, message.channel, to_bot=to_bot)
 
     def refer(self, message: Message, target: Message) -> None:
         """Make ``message`` a reply to ``target``."""
@@ -296,10 +263,14 @@ class World:
         }
         self._tell("TYPING_START", data, channel)
 
-    def _tell(self, name: str, data: Json, channel: Channel, *, to_bot: bool = True) -> None:
+    def _tell(
+        self, name: str, data: Json, channel: Channel, *, to_bot: bool = True, to_page: bool = True
+    ) -> None:
         if channel.guild:
             data["guild_id"] = str(channel.guild.id)
-        self.feed.publish(Event(name=name, data=data, channel=channel, to_bot=to_bot))
+        self.feed.publish(
+            Event(name=name, data=data, channel=channel, to_bot=to_bot, to_page=to_page)
+        )
 
     def _publish(self, name: str, message: Message) -> None:
         channel = message.channel

@@ -37,6 +37,8 @@ function open(modal) {
       el("footer", {}, el("button", { type: "button", class: "button secondary", onclick: close }, "Cancel"), el("button", { class: "button primary" }, "Submit"))));
   document.body.append(dialog);
   dialog.showModal();
+  // Of itself the browser would take the first button, which closes the form at Enter.
+  dialog.querySelector(".modal-field :is(input, textarea, select)")?.focus();
 }
 
 /** Draw one top-level component; `read` returns it as the submission carries it. */
