@@ -50,7 +50,7 @@ class ProjectionRefused(EngineError):
 
 
 class TooFewPhotos(EngineError):
-    """The photos are too few to fit a projection; ``str`` says how many it takes."""
+    """The photos are too few to fit a projection or a vote; ``str`` says how many it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.known import KnownCurve
+from engine.projection import TooFewPhotos
 
 MOST_CANDIDATES = 100
 LEAST_PROBABILITY = 1e-4
@@ -156,14 +157,14 @@ def fit_vote(
     keeps ``kept`` of the photos.
 
     Raises:
-        ValueError: fewer than ``FEWEST_PHOTOS`` photos of species that the index holds.
+        TooFewPhotos: fewer than ``FEWEST_PHOTOS`` photos of species that the index holds.
     """
     from scipy.optimize import minimize_scalar
 
     settings = settings or VoteSettings()
     inside = [(e, truth) for e, truth in zip(evidence, truths, strict=True) if truth >= 0]
     if len(inside) < FEWEST_PHOTOS:
-        raise ValueError(f"{len(inside)} photos are too few: it takes {FEWEST_PHOTOS}.")
+        raise TooFewPhotos(f"{len(inside)} photos are too few: it takes {FEWEST_PHOTOS}.")
     says = [_count(e, settings, None) for e, _ in inside]
     right = np.array([s.taxa[0] == truth for s, (_, truth) in zip(says, inside, strict=True)])
 

@@ -22,6 +22,7 @@ from engine.decode import decode
 from engine.hosting import host_models
 from engine.known import fit_curve, log_odds
 from engine.network import Networks
+from engine.projection import TooFewPhotos
 from engine.vote import FEWEST_PHOTOS
 from tools.bar import Bar
 from tools.calibrate_index import calibrate_index
@@ -100,7 +101,7 @@ def _fit_index(index: Path, photos: Path, split: str, settings: EngineSettings) 
         done = calibrate_index(index, photos, split, settings)
     except SourceError as error:
         raise refuse(str(error)) from error
-    except ValueError as error:
+    except TooFewPhotos as error:
         raise fail(f"{error} Photos that the index holds do not count.") from error
     except EngineError as error:
         raise fail(str(error)) from error

@@ -19,6 +19,7 @@ from engine.projection import (
     SPREAD_SHARE,
     Kind,
     Projection,
+    TooFewPhotos,
     fit_projection,
 )
 from engine.spread import usual_angles
@@ -121,10 +122,16 @@ def photo_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
 
 
 def deal_by_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> list[Deal]:
-    """Return for each fold that has photos all others, and its own."""
+    """Return for each fold that has photos all others, and its own.
+
+    Raises:
+        TooFewPhotos: no species has two.
+    """
     fold = photo_folds(labels, folds, seed)
     deals = [(np.flatnonzero(fold != part), np.flatnonzero(fold == part)) for part in range(folds)]
-    return [(kept, asked) for kept, asked in deals if len(asked)]
+    if not (dealt := [(kept, asked) for kept, asked in deals if len(asked)]):
+        raise TooFewPhotos("No species has two photos, so none can be asked for: add photos.")
+    return dealt
 
 
 def species_folds(labels: Labels, folds: int = FOLDS, seed: int = 0) -> Labels:
@@ -202,8 +209,7 @@ def fit_known_by_folds(
     ``labels`` are positions in ``taxa``.
 
     Raises:
-        TooFewPhotos: a projection cannot be fitted to what a fold leaves.
-        ValueError: too few photos.
+        TooFewPhotos: for the curve, or for a projection in a fold.
     """
     present, labels = np.unique(labels, return_inverse=True)
     inside: list[Evidence] = []
@@ -227,8 +233,7 @@ def fit_by_folds(
     species as any integers.
 
     Raises:
-        TooFewPhotos: a projection cannot be fitted to four fifths of them.
-        ValueError: too few photos of species with two or more.
+        TooFewPhotos: of species with two or more, or for a projection in a fold.
     """
     settings = settings or VoteSettings()
     _, labels = np.unique(labels, return_inverse=True)

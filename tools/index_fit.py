@@ -86,7 +86,7 @@ def _fit_vote(
     try:
         settings = fit_by_folds(features[chosen], labels[chosen], choice)
         settings = fit_known_by_folds(features[chosen], labels[chosen], taxa, choice, settings)
-    except (TooFewPhotos, ValueError) as error:
+    except TooFewPhotos as error:
         return VoteSettings(), f"The vote has its default numbers: {str(error).rstrip('.')}."
     return settings, (
         f"The vote is fitted to {len(chosen):,} photos by cross-validation: temperature "

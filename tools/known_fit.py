@@ -11,6 +11,7 @@ import numpy as np
 from engine import Group, Taxon
 from engine.groups import group_of
 from engine.known import KnownCurve, fit_curve, nearness, trust_in_likeliest
+from engine.projection import TooFewPhotos
 from engine.vote import FEWEST_PHOTOS, Evidence, Vote, VoteSettings, vote
 
 
@@ -25,10 +26,10 @@ def fit_known(
     ``inside`` are photos of its species, ``outside`` of others.
 
     Raises:
-        ValueError: there are fewer than ``FEWEST_PHOTOS`` of one kind.
+        TooFewPhotos: there are fewer than ``FEWEST_PHOTOS`` of one kind.
     """
     if min(len(inside), len(outside)) < FEWEST_PHOTOS:
-        raise ValueError(
+        raise TooFewPhotos(
             f"{len(inside)} photos of known and {len(outside)} of other species are too few: "
             f"it takes {FEWEST_PHOTOS} of each."
         )

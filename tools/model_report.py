@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from engine import EngineSettings
 from engine.catalog import ModelEntry
@@ -53,7 +53,9 @@ def survey(entry: ModelEntry, settings: EngineSettings) -> ModelState:
 
 def as_table(states: list[ModelState]) -> Table:
     """Lay the models out for people."""
-    table = Table("model", "group", "width", "runtime", "state", box=None, pad_edge=False)
+    # A folder's name must be there whole, to be typed.
+    state_column = Column("state", overflow="fold")
+    table = Table("model", "group", "width", "runtime", state_column, box=None, pad_edge=False)
     for state in states:
         table.add_row(
             state.entry.name,

@@ -33,7 +33,7 @@ from tools.engine_options import (
 from tools.index_unlabelled import UnlabelledOption
 from tools.known_fit import IndexSays, fit_known
 from tools.known_tables import Judged, areas, errors, rates, verdicts
-from tools.study_material import StudyMaterial, without_label
+from tools.study_material import StudyMaterial, enough_photos, without_label
 from tools.usable_photos import PhotoFile
 
 
@@ -54,9 +54,9 @@ def study_known(
     strangers = sorted(others.glob("*.jpg")) if others else []
     features, answers = material.ask([PhotoFile(path=path) for path in strangers])
     shown = [photo.taxon for photo in material.photos]
-    judged = judge_folds(
-        shown, features, answers, ProjectionChoice(unlabelled=material.embed(unlabelled))
-    )
+    choice = ProjectionChoice(unlabelled=material.embed(unlabelled))
+    with enough_photos():
+        judged = judge_folds(shown, features, answers, choice)
     console = Console()
     console.print(areas([photo for photo in judged if not photo.unlabelled]))
     console.print(rates(judged))
@@ -74,6 +74,9 @@ def judge_folds(
 
     ``features`` and ``answers`` go on after the labelled photos' with those of photos that
     show no organism. ``choice`` is how the index's projection is fitted.
+
+    Raises:
+        TooFewPhotos: for a projection, or of one kind in a fold.
     """
     choice = choice or ProjectionChoice()
     species = list(dict.fromkeys(shown))

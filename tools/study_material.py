@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,6 +19,7 @@ from engine.embedder import Embedder, open_embedder
 from engine.hosting import host_models
 from engine.judge import ClassifierAnswer
 from engine.network import Networks
+from engine.projection import TooFewPhotos
 from tools.bar import Bar, counted
 from tools.engine_options import fail, refuse
 from tools.index_unlabelled import embed_unlabelled, list_unlabelled
@@ -86,6 +88,15 @@ class StudyMaterial:
                 return embed_unlabelled(photos, self.embedder, None, advance)
         except SourceError as error:
             raise refuse(str(error)) from error
+
+
+@contextmanager
+def enough_photos() -> Iterator[None]:
+    """Exit with status 1 and one sentence where photos are too few for what is fitted to them."""
+    try:
+        yield
+    except TooFewPhotos as error:
+        raise fail(str(error)) from error
 
 
 def open_classifiers(

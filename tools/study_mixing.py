@@ -32,7 +32,7 @@ from tools.engine_options import (
 )
 from tools.scoring import expected_calibration_error
 from tools.sources import SourcePhoto
-from tools.study_material import StudyMaterial
+from tools.study_material import StudyMaterial, enough_photos
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)
 POWERS = (1.0, 1.3, 1.6, 2.0)
@@ -79,7 +79,9 @@ def study_mixing(
 ) -> None:
     """Compare shares of classifier and index."""
     material = StudyMaterial.open(photos, split, embedder, engine_settings(models, home))
-    asked = _ask_index(material.photos, *material.ask())
+    features, answers = material.ask()
+    with enough_photos():
+        asked = _ask_index(material.photos, features, answers)
     classifiers = list(material.classifiers)
     console = Console()
     console.print(_compare_shares(asked, classifiers))
@@ -127,7 +129,7 @@ def _compare_shares(asked: Sequence[Asked], groups: Sequence[Group]) -> Table:
         row = []
         for group in groups:
             right = [a.first_of(way(a))[1] for a in asked if a.group is group]
-            row.append(f"{np.mean(right):.3f}")
+            row.append(f"{np.mean(right):.3f}" if right else "-")
         table.add_row(name, *row)
     return table
 
@@ -138,6 +140,6 @@ def _compare_powers(asked: Sequence[Asked], groups: Sequence[Group]) -> Table:
         row = []
         for group in groups:
             outcomes = [a.first_of(a.mixed(sharpness=power)) for a in asked if a.group is group]
-            row.append(f"{expected_calibration_error(outcomes):.3f}")
+            row.append(f"{expected_calibration_error(outcomes):.3f}" if outcomes else "-")
         table.add_row(f"sharpened by {power}", *row)
     return table

@@ -109,7 +109,7 @@ def study_route(
         title = f"{name} ({len(held)} species)"
         try:
             shown = list(show(held, taxa, features @ components.T, answers))
-        except (TooFewPhotos, ValueError) as error:
+        except TooFewPhotos as error:
             console.print(f"{title}: {error}")
         else:
             console.print(_table(title, shown))

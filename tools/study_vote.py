@@ -39,7 +39,7 @@ from tools.engine_options import (
 )
 from tools.manifest import ManifestInvalid, read_manifest
 from tools.scoring import expected_calibration_error
-from tools.study_material import Embedded, embed_labelled
+from tools.study_material import Embedded, embed_labelled, enough_photos
 
 PROJECTIONS = {
     "pca 128, as in the original": ProjectionChoice(kind="pca", dims=128),
@@ -98,12 +98,13 @@ def study_vote(
     except (ManifestInvalid, EngineError) as error:
         raise refuse(str(error)) from error
     console = Console()
-    console.print(_compare_projections(embedded))
-    asked = _ask(embedded, ProjectionChoice())
-    console.print(_compare_votes(embedded, asked))
-    console.print(_compare_new_species(embedded))
-    console.print(_compare_known(embedded))
-    console.print(_calibration(embedded, asked))
+    with enough_photos():
+        console.print(_compare_projections(embedded))
+        asked = _ask(embedded, ProjectionChoice())
+        console.print(_compare_votes(embedded, asked))
+        console.print(_compare_new_species(embedded))
+        console.print(_compare_known(embedded))
+        console.print(_calibration(embedded, asked))
 
 
 def _ask(embedded: Embedded, choice: ProjectionChoice) -> Asked:

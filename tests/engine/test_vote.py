@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engine.projection import TooFewPhotos
 from engine.spread import usual_angles
 from engine.vote import (
     LEAST_PROBABILITY,
@@ -308,5 +309,5 @@ def test_photos_of_species_outside_do_not_count_in_a_fit() -> None:
     truths = [0] * 9 + [1] * 3
     stranger = found((0.05, 1), (0.0, 0), prototypes=[0.0, 0.05])
     assert fit_vote(inside, truths) == fit_vote([*inside, stranger], [*truths, -1])
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(TooFewPhotos, match="too few"):
         fit_vote([stranger] * 20, [-1] * 20)

@@ -9,6 +9,7 @@ import pytest
 
 from engine import Ancestor, Taxon
 from engine.known import trust_in_likeliest
+from engine.projection import TooFewPhotos
 from engine.spread import usual_angles
 from engine.vote import Evidence, VoteSettings, vote
 from tools.known_fit import fit_known, name_votes
@@ -48,5 +49,5 @@ def test_a_fitted_curve_finds_known_species_likelier_than_others() -> None:
     assert np.mean([trust(evidence, fitted) for evidence in inside]) > 0.85
     assert np.mean([trust(evidence, fitted) for evidence in outside]) < 0.15
     assert replace(fitted, nearness_curve=DEFAULTS.nearness_curve) == DEFAULTS
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(TooFewPhotos, match="too few"):
         fit_known(inside, outside[:3], TAXA, DEFAULTS)

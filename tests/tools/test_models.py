@@ -65,6 +65,7 @@ def test_a_list_on_a_bare_machine_says_how_to_get_each(home: Path) -> None:
     assert said.status == 0
     for name in ("birds", "insects", "plants"):
         assert f"run `fieldmark models pull {name}`" in said.out
+    assert "imagenet_mobilenet_v2_feature_vector" in "".join(said.out.split())
 
 
 def test_pull_downloads_compares_and_lists(hub: HubServer, catalog: Path, home: Path) -> None:

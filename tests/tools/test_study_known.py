@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+from typer import Exit
 
 from engine import Ancestor, Group, Taxon
 from engine.catalog import ModelEntry
@@ -15,6 +16,7 @@ from engine.judge import ClassifierAnswer
 from tools.crossvalidation import SPECIES_FOLDS, ProjectionChoice, species_out_of_fold
 from tools.known_tables import Judged
 from tools.study_known import judge_folds
+from tools.study_material import enough_photos
 
 SPECIES = [
     Taxon(
@@ -47,6 +49,15 @@ def test_every_species_is_left_out_once_and_every_stranger_is_seen_in_each_fold(
     assert set(outside) == set(SPECIES)
     assert sum(photo.taxon is None for photo in judged) == SPECIES_FOLDS * 15
     assert not any(photo.labelled for photo in judged)
+
+
+def test_too_few_photos_end_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    features = np.random.default_rng(0).normal(size=(40, 60)).astype(np.float32)
+    shown = [taxon for taxon in SPECIES for _ in range(2)]
+    with pytest.raises(Exit) as ended, enough_photos():
+        judge_folds(shown, features, [{} for _ in features])
+    assert ended.value.exit_code == 1
+    assert "are too few: it takes 10" in capsys.readouterr().err
 
 
 def test_species_that_the_index_holds_are_known_and_others_are_not(judged: list[Judged]) -> None:

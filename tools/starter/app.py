@@ -76,6 +76,7 @@ def export(
     """Write the network as it is trained by now, with its index, and say what it is worth."""
     from tools.starter.export import export as write
 
+    to = to.resolve()
     settings = engine_settings(models, home)
     if not (work / CHECKPOINTS).is_dir():
         raise refuse(f"Nothing was trained in {work} yet: run `fieldmark starter train` first.")
@@ -89,6 +90,8 @@ def export(
         raise refuse(str(error)) from error
     except EngineError as error:
         raise fail(str(error)) from error
+    except OSError as error:
+        raise fail(cannot_be_used(error, to)) from error
     size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     typer.echo(
         f"{to}: {size / 1e6:.1f} MB, {done.rows:,} photos of {done.species:,} species; "
