@@ -15,12 +15,12 @@ from bot.errors import sentence
 from bot.features.remove import removable
 from bot.headline import MAX_CANDIDATES, Names
 from bot.identifier import Identifier
-from bot.intake import Photos
-from bot.local_names import LocalNames
+from bot.options.place import ANYWHERE, FROM_PHOTO
+from bot.photos.intake import Photos
 from bot.place import CANDIDATES, Place, Places
-from bot.place_option import ANYWHERE, FROM_PHOTO
 from bot.readers import Readers
 from bot.store import Store
+from bot.taxon.local_names import LocalNames
 from engine import (
     CERTAINTY,
     EngineError,

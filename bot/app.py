@@ -22,17 +22,17 @@ from bot.feature import Feature
 from bot.features import gbif as gbif_feature
 from bot.features import identify, teach
 from bot.features import settings as settings_feature
-from bot.fetch import PhotoFetcher
-from bot.gbif import GbifClient
-from bot.gbif_cache import GbifCache
+from bot.gbif.cache import GbifCache
+from bot.gbif.client import GbifClient
 from bot.health import heartbeat_file, keep_beating
 from bot.identifier import StartableIdentifier, StartingIdentifier
-from bot.intake import Intake
 from bot.naming import Naming
+from bot.photos.fetch import PhotoFetcher
+from bot.photos.intake import Intake
 from bot.place import Places
-from bot.species import SpeciesFinder
 from bot.store import Store
-from bot.taxon_lookup import Lookup
+from bot.taxon.lookup import Lookup
+from bot.taxon.species import SpeciesFinder
 from bot.teacher import Teacher
 from engine import TaxonTable
 

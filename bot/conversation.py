@@ -17,9 +17,9 @@ import discord
 from bot.answer import Answer, Answerer, render
 from bot.delivery import may_reply, permissions_at, send_reply, typing
 from bot.errors import DELIVERY_ERRORS
-from bot.intake import Intake, Selection
+from bot.photos.intake import Intake, Selection
+from bot.photos.request import Asking, Request, fingerprint
 from bot.readers import Readers
-from bot.request import Asking, Request, fingerprint
 from bot.store import Reply, Store
 from bot.turns import Turns
 from bot.work import Make, Work, Works

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bot.local_names import LocalNames
 from bot.readers import Readers
 from bot.store import Store
+from bot.taxon.local_names import LocalNames
 from engine import Taxon
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.countries import in_a_sentence
-from bot.gbif_errors import GbifUnavailable
+from bot.gbif.errors import GbifUnavailable
+from bot.options.countries import in_a_sentence
 from engine import Identification, Taxon, TaxonTable, weigh_identification
 
 log = logging.getLogger(__name__)

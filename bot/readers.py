@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.languages import language
+from bot.options.languages import language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

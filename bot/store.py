@@ -32,9 +32,9 @@ class WatchedChannel:
 class GuildSettings:
     """What a server has chosen; None is for what it has not.
 
-    ``certainty`` is how probable a verdict must be. ``country`` is the code
-    of where its photos are taken, a country's or a continent's (``bot.countries``). ``language``
-    is the code of the one in which it wants names (``bot.languages``).
+    ``certainty`` is how probable a verdict must be. ``country`` is the code of where its photos
+    are taken, a country's or a continent's (``bot.options.countries``). ``language`` is the code
+    of the one in which it wants names (``bot.options.languages``).
     """
 
     certainty: float | None = None

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from bot.errors import Refusal
 from bot.identifier import Identifier
-from bot.intake import Photos
-from bot.species import Species, SpeciesFinder
+from bot.photos.intake import Photos
+from bot.taxon.species import Species, SpeciesFinder
 from engine import Group, ModelUnavailable, ReferencePhoto, Requester, Taxon, Ticket
 
 _FROM_DISCORD = ReferencePhoto(source="discord", licence="", attribution="", url=None)

@@ -30,12 +30,12 @@ from engine.contracts import (
 from engine.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from engine.admission import Ticket
     from engine.catalog import load_catalog
     from engine.place import weigh_identification
     from engine.rollup import CERTAINTY
     from engine.service import Engine
-    from engine.taxa import TaxonTable
+    from engine.taxonomy.taxa import TaxonTable
+    from engine.workers.admission import Ticket
 
 __all__ = [
     "CERTAINTY",
@@ -68,8 +68,8 @@ __all__ = [
 _LIES_IN = {
     "CERTAINTY": "engine.rollup",
     "Engine": "engine.service",
-    "TaxonTable": "engine.taxa",
-    "Ticket": "engine.admission",
+    "TaxonTable": "engine.taxonomy.taxa",
+    "Ticket": "engine.workers.admission",
     "load_catalog": "engine.catalog",
     "weigh_identification": "engine.place",
 }

@@ -9,8 +9,6 @@ from time import monotonic
 
 from PIL import Image
 
-from engine.backend import EXHAUSTED, LEAVING, WITHIN_S
-from engine.channel import Message
 from engine.contracts import (
     EngineError,
     EngineFailed,
@@ -20,7 +18,11 @@ from engine.contracts import (
     NetworkLost,
     OperatorError,
 )
-from engine.encoding import (
+from engine.gps import read_coordinates
+from engine.pipeline import Pipeline
+from engine.workers.backend import EXHAUSTED, LEAVING, WITHIN_S
+from engine.workers.channel import Message
+from engine.workers.encoding import (
     decode_lesson,
     decode_tiles,
     encode_coordinates,
@@ -29,8 +31,6 @@ from engine.encoding import (
     encode_learnt,
     encode_world_map,
 )
-from engine.gps import read_coordinates
-from engine.pipeline import Pipeline
 from engine.world_map import compose_world_map
 
 log = logging.getLogger(__name__)

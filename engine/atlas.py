@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.backend import WorkerStartFailed
-from engine.channel import Message
 from engine.contracts import Coordinates, EngineFailed
-from engine.process import WorkerProcess
+from engine.workers.backend import WorkerStartFailed
+from engine.workers.channel import Message
+from engine.workers.process import WorkerProcess
 
 _WITHIN_S = 15.0
 

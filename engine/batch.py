@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.decode import Photo
-from engine.runtime import Network, Outputs
+from engine.networks.runtime import Network, Outputs
 
 BLANK = Photo.of(np.zeros((64, 64, 3), np.uint8))
 """A photo to try a network on that was just opened."""

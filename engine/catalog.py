@@ -36,7 +36,7 @@ class ModelEntry:
     A classifier has ``labels`` and ``classes``, which count the species and ``background``,
     the last class. An embedder has ``features``, the width of its feature vector; a network
     may be both. ``input_size`` is in pixels. ``checksum`` is as
-    ``engine.hub.module_checksum`` counts it.
+    ``engine.networks.hub.module_checksum`` counts it.
     """
 
     name: str

@@ -17,7 +17,7 @@ from pydantic import (
 
 from engine.catalog import CatalogInvalid
 from engine.contracts import Group
-from engine.taxa import LABEL_SETS
+from engine.taxonomy.taxa import LABEL_SETS
 
 # Names become file names, so they cannot climb out of a folder.
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]

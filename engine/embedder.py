@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from engine.batch import BLANK, Batch
 from engine.catalog import ModelEntry, find_entry, load_catalog
 from engine.contracts import EngineError
-from engine.hub import Module
-from engine.index_manifest import IndexManifest
+from engine.index.manifest import IndexManifest
+from engine.index.projection import unit
 from engine.network import Networks
+from engine.networks.hub import Module
+from engine.networks.runtime import Network, NetworkUnreadable, choose_output
 from engine.precision import Precision, choose_precision
-from engine.projection import unit
-from engine.runtime import Network, NetworkUnreadable, choose_output
 from engine.settings import EngineSettings
 
 JOIN = "+"

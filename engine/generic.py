@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from engine.batch import Batch
 from engine.contracts import Group, IndexLost, Learnt, ModelInfo, ReferencePhoto, Taxon
 from engine.embedder import Embedder, open_embedder_of
-from engine.index import Findings, SpeciesIndex
-from engine.index_lock import PATIENCE_S
-from engine.index_manifest import IndexRefused, read_manifest
-from engine.index_species import IndexSpecies
-from engine.index_writer import IndexWriter
+from engine.index.lock import PATIENCE_S
+from engine.index.manifest import IndexRefused, read_manifest
+from engine.index.segment import Reference, named_like, taxon_key
+from engine.index.shard import OtherManifest
+from engine.index.sharded import ShardedIndex, Shards
+from engine.index.species import IndexSpecies
+from engine.index.species_index import Findings, SpeciesIndex
+from engine.index.vote import vote
+from engine.index.writer import IndexWriter
 from engine.known import KnownCurve, trust_in_likeliest
 from engine.network import Networks
-from engine.segment import Reference, named_like, taxon_key
 from engine.settings import EngineSettings
-from engine.shard import OtherManifest
-from engine.sharded_index import ShardedIndex, Shards
 from engine.starter import STARTER, check_may_grow, forget_in_earlier_copies
-from engine.taxa import TaxonTable, same
-from engine.vote import vote
+from engine.taxonomy.taxa import TaxonTable, same
 
 _REFERENCES_OF_A_TAXON = 3
 _TRIES = 4
@@ -38,8 +38,8 @@ class IndexAnswer:
 
     ``probabilities`` are positive and sum to at most 1; the rest is for what it does not
     hold. ``references`` are the photos that decided, by taxon, the weightiest first.
-    ``distances`` say how far off each taxon lies, as ``engine.vote`` measures it, and ``curve``
-    how likely one is known that lies near. ``held`` are all species of the index, and
+    ``distances`` say how far off each taxon lies, as ``engine.index.vote`` measures it, and
+    ``curve`` how likely one is known that lies near. ``held`` are all species of the index, and
     ``held_of_group`` how many they are of each group. ``notes`` are sentences a person should see.
     """
 

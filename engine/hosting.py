@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from engine.batch import BLANK, Batch
 from engine.catalog import ModelEntry, load_catalog
-from engine.classifier import Classifier
 from engine.contracts import EngineError, Group, ModelInfo, Taxon
-from engine.hub import ModelMissing
 from engine.network import Networks
-from engine.runtime import Network, NetworkUnreadable
+from engine.networks.classifier import Classifier
+from engine.networks.hub import ModelMissing
+from engine.networks.runtime import Network, NetworkUnreadable
 from engine.settings import EngineSettings
-from engine.taxa import TaxonTable
+from engine.taxonomy.taxa import TaxonTable
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from engine.classifier import Classifier, Scores
 from engine.contracts import Candidate, Group, ModelInfo, Taxon
 from engine.known import KNOWN_FROM, KnownCurve, either, expected_trust, log_odds
 from engine.mixing import combine, lacking_of_group, of_group, outside_odds, route
+from engine.networks.classifier import Classifier, Scores
 
 if TYPE_CHECKING:
     from engine.generic import IndexAnswer

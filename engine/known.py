@@ -2,7 +2,7 @@
 
 A classifier has its likeliest species. An index is asked of the likeliest species of all that
 was said: how far off it lies, against how far its own photos do and by how much there is to see
-(``engine.vote``), and how probable its genus is.
+(``engine.index.vote``), and how probable its genus is.
 A logistic curve (Platt 1999) makes a probability of either, fitted with known photos and others
 counting the same. What either knows is known, so the two are joined as independent causes are,
 by a noisy or (Pearl 1988). Measured in docs/models.md.
@@ -73,9 +73,10 @@ def log_odds(probability: float) -> float:
 
 
 def nearness(taxon: Taxon, distance: float, probabilities: Mapping[Taxon, float]) -> float:
-    """Return the score of a species that lies ``distance`` off, as ``engine.vote`` measures it.
+    """Return the score of a species that lies ``distance`` off.
 
-    ``probabilities`` are those of every species, of which those of its genus count.
+    That is measured by ``engine.index.vote``. ``probabilities`` are those of every species, of
+    which those of its genus count.
     """
     genus = taxon.ancestor("genus")
     alike = (p for other, p in probabilities.items() if other.ancestor("genus") == genus)

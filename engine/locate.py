@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from engine.channel import ChannelClosed, Message, read_message, write_message
 from engine.contracts import Coordinates
+from engine.workers.channel import ChannelClosed, Message, read_message, write_message
 
 _FARTHEST_KM = 200.0
 _EARTH_RADIUS_KM = 6371.0

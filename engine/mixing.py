@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from engine.contracts import Group, Taxon
-from engine.groups import group_of
+from engine.taxonomy.groups import group_of
 
 Probabilities = Mapping[Taxon, float]
 

@@ -12,14 +12,21 @@ from time import monotonic
 from types import MappingProxyType
 
 from engine.catalog import ModelEntry, load_catalog
-from engine.compiled import CompiledFolder
 from engine.contracts import NetworkLost
-from engine.hub import Module, ModuleRefused, locate
-from engine.index_folder import MANIFEST
+from engine.index.folder import MANIFEST
+from engine.networks.compiled import CompiledFolder
+from engine.networks.hub import Module, ModuleRefused, locate
+from engine.networks.preparation import choose_runtime
+from engine.networks.runtime import (
+    Images,
+    Network,
+    NetworkUnreadable,
+    Outputs,
+    RuntimeName,
+    open_network,
+)
 from engine.openvino_alone import import_openvino
 from engine.precision import Precision, choose_precision, precisions_of
-from engine.preparation import choose_runtime
-from engine.runtime import Images, Network, NetworkUnreadable, Outputs, RuntimeName, open_network
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)

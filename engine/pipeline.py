@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from engine.batch import Batch
-from engine.classifier import Classifier
 from engine.contracts import (
     EngineError,
     Group,
@@ -26,12 +25,13 @@ from engine.contracts import (
 )
 from engine.decode import Photo, decode
 from engine.hosting import host_models
-from engine.index_folder import NO_INDEX, manifest_stamp, may_be_index
+from engine.index.folder import NO_INDEX, manifest_stamp, may_be_index
 from engine.judge import ClassifierAnswer, judge
 from engine.network import Networks, begin_networks
+from engine.networks.classifier import Classifier
 from engine.rollup import CERTAINTY, roll_up
 from engine.settings import EngineSettings
-from engine.taxa import TaxonTable
+from engine.taxonomy.taxa import TaxonTable
 
 if TYPE_CHECKING:
     from engine.generic import GenericClassifier, IndexAnswer

@@ -7,10 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from engine.admission import Ticket
 from engine.atlas import Atlas
-from engine.backend import Backend
-from engine.channel import Message
 from engine.contracts import (
     Group,
     Identification,
@@ -20,7 +17,12 @@ from engine.contracts import (
     Requester,
     Taxon,
 )
-from engine.encoding import (
+from engine.rollup import CERTAINTY
+from engine.settings import EngineSettings
+from engine.workers.admission import Ticket
+from engine.workers.backend import Backend
+from engine.workers.channel import Message
+from engine.workers.encoding import (
     decode_answer,
     decode_coordinates,
     decode_forgotten,
@@ -34,10 +36,8 @@ from engine.encoding import (
     encode_tiles,
     prepare_to_read,
 )
-from engine.pool import WorkerPool
-from engine.process import ProcessBackend
-from engine.rollup import CERTAINTY
-from engine.settings import EngineSettings
+from engine.workers.pool import WorkerPool
+from engine.workers.process import ProcessBackend
 
 _WORKER = "engine.worker"
 

@@ -11,13 +11,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from engine.adopt import adopt
 from engine.contracts import EngineError
-from engine.index_folder import MANIFEST, SEGMENTS
-from engine.index_lock import PATIENCE_S
-from engine.index_manifest import read_manifest
-from engine.index_writer import IndexWriter
-from engine.segment_builder import IndexWriteFailed
+from engine.index.adopt import adopt
+from engine.index.folder import MANIFEST, SEGMENTS
+from engine.index.lock import PATIENCE_S
+from engine.index.manifest import read_manifest
+from engine.index.segment_builder import IndexWriteFailed
+from engine.index.writer import IndexWriter
 from engine.settings import EngineSettings
 
 STARTER = "starter"

@@ -20,9 +20,9 @@ from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from engine.channel import ChannelClosed, Message, read_message, write_message
-from engine.encoding import decode_settings, encode_models
 from engine.network import begin_networks
+from engine.workers.channel import ChannelClosed, Message, read_message, write_message
+from engine.workers.encoding import decode_settings, encode_models
 
 if TYPE_CHECKING:
     from engine.pipeline import Pipeline

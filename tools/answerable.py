@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine import EngineSettings, Taxon, TaxonTable
-from engine.index import SpeciesIndex
-from engine.index_species import IndexSpecies
+from engine.index.species import IndexSpecies
+from engine.index.species_index import SpeciesIndex
 from engine.starter import STARTER, starter_index
 from tools.manifest import LabelledPhoto
 

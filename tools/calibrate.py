@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from engine import EngineError, EngineSettings, PhotoRejected, TaxonTable
 from engine.batch import Batch
-from engine.classifier import Classifier, sharpen
 from engine.decode import decode
 from engine.hosting import host_models
+from engine.index.projection import TooFewPhotos
+from engine.index.vote import FEWEST_PHOTOS
 from engine.known import fit_curve, log_odds
 from engine.network import Networks
-from engine.projection import TooFewPhotos
-from engine.vote import FEWEST_PHOTOS
+from engine.networks.classifier import Classifier, sharpen
 from tools.bar import Bar
 from tools.calibrate_index import calibrate_index
 from tools.engine_options import (

@@ -10,13 +10,13 @@ from engine import EngineSettings, TaxonTable
 from engine.batch import Batch
 from engine.embedder import Embedder, open_embedder_of
 from engine.generic import find
-from engine.index import SpeciesIndex
-from engine.index_manifest import read_manifest
-from engine.index_writer import IndexWriter
-from engine.segment import taxon_key
-from engine.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_vote
+from engine.index.manifest import read_manifest
+from engine.index.segment import taxon_key
+from engine.index.species_index import SpeciesIndex
+from engine.index.vote import FEWEST_PHOTOS, Evidence, VoteSettings, fit_vote
+from engine.index.writer import IndexWriter
 from tools.bar import counted
-from tools.index_growth import cores
+from tools.index.growth import cores
 from tools.known_fit import fit_known
 from tools.manifest import read_references
 from tools.sources import SourcePhoto

@@ -12,16 +12,16 @@ from tools.calibrate import calibrate
 from tools.demo import demo
 from tools.evaluate import evaluate
 from tools.identify import identify
-from tools.index import index_app
+from tools.index.app import index_app
 from tools.models import models_app
 from tools.starter.app import starter_app
-from tools.study_known import study_known
-from tools.study_mixing import study_mixing
-from tools.study_networks import study_networks
-from tools.study_precision import study_precision
-from tools.study_route import study_route
-from tools.study_vote import study_vote
-from tools.taxa import taxa_app
+from tools.study.known import study_known
+from tools.study.mixing import study_mixing
+from tools.study.networks import study_networks
+from tools.study.precision import study_precision
+from tools.study.route import study_route
+from tools.study.vote import study_vote
+from tools.taxa.app import taxa_app
 
 app = typer.Typer(
     help="Fieldmark: name the species in a photo, in the terminal or on Discord.",

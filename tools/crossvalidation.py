@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import Taxon
-from engine.projection import (
+from engine.index.projection import (
     DIMS,
     SHRINKAGE,
     SPREAD_SHARE,
@@ -22,8 +22,8 @@ from engine.projection import (
     TooFewPhotos,
     fit_projection,
 )
-from engine.spread import usual_angles
-from engine.vote import Evidence, VoteSettings, fit_vote
+from engine.index.spread import usual_angles
+from engine.index.vote import Evidence, VoteSettings, fit_vote
 from tools.known_fit import fit_known
 
 FOLDS = 5
@@ -39,7 +39,7 @@ Deal = tuple[Labels, Labels]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProjectionChoice:
-    """How to fit a projection; see ``engine.projection.fit_projection``."""
+    """How to fit a projection; see ``engine.index.projection.fit_projection``."""
 
     kind: Kind = "lda"
     dims: int = DIMS

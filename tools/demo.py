@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from engine import Engine, EngineError, EngineSettings, Group
-from engine.index_folder import MANIFEST
+from engine.index.folder import MANIFEST
 from tools.engine_options import HomeOption, IndexOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox
 from tools.sandboxed import sandbox_settings, sandboxed_bot

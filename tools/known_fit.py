@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine import Group, Taxon
-from engine.groups import group_of
+from engine.index.projection import TooFewPhotos
+from engine.index.vote import FEWEST_PHOTOS, Evidence, Vote, VoteSettings, vote
 from engine.known import KnownCurve, fit_curve, nearness, trust_in_likeliest
-from engine.projection import TooFewPhotos
-from engine.vote import FEWEST_PHOTOS, Evidence, Vote, VoteSettings, vote
+from engine.taxonomy.groups import group_of
 
 
 def fit_known(

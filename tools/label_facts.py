@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from engine.taxa import HYBRID_SIGN, LABEL_SETS, fold
+from engine.taxonomy.taxa import HYBRID_SIGN, LABEL_SETS, fold
 
 FACTS = "taxa.csv"
 GBIF_NAMES = "gbif_names.csv.gz"

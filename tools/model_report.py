@@ -10,8 +10,8 @@ from rich.table import Column, Table
 
 from engine import EngineSettings
 from engine.catalog import ModelEntry
-from engine.hub import HubError, Module, locate
-from engine.preparation import (
+from engine.networks.hub import HubError, Module, locate
+from engine.networks.preparation import (
     NotPrepared,
     Preparation,
     RuntimeChoice,

@@ -17,19 +17,19 @@ from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColu
 
 from engine import EngineError, EngineSettings
 from engine.catalog import ModelEntry, find_entry, load_catalog
-from engine.comparison import PreparationFailed, prepare
-from engine.download import download
-from engine.hub import (
+from engine.networks.comparison import PreparationFailed, prepare
+from engine.networks.download import download
+from engine.networks.hub import (
     HubError,
     Module,
     find_folder,
     installed_folder,
     locate,
 )
+from engine.networks.preparation import NotPrepared, Preparation, read_preparation
+from engine.networks.probe import Probe
+from engine.networks.samples import Samples, bundled_samples, folder_samples
 from engine.precision import PRECISIONS, PrecisionSetting, choose_precision
-from engine.preparation import NotPrepared, Preparation, read_preparation
-from engine.probe import Probe
-from engine.samples import Samples, bundled_samples, folder_samples
 from engine.starter import STARTER
 from tools.bar import Bar
 from tools.engine_options import (

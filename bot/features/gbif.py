@@ -14,12 +14,12 @@ from bot.feature import Feature
 from bot.features.failure import failure_told
 from bot.features.remove import RemoveButton
 from bot.naming import Naming
+from bot.photos.request import place_of, requester_of
 from bot.readers import Readers
-from bot.request import place_of, requester_of
-from bot.taxon_lookup import Lookup
-from bot.taxon_reply import Reply
+from bot.taxon.lookup import Lookup
+from bot.taxon.reply import Reply
+from bot.taxon.typed_names import MAX_NAME
 from bot.turns import Choices
-from bot.typed_names import MAX_NAME
 
 _RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "subspecies")
 _MENU_ID = r"fieldmark:taxon:(?P<asker>[0-9]{1,20})"

@@ -14,10 +14,10 @@ from bot.errors import Refusal, tell
 from bot.feature import Feature
 from bot.features.remove import RemoveButton, removable
 from bot.groups import CHOICES
-from bot.intake import NO_PHOTO, Intake, Selection, given
-from bot.place_option import PlaceOfPhoto
+from bot.options.place import PlaceOfPhoto
+from bot.photos.intake import NO_PHOTO, Intake, Selection, given
+from bot.photos.request import fingerprint, is_answer, photographed, requester_of
 from bot.readers import Readers
-from bot.request import fingerprint, is_answer, photographed, requester_of
 from bot.store import Reply, Store
 from bot.waiting import wait_shown
 from bot.work import Work

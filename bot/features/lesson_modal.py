@@ -10,7 +10,7 @@ import discord
 
 from bot.errors import DELIVERY_ERRORS, tell
 from bot.features.remove import RemoveButton, removable
-from bot.typed_names import MAX_NAME
+from bot.taxon.typed_names import MAX_NAME
 
 log = logging.getLogger(__name__)
 

@@ -22,12 +22,12 @@ from bot.features.lesson_buttons import (
 )
 from bot.features.remove import removable
 from bot.headline import Names
-from bot.intake import Intake, Photos, Selection, given
 from bot.lesson_card import declined, forgotten, learnt_card, suggestion_card
 from bot.naming import Naming
+from bot.photos.intake import Intake, Photos, Selection, given
+from bot.photos.request import place_of, requester_of
 from bot.readers import Readers
-from bot.request import place_of, requester_of
-from bot.species import Species
+from bot.taxon.species import Species
 from bot.teacher import Taught, Teacher, new_identity
 from bot.waiting import wait_shown
 from engine import Requester

@@ -12,8 +12,8 @@ from bot.features.failure import failure_told
 from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
 from bot.features.lessons import Lessons, Posted, moderates
 from bot.features.remove import removable
-from bot.intake import NO_PHOTO, Intake, Selection
-from bot.request import is_answer, photographed, requester_of
+from bot.photos.intake import NO_PHOTO, Intake, Selection
+from bot.photos.request import is_answer, photographed, requester_of
 from bot.teacher import Teacher
 
 _LOOKING = "I'm looking at the photo."

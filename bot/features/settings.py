@@ -11,16 +11,16 @@ from typing import Any, TypeAlias, cast
 import discord
 from discord import app_commands
 
-from bot.countries import in_a_sentence
 from bot.errors import DELIVERY_ERRORS, permission_name
 from bot.feature import Feature, Listener
 from bot.groups import CHOICES, PLURALS
 from bot.headline import percent
-from bot.language_option import LanguageOption
-from bot.languages import LANGUAGES
-from bot.local_names import LocalNames
-from bot.place_option import PlaceOption
+from bot.options.countries import in_a_sentence
+from bot.options.language import LanguageOption
+from bot.options.languages import LANGUAGES
+from bot.options.place import PlaceOption
 from bot.store import GuildSettings, Store, WatchedChannel
+from bot.taxon.local_names import LocalNames
 from engine import CERTAINTY, Group
 
 log = logging.getLogger(__name__)

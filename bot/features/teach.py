@@ -15,10 +15,10 @@ from bot.feature import Feature
 from bot.features.failure import failure_told
 from bot.features.lessons import Lessons, moderates
 from bot.features.message_lessons import MessageLessons
-from bot.intake import Intake, given
 from bot.naming import Naming
+from bot.photos.intake import Intake, given
+from bot.taxon.typed_names import MAX_NAME
 from bot.teacher import Teacher
-from bot.typed_names import MAX_NAME
 
 
 def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection) -> Feature:

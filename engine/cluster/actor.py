@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from engine.channel import Message
+from engine.workers.channel import Message
 
 
 class SeatedWorker:

@@ -10,9 +10,9 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from engine.backend import Seat, WorkerStartFailed
-from engine.channel import ChannelClosed, Message
 from engine.cluster.link import ActorDied, Link
+from engine.workers.backend import Seat, WorkerStartFailed
+from engine.workers.channel import ChannelClosed, Message
 
 log = logging.getLogger(__name__)
 

@@ -31,10 +31,10 @@ import ray
 from ray.exceptions import RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from engine.channel import ChannelClosed, Message, read_message, receive, write_message
 from engine.cluster.actor import SeatedWorker
 from engine.cluster.ray_shards import first_line
-from engine.sender import Sender
+from engine.workers.channel import ChannelClosed, Message, read_message, receive, write_message
+from engine.workers.sender import Sender
 
 if TYPE_CHECKING:
     from engine.cluster.shard_keeper import ShardKeeper

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.index import SpeciesIndex
-from engine.index_manifest import IndexManifest
-from engine.shard import OtherManifest, Shard, ShardFindings, ShardTaxa
+from engine.index.manifest import IndexManifest
+from engine.index.shard import OtherManifest, Shard, ShardFindings, ShardTaxa
+from engine.index.species_index import SpeciesIndex
 
 
 class IndexShard:

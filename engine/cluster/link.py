@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.backend import Seat, WorkerStartFailed
-from engine.channel import ChannelClosed, Message
-from engine.process import WorkerProcess
+from engine.workers.backend import Seat, WorkerStartFailed
+from engine.workers.channel import ChannelClosed, Message
+from engine.workers.process import WorkerProcess
 
 _BRIDGE = "engine.cluster.bridge"
 # Long enough to end a cluster that the bridge started.

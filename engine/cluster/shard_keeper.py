@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from engine.cluster.index_shard import IndexShard
 from engine.cluster.ray_shards import first_line, shard_name
-from engine.shard import spread
+from engine.index.shard import spread
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import asyncio
 import discord
 import pytest
 
-from bot import request
+from bot.photos import request
 from engine import EngineBusy, Group
 from tests.behaviour.world import JPEG, PNG, World
 

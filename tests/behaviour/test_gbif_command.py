@@ -24,12 +24,12 @@ from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.features.gbif import feature
 from bot.features.remove import RemoveButton
-from bot.gbif import COL_XR, GbifClient
-from bot.gbif_cache import GbifCache
+from bot.gbif.cache import GbifCache
+from bot.gbif.client import COL_XR, GbifClient
 from bot.naming import Naming
 from bot.store import Store
-from bot.taxon_lookup import Lookup
-from bot.taxon_reply import Reply
+from bot.taxon.lookup import Lookup
+from bot.taxon.reply import Reply
 from engine import EngineFailed, NameMatch, Requester, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.app import FieldmarkBot
 from bot.config import Settings
-from bot.gbif import GbifClient
+from bot.gbif.client import GbifClient
 from engine import Candidate, EngineFailed, Requester, TaxonTable, Verdict
 from tests.behaviour.world import ANSWER, JPEG, CannedEngine, CannedFetcher, World
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif

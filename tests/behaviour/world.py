@@ -12,7 +12,7 @@ import simcord
 from bot.app import FieldmarkBot
 from bot.config import Settings
 from bot.errors import Refusal
-from bot.fetch import PhotoFetcher
+from bot.photos.fetch import PhotoFetcher
 from engine import (
     CERTAINTY,
     Ancestor,

@@ -13,7 +13,7 @@ from aiohttp import web
 from PIL import Image
 
 from bot.app import FieldmarkBot
-from bot.gbif import GbifClient
+from bot.gbif.client import GbifClient
 from engine import Engine, EngineSettings, TaxonTable
 from tools.sandbox import Sandbox
 from tools.sandboxed import sandbox_settings

@@ -9,7 +9,7 @@ from babel.localedata import exists, load
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.countries import PLACES, in_a_sentence, is_continent
+from bot.options.countries import PLACES, in_a_sentence, is_continent
 
 LOCALES = [locale.value for locale in discord.Locale]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.gbif import (
+from bot.gbif.answer import Match
+from bot.gbif.client import (
     COL_XR,
     GbifBusy,
     GbifClient,
@@ -19,7 +20,6 @@ from bot.gbif import (
     GbifRefused,
     GbifUnavailable,
 )
-from bot.gbif_answer import Match
 from engine import Ancestor, Taxon, TaxonTable
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 

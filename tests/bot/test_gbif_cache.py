@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import gbif_cache
-from bot.gbif import GbifClient, GbifRefused, GbifUnavailable
-from bot.gbif_cache import GbifCache
+from bot.gbif import cache as gbif_cache
+from bot.gbif.cache import GbifCache
+from bot.gbif.client import GbifClient, GbifRefused, GbifUnavailable
 from engine import Taxon, TaxonTable
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 

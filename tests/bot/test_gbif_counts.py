@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.gbif import BACKBONE, COL_XR, GbifClient, GbifUnavailable
-from bot.gbif_cache import GbifCache
+from bot.gbif.cache import GbifCache
+from bot.gbif.client import BACKBONE, COL_XR, GbifClient, GbifUnavailable
 from engine import Ancestor, Taxon, TaxonTable
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 

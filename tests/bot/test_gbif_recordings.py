@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from bot.gbif import (
+from bot.gbif.answer import Match, TaxonInfo
+from bot.gbif.client import (
     GbifBusy,
     GbifClient,
     GbifNotFound,
     GbifRefused,
     GbifUnavailable,
 )
-from bot.gbif_answer import Match, TaxonInfo
-from bot.gbif_facts import Dated, Occurrences, WorldTiles
-from bot.gbif_transport import API, TILES, GbifTransport, Service, get_json, get_picture
+from bot.gbif.facts import Dated, Occurrences, WorldTiles
+from bot.gbif.transport import API, TILES, GbifTransport, Service, get_json, get_picture
 from engine import Taxon, TaxonTable
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 

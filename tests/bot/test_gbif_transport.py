@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.gbif_breaker import CircuitBreaker
-from bot.gbif_errors import GbifBusy, GbifNonsense, GbifRefused, GbifUnavailable
-from bot.gbif_transport import API, GbifTransport, Service, get_json, get_picture
+from bot.gbif.breaker import CircuitBreaker
+from bot.gbif.errors import GbifBusy, GbifNonsense, GbifRefused, GbifUnavailable
+from bot.gbif.transport import API, GbifTransport, Service, get_json, get_picture
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 
 FINE = Prepared(b'{"count": 7}')

@@ -14,8 +14,8 @@ from yarl import URL
 
 from bot.config import IntakeSection
 from bot.errors import Refusal
-from bot.fetch import PhotoFetcher
-from bot.intake import Intake, given
+from bot.photos.fetch import PhotoFetcher
+from bot.photos.intake import Intake, given
 from engine import Requester
 from tests.behaviour.world import JPEG
 

@@ -7,10 +7,10 @@ import pytest
 from babel import Locale
 from babel.localedata import exists
 
-from bot.languages import LANGUAGES, language
+from bot.options.languages import LANGUAGES, language
 from bot.readers import Readers
 from engine import TaxonTable
-from engine.vernacular import language_of
+from engine.taxonomy.vernacular import language_of
 
 LOCALES = [locale.value for locale in discord.Locale]
 NAMED_ENOUGH = 25

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from bot.config import IntakeSection
 from bot.errors import Refusal
-from bot.fetch import PhotoFetcher
-from bot.intake import Intake
-from bot.network import Address, Rule, guarded_connector, is_public, public_web
+from bot.photos.fetch import PhotoFetcher
+from bot.photos.guard import Address, Rule, guarded_connector, is_public, public_web
+from bot.photos.intake import Intake
 from engine import Requester
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(2000)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from bot.gbif import GbifUnavailable
+from bot.gbif.client import GbifUnavailable
 from bot.place import Place, Places
 from engine import Candidate, Group, Identification, Taxon, TaxonTable, Verdict
 

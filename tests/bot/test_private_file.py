@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.gbif_cache import GbifCache
+from bot.gbif.cache import GbifCache
 from bot.private_file import create_private
 from bot.store import Store
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.errors import Refusal
-from bot.gbif import GbifClient
-from bot.species import SpeciesFinder
-from bot.taxon_lookup import Lookup
+from bot.gbif.client import GbifClient
+from bot.taxon.lookup import Lookup
+from bot.taxon.species import SpeciesFinder
 from engine import Taxon, TaxonTable
 from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.gbif_answer import Match, TaxonInfo
-from bot.gbif_facts import CountryCount, Occurrences
+from bot.gbif.answer import Match, TaxonInfo
+from bot.gbif.facts import CountryCount, Occurrences
 from bot.links import taxon_url
-from bot.taxon_card import (
+from bot.taxon.card import (
     CREDIT,
     MAP_CREDIT,
     as_text,
@@ -22,7 +22,7 @@ from bot.taxon_card import (
     taxon_card,
     unknown_card,
 )
-from bot.taxon_profile import Part, TaxonProfile
+from bot.taxon.profile import Part, TaxonProfile
 from engine import Ancestor, Taxon
 
 TIT = Taxon(

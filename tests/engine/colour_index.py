@@ -14,10 +14,10 @@ from engine import EngineSettings, ReferencePhoto, Taxon, TaxonTable
 from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import open_embedder
-from engine.index import Reference
-from engine.index_writer import IndexWriter
-from engine.projection import fit_projection
-from engine.vote import VoteSettings
+from engine.index.projection import fit_projection
+from engine.index.species_index import Reference
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 from tests.hub_modules import HubModules, catalog_entry
 
 # Upper and lower half of each species' photos: a fox is orange above and white below.

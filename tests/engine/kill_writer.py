@@ -16,20 +16,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import engine.index_change
-import engine.index_writer
-import engine.segment_builder
-from engine import index_lock, index_manifest
-from engine.index_writer import IndexWriter
+import engine.index.change
+import engine.index.segment_builder
+import engine.index.writer
+from engine.index import lock, manifest
+from engine.index.writer import IndexWriter
 from tests.engine.small_index import EMBEDDER, references, species, units
 
 KILLED, DONE = 9, 0
 _MODULES = (
-    engine.index_change,
-    engine.index_writer,
-    engine.segment_builder,
-    index_lock,
-    index_manifest,
+    engine.index.change,
+    engine.index.writer,
+    engine.index.segment_builder,
+    lock,
+    manifest,
 )
 _FILES = frozenset(module.__file__ for module in _MODULES)
 

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from engine.backend import EXHAUSTED, LEAVING, WITHIN_S
-from engine.channel import ChannelClosed, Message, read_message, write_message
+from engine.workers.backend import EXHAUSTED, LEAVING, WITHIN_S
+from engine.workers.channel import ChannelClosed, Message, read_message, write_message
 
 
 def obey(request: Message) -> Message:

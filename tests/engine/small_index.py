@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.contracts import Ancestor, Taxon
-from engine.index_writer import IndexWriter
-from engine.projection import Projection
-from engine.segment import Reference
-from engine.vote import VoteSettings
+from engine.index.projection import Projection
+from engine.index.segment import Reference
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 
 DIMS = 16
 EMBEDDER = "tiny@0123456789ab/224/f32"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.admission import FairQueue
 from engine.contracts import Requester
+from engine.workers.admission import FairQueue
 
 MOST_BYTES = 1000
 

@@ -10,7 +10,7 @@ import pytest
 from engine import catalog
 from engine.catalog import CatalogInvalid, ModelEntry, UnknownModel, find_entry, load_catalog
 from engine.contracts import Group
-from engine.taxa import TaxonTable
+from engine.taxonomy.taxa import TaxonTable
 
 OWLS = """
 [owls]

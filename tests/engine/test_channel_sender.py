@@ -11,8 +11,8 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from engine.channel import ChannelClosed, Message, read_message
-from engine.sender import Sender
+from engine.workers.channel import ChannelClosed, Message, read_message
+from engine.workers.sender import Sender
 
 MIB = 1024 * 1024
 

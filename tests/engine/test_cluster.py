@@ -26,10 +26,10 @@ from engine import (
     Identification,
     PhotoRejected,
 )
-from engine.channel import Message
 from engine.cluster.backend import RayBackend
-from engine.index_writer import IndexWriter
-from engine.pool import WorkerPool
+from engine.index.writer import IndexWriter
+from engine.workers.channel import Message
+from engine.workers.pool import WorkerPool
 from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
 from tests.engine.process_tree import children_of, title_of
 from tests.engine.ray_cluster import Nodes

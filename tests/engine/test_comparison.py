@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 from engine.catalog import ModelEntry, load_catalog
-from engine.comparison import PreparationFailed, prepare
-from engine.hub import HubError, locate
-from engine.preparation import Preparation, choose_runtime, read_preparation
-from engine.probe import Probe
-from engine.runtime import NetworkUnreadable
-from engine.samples import BATCH, Samples, SamplesUnusable, bundled_samples, folder_samples
+from engine.networks.comparison import PreparationFailed, prepare
+from engine.networks.hub import HubError, locate
+from engine.networks.preparation import Preparation, choose_runtime, read_preparation
+from engine.networks.probe import Probe
+from engine.networks.runtime import NetworkUnreadable
+from engine.networks.samples import BATCH, Samples, SamplesUnusable, bundled_samples, folder_samples
 from engine.settings import EngineSettings
 from tests.engine.process_tree import children_of, title_of
 from tests.hub_modules import HubModules
@@ -186,7 +186,7 @@ async def test_a_process_that_dies_is_said_so_and_replaced(
 
 def probe_processes() -> list[int]:
     """Return the children of this process that are probes."""
-    return [pid for pid in children_of(os.getpid()) if b"engine.probe" in title_of(pid)]
+    return [pid for pid in children_of(os.getpid()) if b"engine.networks.probe" in title_of(pid)]
 
 
 def test_the_bundled_samples_are_sixteen_different_views() -> None:

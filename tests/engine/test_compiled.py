@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import compiled
-from engine.compiled import CompiledFolder
+from engine.networks import compiled
+from engine.networks.compiled import CompiledFolder
+from engine.networks.runtime import Network, NetworkUnreadable, open_network
 from engine.one_step import write_in_one_step
 from engine.precision import Precision
-from engine.runtime import Network, NetworkUnreadable, open_network
 from tests.hub_modules import HubModules
 
 PHOTO = np.full((1, 224, 224, 3), 128, np.uint8)

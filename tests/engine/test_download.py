@@ -21,11 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import Retry
 
-from engine import download as download_module
 from engine.catalog import ModelEntry, load_catalog
-from engine.download import archive_url, download, extract_archive
-from engine.fetch import DownloadFailed
-from engine.hub import HubError, Module, ModuleRefused, installed_folder, locate
+from engine.networks import download as download_module
+from engine.networks.download import archive_url, download, extract_archive
+from engine.networks.fetch import DownloadFailed
+from engine.networks.hub import HubError, Module, ModuleRefused, installed_folder, locate
 from engine.settings import EngineSettings
 from tests.hub_server import HubServer, Request, pack_module, serving
 

@@ -12,11 +12,11 @@ from engine.batch import Batch
 from engine.catalog import ModelEntry, UnknownModel
 from engine.decode import decode
 from engine.embedder import NoEmbedder, open_embedder
-from engine.hub import Module
 from engine.network import Networks
+from engine.networks.hub import Module
+from engine.networks.runtime import Images, Network, Outputs
+from engine.networks.samples import bundled_photos
 from engine.precision import Precision
-from engine.runtime import Images, Network, Outputs
-from engine.samples import bundled_photos
 from engine.settings import EngineSettings
 from tests.hub_modules import HubModules, catalog_entry
 

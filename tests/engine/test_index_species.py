@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine import Ancestor, Group, Taxon, TaxonTable
-from engine.index_species import IndexSpecies
+from engine.index.species import IndexSpecies
 
 TABLE = TaxonTable.load()
 CRAB = (

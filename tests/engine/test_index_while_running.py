@@ -12,14 +12,14 @@ import pytest
 
 from engine import Engine, EngineSettings, Group
 from engine.answering import answer
-from engine.backend import LEAVING
-from engine.channel import Message
-from engine.encoding import encode_lesson
-from engine.index_folder import MANIFEST
-from engine.index_writer import IndexWriter
+from engine.index.folder import MANIFEST
+from engine.index.segment_builder import write_segment
+from engine.index.writer import IndexWriter
 from engine.pipeline import Pipeline
-from engine.segment_builder import write_segment
 from engine.starter import STARTER
+from engine.workers.backend import LEAVING
+from engine.workers.channel import Message
+from engine.workers.encoding import encode_lesson
 from tests.engine.colour_index import CREDIT, LOOKS, make, picture, taxon
 from tests.engine.small_index import create
 from tests.hub_modules import HubModules
@@ -128,7 +128,7 @@ def test_the_starter_answers_until_the_first_photos_of_an_index_are_in_it(
         meanwhile.extend(models(ask(one, Group.GENERIC)) for one in (pipeline, Pipeline(alone)))
         return write_segment(*arguments, **options)
 
-    monkeypatch.setattr("engine.index_change.write_segment", write)
+    monkeypatch.setattr("engine.index.change.write_segment", write)
     make(settings.home, hub_modules)
     assert meanwhile == [[STARTER], [STARTER]]
     assert LEAVING in ask(pipeline, Group.GENERIC).body
@@ -142,7 +142,7 @@ def test_why_nothing_is_learnt_names_no_folder(
         raise OSError(28, "No space left on device")
 
     pipeline = Pipeline(settings)
-    monkeypatch.setattr("engine.index_change.write_manifest", full)
+    monkeypatch.setattr("engine.index.change.write_manifest", full)
     photo = picture(LOOKS["Vulpes vulpes"], 777)
     lesson = encode_lesson(photo, taxon("Vulpes vulpes"), CREDIT, "new")
     with caplog.at_level(logging.WARNING):

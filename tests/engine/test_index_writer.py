@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from engine.contracts import Ancestor, EngineTimeout, Taxon
-from engine.index import SpeciesIndex, verify_index
-from engine.index_lock import IndexBusy, folder_locked
-from engine.index_manifest import IndexRefused
-from engine.index_writer import Added, IndexWriteFailed, IndexWriter
-from engine.segment_builder import choose_factory
-from engine.vote import VoteSettings
+from engine.index.lock import IndexBusy, folder_locked
+from engine.index.manifest import IndexRefused
+from engine.index.segment_builder import choose_factory
+from engine.index.species_index import SpeciesIndex, verify_index
+from engine.index.vote import VoteSettings
+from engine.index.writer import Added, IndexWriteFailed, IndexWriter
 from tests.engine.kill_writer import CHANGES
 from tests.engine.small_index import (
     DIMS,
@@ -197,7 +197,7 @@ def test_a_photo_in_a_large_segment_is_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = three_species(tmp_path / "index")
-    monkeypatch.setattr("engine.segment_merge._MAX_REWRITTEN", 5)
+    monkeypatch.setattr("engine.index.segment_merge._MAX_REWRITTEN", 5)
     with pytest.raises(IndexRefused, match=r"segment of 6 photos.*`fieldmark index remove`"):
         writer.forget("a0")
     assert len(verify_index(writer.folder)) == 12
@@ -330,7 +330,7 @@ def test_an_index_is_there_once_its_first_photos_are(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.index_writer.write_manifest", full)
+        patch.setattr("engine.index.writer.write_manifest", full)
         with pytest.raises(IndexWriteFailed, match="No space left on device"):
             make()
     with pytest.raises(IndexRefused, match="There is no index"):
@@ -397,7 +397,7 @@ def test_a_change_that_was_ready_in_time_is_made_however_long_tidying_up_takes(
     for number in range(15):
         writer.add(units(1, seed=number), references(f"a{number}", [0]))
     clock = itertools.count()
-    monkeypatch.setattr("engine.index_change.monotonic", lambda: next(clock))
+    monkeypatch.setattr("engine.index.change.monotonic", lambda: next(clock))
     last = IndexWriter(writer.folder, until=0)
     assert last.add(units(1, seed=15), references("a15", [0])).rows == 1
     assert len(opened(writer.folder).manifest.segments) == 1
@@ -414,7 +414,7 @@ def test_what_was_added_is_told_as_added_where_gathering_fails(
         raise IndexWriteFailed("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.index_change.IndexChange.merge", full)
+        patch.setattr("engine.index.change.IndexChange.merge", full)
         assert writer.add(units(1, seed=15), references("a15", [0])).rows == 1
     assert "whole, but could not be tidied up: No space left on device" in caplog.text
     assert len(opened(writer.folder)) == 16
@@ -432,7 +432,7 @@ def test_a_photo_is_forgotten_where_what_is_left_of_it_cannot_be_removed(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.index_change.shutil.rmtree", refuse)
+        patch.setattr("engine.index.change.shutil.rmtree", refuse)
         assert writer.forget("b0")
         assert writer.add(units(1, seed=5), references("new", [7])).rows == 1
     assert "Permission denied" in caplog.text
@@ -450,7 +450,7 @@ def test_a_failed_write_leaves_the_index_as_it_was(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("engine.segment_builder.sync_file", full)
+        patch.setattr("engine.index.segment_builder.sync_file", full)
         with pytest.raises(IndexWriteFailed, match="No space left on device"):
             writer.add(units(1, seed=5), references("new", [7]))
     assert len(list((writer.folder / "segments").iterdir())) == 2

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.answering import answer
-from engine.backend import EXHAUSTED, LEAVING
 from engine.catalog import ModelEntry, load_catalog
-from engine.channel import Message
 from engine.contracts import NetworkLost
-from engine.hub import HubError, locate
-from engine.index_folder import MANIFEST
+from engine.index.folder import MANIFEST
 from engine.network import Networks, ResidentNetwork, begin_networks
+from engine.networks.hub import HubError, locate
+from engine.networks.runtime import Images, NetworkUnreadable, Outputs
 from engine.pipeline import Pipeline
 from engine.precision import Precision
-from engine.runtime import Images, NetworkUnreadable, Outputs
 from engine.settings import EngineSettings
 from engine.starter import STARTER
+from engine.workers.backend import EXHAUSTED, LEAVING
+from engine.workers.channel import Message
 from tests.hub_modules import HubModules
 
 PHOTO = np.full((1, 192, 192, 3), 128, np.uint8)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.admission import Ticket
-from engine.backend import Seat
-from engine.channel import Message
 from engine.contracts import EngineBusy, EngineFailed, EngineTimeout, Requester
-from engine.pool import WorkerPool
-from engine.process import ProcessBackend
+from engine.workers.admission import Ticket
+from engine.workers.backend import Seat
+from engine.workers.channel import Message
+from engine.workers.pool import WorkerPool
+from engine.workers.process import ProcessBackend
 
 
 def make_pool(*, hello: dict[str, object] | None = None, **settings: float) -> WorkerPool:
@@ -542,7 +542,7 @@ async def test_a_request_whose_turn_comes_just_when_time_is_up_is_told_so() -> N
 
 
 async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.workers.staff._RESTART_DELAY_S", 0)
     pool = make_pool(hello={"die": True}, workers=2)
     early = asyncio.create_task(ask(pool, "echo"))
     with pytest.raises(EngineFailed, match="status 3"):
@@ -556,7 +556,7 @@ async def test_workers_that_die_at_start_stop_the_pool(monkeypatch: pytest.Monke
 async def test_a_worker_for_which_there_was_no_room_is_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.workers.staff._RESTART_DELAY_S", 0)
     create = asyncio.create_subprocess_exec
     refusals = [OSError(errno.EMFILE, "Too many open files"), RuntimeError("no new thread")]
 
@@ -584,7 +584,7 @@ async def test_workers_for_which_there_is_no_room_at_start_stop_the_pool(
         tries += 1
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
+    monkeypatch.setattr("engine.workers.staff._RESTART_DELAY_S", 0)
     monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
     pool = make_pool()
     with pytest.raises(EngineFailed, match=r"could not start: .*Cannot allocate memory"):
@@ -610,7 +610,7 @@ async def test_a_pool_that_ran_is_not_given_up_when_no_worker_starts_for_long(
     async with running(workers=2) as pool:
         await until(lambda: len(pool.pids) == 2)
         before = set(pool.pids)
-        monkeypatch.setattr("engine.staff._RESTART_DELAY_S", 0)
+        monkeypatch.setattr("engine.workers.staff._RESTART_DELAY_S", 0)
         monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
         for pid in before:
             os.kill(pid, signal.SIGKILL)

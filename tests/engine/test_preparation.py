@@ -11,16 +11,16 @@ from typing import TypedDict
 import pytest
 
 from engine.catalog import load_catalog
-from engine.hub import Module
-from engine.precision import Precision
-from engine.preparation import (
+from engine.networks.hub import Module
+from engine.networks.preparation import (
     NotPrepared,
     Preparation,
     choose_runtime,
     read_preparation,
     write_preparation,
 )
-from engine.runtime import RuntimeName
+from engine.networks.runtime import RuntimeName
+from engine.precision import Precision
 from engine.settings import EngineSettings
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.backend import WorkerStartFailed
-from engine.channel import Message
-from engine.process import WorkerProcess
+from engine.workers.backend import WorkerStartFailed
+from engine.workers.channel import Message
+from engine.workers.process import WorkerProcess
 
 
 async def test_a_start_that_is_called_off_leaves_no_process(

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.projection import (
+from engine.index.projection import (
     KINDS,
     Kind,
     Projection,
@@ -173,7 +173,7 @@ def test_rooted_features_do_not_hang_on_their_scale() -> None:
 
 def test_a_fit_is_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = photos()
-    monkeypatch.setattr("engine.projection.MOST_ROWS", 40)
+    monkeypatch.setattr("engine.index.projection.MOST_ROWS", 40)
     first, second = (fit_projection(features, labels, dims=3, seed=4) for _ in range(2))
     np.testing.assert_array_equal(first.matrix, second.matrix)
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from engine.runtime import choose_output, open_network
+from engine.networks.runtime import choose_output, open_network
 from tests.hub_modules import HubModules
 
 

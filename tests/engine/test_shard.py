@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from engine.cluster.index_shard import IndexShard
 from engine.contracts import EngineFailed
-from engine.index import SpeciesIndex
-from engine.index_frame import IndexFrame
-from engine.index_writer import IndexWriter
-from engine.shard import OtherManifest, Shard, divide, join_shards, merge, spread
-from engine.sharded_index import ShardedIndex, ShardsAway, ShardsDisagree
-from engine.vote import Evidence, vote
+from engine.index.frame import IndexFrame
+from engine.index.shard import OtherManifest, Shard, divide, join_shards, merge, spread
+from engine.index.sharded import ShardedIndex, ShardsAway, ShardsDisagree
+from engine.index.species_index import SpeciesIndex
+from engine.index.vote import Evidence, vote
+from engine.index.writer import IndexWriter
 from tests.engine.small_index import DIMS, EMBEDDER, create, reference, references, species, units
 
 SIZES = (40, 3, 25, 11, 25, 1)
@@ -204,7 +204,7 @@ def test_what_is_learnt_is_found_at_once_and_by_a_shard_that_was_away_when_it_is
 def test_shards_of_another_folder_are_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.sharded_index._AGREE_WITHIN_S", 0)
+    monkeypatch.setattr("engine.index.sharded._AGREE_WITHIN_S", 0)
     own = copytree(folder, tmp_path / "index")
     before = IndexFrame.read(own, None).manifest
     IndexWriter(own, embedder=EMBEDDER).add(units(1, seed=8), references("new-", [1]))

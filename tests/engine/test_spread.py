@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.spread import usual_angles
+from engine.index.spread import usual_angles
 
 
 def test_another_photo_lies_as_far_off_as_is_foretold() -> None:

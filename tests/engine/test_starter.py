@@ -12,12 +12,12 @@ from engine import Ancestor, Engine, EngineSettings, Group, ReferencePhoto, Taxo
 from engine.batch import Batch
 from engine.decode import decode
 from engine.generic import GenericClassifier
-from engine.index import SpeciesIndex, verify_index
-from engine.index_folder import MANIFEST
-from engine.index_manifest import read_manifest, write_manifest
+from engine.index.folder import MANIFEST
+from engine.index.manifest import read_manifest, write_manifest
+from engine.index.segment_builder import IndexWriteFailed
+from engine.index.species_index import SpeciesIndex, verify_index
 from engine.network import Networks
-from engine.samples import bundled_photos
-from engine.segment_builder import IndexWriteFailed
+from engine.networks.samples import bundled_photos
 from engine.starter import FOLDER, INDEX, STARTER, check_may_grow, starter_index
 from tests.hub_modules import HubModules
 from tools.sources import open_source

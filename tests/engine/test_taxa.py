@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.contracts import Ancestor, Taxon
-from engine.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, TaxonTableError, fold
+from engine.taxonomy.taxa import DEFAULT_PATH, LABEL_SETS, TaxonTable, TaxonTableError, fold
 from tools.label_facts import spell
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.fact_file import FactFileError
-from engine.vernacular import VERNACULAR_FILE, VernacularNames, is_written, language_of
+from engine.taxonomy.fact_file import FactFileError
+from engine.taxonomy.vernacular import VERNACULAR_FILE, VernacularNames, is_written, language_of
 
 
 @pytest.mark.parametrize(

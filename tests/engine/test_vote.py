@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.projection import TooFewPhotos
-from engine.spread import usual_angles
-from engine.vote import (
+from engine.index.projection import TooFewPhotos
+from engine.index.spread import usual_angles
+from engine.index.vote import (
     LEAST_PROBABILITY,
     MOST_CANDIDATES,
     Evidence,

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.loopback import on_loopback
-from tools.resolved_keys import Question
+from tools.keys.resolved import Question
 
 NONE = {"diagnostics": {"matchType": "NONE", "confidence": 100}, "synonym": False}
 

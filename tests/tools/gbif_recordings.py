@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bot.gbif import BACKBONE
-from tools.recorded_usages import INDEX
+from bot.gbif.client import BACKBONE
+from tools.keys.recorded_usages import INDEX
 
 API = "https://api.gbif.org"
 MATCH = f"{API}/v1/species/match?name=x"

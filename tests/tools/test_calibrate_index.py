@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engine import EngineSettings
-from engine.index import SpeciesIndex
-from engine.vote import NEARNESS_CURVE
+from engine.index.species_index import SpeciesIndex
+from engine.index.vote import NEARNESS_CURVE
 from tests.hub_modules import HubModules, catalog_entry
 from tools.calibrate_index import calibrate_index
 from tools.cli import app

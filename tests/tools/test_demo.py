@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, EngineSettings
-from engine.index import SpeciesIndex, verify_index
+from engine.index.species_index import SpeciesIndex, verify_index
 from engine.starter import starter_index
 from tests.engine.small_index import create, references, species, units
 from tools.demo import say_models, taught_apart

@@ -8,8 +8,8 @@ import pytest
 
 from engine import TaxonTable
 from tests.tools.test_taxon_table import write_facts
-from tools.english_leads import EnglishLeads, read_english_leads
 from tools.label_facts import LabelsError, read_facts
+from tools.taxa.english_leads import EnglishLeads, read_english_leads
 
 BY_HAND = "scientific_name\twritten\tenglish_name\nBos taurus\tAurochs\tDomestic Cattle\n"
 

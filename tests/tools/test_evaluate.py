@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from engine import Ancestor, Taxon, TaxonTable, Verdict
-from engine.classifier import sharpen
+from engine.networks.classifier import sharpen
 from tests.hub_modules import HubModules
 from tools.calibrate import fit_temperature, fit_threshold
 from tools.cli import app

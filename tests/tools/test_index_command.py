@@ -17,12 +17,12 @@ from typer.testing import CliRunner, Result
 from engine import Ancestor, Taxon, TaxonTable
 from engine.batch import Batch
 from engine.decode import Photo
-from engine.index import SpeciesIndex
-from engine.index_writer import IndexWriter
-from engine.vote import VoteSettings
+from engine.index.species_index import SpeciesIndex
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 from tests.engine.small_index import reference
 from tests.tools.gbif_matches import match, serving
-from tools.index import index_app
+from tools.index.app import index_app
 from tools.sources.placing import AskGbif
 
 IDENTITY = "tiny@0123456789ab/24/f32"
@@ -59,7 +59,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> TinyEmbedder:
         assert name == "tiny"
         return tiny
 
-    monkeypatch.setattr("tools.index.open_embedder", open_tiny)
+    monkeypatch.setattr("tools.index.app.open_embedder", open_tiny)
     # An index is opened by the name in its manifest, in the module of ``open_embedder`` itself.
     monkeypatch.setattr("engine.embedder.open_embedder", open_tiny)
     return tiny
@@ -203,7 +203,7 @@ def test_a_build_stopped_after_photos_without_a_label_keeps_their_features(
     embedder: TinyEmbedder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tools.index_unlabelled.SHARD_PHOTOS", 4)
+    monkeypatch.setattr("tools.index.unlabelled.SHARD_PHOTOS", 4)
     embedder.stop_after = 48 + 5
     assert build(tmp_path / "index", photos, "--unlabelled", str(unlabelled)).exit_code == 130
     kept = sorted((tmp_path / "index" / "work" / "unlabelled").iterdir())
@@ -236,7 +236,7 @@ def test_a_build_that_died_after_its_last_photo_is_finished(
         def die(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr("engine.index_change.write_segment", die)
+        patch.setattr("engine.index.change.write_segment", die)
         assert build(tmp_path / "index", photos).exit_code == 130
     assert "There is no index in" in run("info", tmp_path / "index").stderr
     assert build(tmp_path / "index", photos).exit_code == 0
@@ -252,7 +252,7 @@ def test_a_build_that_died_when_its_photos_were_in_the_index_says_so(
         def die(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr("tools.index_spool.Spool.discard", die)
+        patch.setattr("tools.index.spool.Spool.discard", die)
         assert build(tmp_path / "index", photos).exit_code == 130
     again = build(tmp_path / "index", photos)
     assert "0 photos added, 48 were there already; " in again.stdout
@@ -315,7 +315,7 @@ def test_a_full_disk_is_told_in_a_sentence(
     def fill(*_: object) -> None:
         raise OSError("40 requested and 4 written")  # as numpy does
 
-    monkeypatch.setattr("tools.index_growth.fit_index", fill)
+    monkeypatch.setattr("tools.index.growth.fit_index", fill)
     result = build(tmp_path / "index", photos)
     assert result.exit_code == 1
     assert f"{tmp_path / 'index'} cannot be used: 40 requested and 4 written." in result.stderr
@@ -388,7 +388,7 @@ def test_gbif_places_what_the_table_lacks_where_asked(
     write_photos(photos, "Noctua_novella", 3)
     with serving() as gbif:
         gbif.answers = {"Noctua novella": [match("7", "Noctua novella", family="Noctuidae")]}
-        monkeypatch.setattr("tools.index_source.AskGbif", partial(AskGbif, api=gbif.url))
+        monkeypatch.setattr("tools.index.source.AskGbif", partial(AskGbif, api=gbif.url))
         result = build(tmp_path / "index", photos, "--ask-gbif", "--contact", "me@example.org")
         assert result.exit_code == 0, result.output
         assert gbif.names_asked() == ["Noctua novella"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.engine.small_index import reference, references, species
-from tools.index_spool import SHARD_PHOTOS, Rejected, Spool, SpoolError
+from tools.index.spool import SHARD_PHOTOS, Rejected, Spool, SpoolError
 
 JOB = {"task": "build", "from": "folder", "path": "photos"}
 WIDTH = 8

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.gbif_answer import NameAnswer
+from bot.gbif.answer import NameAnswer
 from tests.tools.gbif_matches import NONE, match, question
-from tools.key_match import judge, parameters
-from tools.key_outcome import Doubt, Outcome, Unresolved
-from tools.resolved_keys import Question, ResolvedKey
+from tools.keys.match import judge, parameters
+from tools.keys.outcome import Doubt, Outcome, Unresolved
+from tools.keys.resolved import Question, ResolvedKey
 
 TODAY = date(2026, 8, 1)
 TIT = question("Parus major")

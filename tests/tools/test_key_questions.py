@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from urllib3.util import Retry
 
-from bot.gbif import BACKBONE
+from bot.gbif.client import BACKBONE
 from tests.tools.gbif_matches import Matches, match, question, serving
-from tools.key_journal import Journal
-from tools.key_outcome import Doubt, Unresolved
-from tools.key_questions import Asker, GbifLost
+from tools.keys.journal import Journal
+from tools.keys.outcome import Doubt, Unresolved
+from tools.keys.questions import Asker, GbifLost
+from tools.keys.resolved import ResolvedKey
 from tools.label_facts import LabelsError
-from tools.resolved_keys import ResolvedKey
 
 TODAY = date(2026, 8, 1)
 TIT = question("Parus major")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.taxa import LABEL_SETS, TaxonTable
+from engine.taxonomy.taxa import LABEL_SETS, TaxonTable
 from tests.tools.gbif_recordings import (
     MATCH,
     OCCURRENCES,
@@ -22,12 +22,12 @@ from tests.tools.gbif_recordings import (
 )
 from tests.tools.test_resolve import FACTS
 from tests.tools.test_taxon_table import write_facts
-from tools.key_coverage import higher_coverage
-from tools.key_outcome import Doubt, Outcome, Unresolved
-from tools.key_recordings import RecordedKeys
-from tools.recorded_usages import SOURCES, read_recordings
-from tools.resolved_keys import Question, ResolvedKey, lay_over_table, read_keys
-from tools.taxon_table import build
+from tools.keys.coverage import higher_coverage
+from tools.keys.outcome import Doubt, Outcome, Unresolved
+from tools.keys.recorded_usages import SOURCES, read_recordings
+from tools.keys.recordings import RecordedKeys
+from tools.keys.resolved import Question, ResolvedKey, lay_over_table, read_keys
+from tools.taxa.table import build
 
 TODAY = date(2026, 8, 1)
 

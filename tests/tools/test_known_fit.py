@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from engine import Ancestor, Taxon
+from engine.index.projection import TooFewPhotos
+from engine.index.spread import usual_angles
+from engine.index.vote import Evidence, VoteSettings, vote
 from engine.known import trust_in_likeliest
-from engine.projection import TooFewPhotos
-from engine.spread import usual_angles
-from engine.vote import Evidence, VoteSettings, vote
 from tools.known_fit import fit_known, name_votes
 
 TAXA = [

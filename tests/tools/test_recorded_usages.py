@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.gbif import BACKBONE
+from bot.gbif.client import BACKBONE
 from tests.tools.gbif_recordings import (
     API,
     COL_XR,
@@ -24,8 +24,8 @@ from tests.tools.gbif_recordings import (
     step,
     usage,
 )
+from tools.keys.recorded_usages import INDEX, read_recordings
 from tools.label_facts import LabelsError
-from tools.recorded_usages import INDEX, read_recordings
 
 PASSER = bird(family="Passeridae=5264", genus="Passer=2492321")
 OTHER_CHECKLIST = "9ca92552-f23a-41a8-a140-01abaa31c931"

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from engine.taxa import TaxonTable
+from engine.taxonomy.taxa import TaxonTable
 from tests.tools import gbif_recordings
 from tests.tools.gbif_matches import Matches, match, serving
 from tests.tools.test_taxon_table import BIRD, GANNET, MOTH, NOTHING, PLANT, fact, write_facts
-from tools.resolved_keys import read_keys
-from tools.taxa import taxa_app
-from tools.taxon_table import build
+from tools.keys.resolved import read_keys
+from tools.taxa.app import taxa_app
+from tools.taxa.table import build
 
 SHRIMP = ("Animalia", "Arthropoda", "Malacostraca", "Decapoda", "Palaemonidae", "Morus")
 FACTS = [

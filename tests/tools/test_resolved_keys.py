@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.taxa import COLUMNS, TaxonTable
+from engine.taxonomy.taxa import COLUMNS, TaxonTable
 from tests.tools.gbif_matches import question
+from tools.keys.resolved import Question, ResolvedKey, lay_over, read_keys, write_keys
 from tools.label_facts import LabelsError
-from tools.resolved_keys import Question, ResolvedKey, lay_over, read_keys, write_keys
 
 
 def key(number: int, name: str, **other: str) -> ResolvedKey:

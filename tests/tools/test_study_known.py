@@ -11,12 +11,12 @@ from typer import Exit
 
 from engine import Ancestor, Group, Taxon
 from engine.catalog import ModelEntry
-from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
+from engine.networks.classifier import Classifier, Scores
 from tools.crossvalidation import SPECIES_FOLDS, ProjectionChoice, species_out_of_fold
-from tools.known_tables import Judged
-from tools.study_known import judge_folds
-from tools.study_material import enough_photos
+from tools.study.known import judge_folds
+from tools.study.known_tables import Judged
+from tools.study.material import enough_photos
 
 SPECIES = [
     Taxon(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine import Group, Taxon
-from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
-from tools.study_material import without_label
+from engine.networks.classifier import Classifier, Scores
+from tools.study.material import without_label
 
 SPECIES = [
     Taxon(scientific_name=f"Genus species{number}", rank="species", lineage=())

@@ -15,8 +15,8 @@ from engine.precision import Precision
 from tests.hub_modules import HubModules, catalog_entry
 from tools.cli import app
 from tools.crossvalidation import deal_by_folds
-from tools.study_material import Embedded
-from tools.study_precision import first_species
+from tools.study.material import Embedded
+from tools.study.precision import first_species
 
 SPECIES, EACH = 6, 6
 

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from engine import Ancestor, Group, Taxon
 from engine.catalog import ModelEntry
-from engine.classifier import Classifier, Scores
 from engine.judge import ClassifierAnswer
+from engine.networks.classifier import Classifier, Scores
 from tools.cli import app
-from tools.study_material import StudyMaterial
-from tools.study_route import KINDS, Shown, indexes_of, show
+from tools.study.material import StudyMaterial
+from tools.study.route import KINDS, Shown, indexes_of, show
 
 PHOTOS = 10
 

@@ -15,9 +15,8 @@ from typer.testing import CliRunner
 
 from engine.batch import Batch
 from engine.embedder import Embedder
-from engine.projection import TooFewPhotos
-from engine.vote import VoteSettings, vote
-from tools import study_vote as study_module
+from engine.index.projection import TooFewPhotos
+from engine.index.vote import VoteSettings, vote
 from tools.crossvalidation import (
     FOLDS,
     Gallery,
@@ -27,7 +26,8 @@ from tools.crossvalidation import (
     photo_folds,
     species_folds,
 )
-from tools.study_vote import PROJECTIONS, VOTES, study_vote
+from tools.study import vote as study_module
+from tools.study.vote import PROJECTIONS, VOTES, study_vote
 
 SPECIES, EACH, WIDTH = 10, 9, 12
 Vectors = NDArray[np.float32]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine.taxa import DEFAULT_PATH, TaxonTable, fold
-from tools.higher_taxa import read_higher_taxa
+from engine.taxonomy.taxa import DEFAULT_PATH, TaxonTable, fold
+from tools.keys.resolved import read_keys
 from tools.label_facts import (
     RANKS,
     LabelsError,
@@ -21,11 +21,11 @@ from tools.label_facts import (
     spell,
     unescape,
 )
-from tools.misleading_names import MisleadingNames, read_misleading_names
-from tools.resolved_keys import read_keys
-from tools.taxa import taxa_app
-from tools.taxon_table import build
-from tools.vernacular_names import subtag
+from tools.taxa.app import taxa_app
+from tools.taxa.higher_taxa import read_higher_taxa
+from tools.taxa.misleading_names import MisleadingNames, read_misleading_names
+from tools.taxa.table import build
+from tools.taxa.vernacular_names import subtag
 
 COLUMNS = (
     "group",

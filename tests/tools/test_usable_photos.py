@@ -12,7 +12,7 @@ from PIL import Image
 from engine import PhotoRejected
 from engine.embedder import Embedder
 from tools.manifest import LabelledPhoto
-from tools.study_material import embed_labelled
+from tools.study.material import embed_labelled
 from tools.usable_photos import PhotoFile, decode_usable, usable
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine.taxa import TaxonTable, fold
-from engine.vernacular import DEFAULT_VERNACULAR_PATH, VernacularNames
+from engine.taxonomy.taxa import TaxonTable, fold
+from engine.taxonomy.vernacular import DEFAULT_VERNACULAR_PATH, VernacularNames
 from tools.label_facts import LabelsError
-from tools.taxa import taxa_app
-from tools.vernacular_names import COMMON_NAMES, build, in_order, read_common_names
+from tools.taxa.app import taxa_app
+from tools.taxa.vernacular_names import COMMON_NAMES, build, in_order, read_common_names
 
 ROWS = [
     ("Parus major", "deu", "Spiegelmeise"),

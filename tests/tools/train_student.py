@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.projection import Projection
-from engine.runtime import choose_output, open_network
+from engine.index.projection import Projection
+from engine.networks.runtime import choose_output, open_network
 from tools.starter.material import UNLABELLED, Material
 from tools.starter.network import StarterNetwork
 from tools.starter.student import FEATURES

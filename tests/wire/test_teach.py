@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from engine import Engine, EngineSettings
-from engine.index import SpeciesIndex
-from engine.samples import bundled_photos
+from engine.index.species_index import SpeciesIndex
+from engine.networks.samples import bundled_photos
 from engine.starter import starter_index
 from tools.sandbox import Member, Sandbox
 from tools.sandbox.places import Channel

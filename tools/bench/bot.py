@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from engine import Engine, EngineError, EngineSettings, Group
-from engine.samples import bundled_photos
+from engine.networks.samples import bundled_photos
 from tools.bench.machine import describe_machine
 from tools.engine_options import HomeOption, ModelsOption, engine_settings, fail
 from tools.sandbox import Sandbox

@@ -25,15 +25,15 @@ import typer
 from numpy.typing import NDArray
 
 from engine import Taxon
-from engine.index import SpeciesIndex
-from engine.index_writer import IndexWriter
-from engine.projection import Projection
-from engine.segment import Reference
-from engine.segment_builder import AUTO
-from engine.vote import VoteSettings
+from engine.index.projection import Projection
+from engine.index.segment import Reference
+from engine.index.segment_builder import AUTO
+from engine.index.species_index import SpeciesIndex
+from engine.index.vote import VoteSettings
+from engine.index.writer import IndexWriter
 from tools.bench.apart import in_new_process
 from tools.bench.machine import describe_machine
-from tools.index_growth import cores
+from tools.index.growth import cores
 
 SPECIES = 10_000
 _DEVIATION = 0.9

@@ -18,12 +18,12 @@ from PIL import Image
 from engine import EngineError, EngineSettings, Group, TaxonTable
 from engine.catalog import find_entry, load_catalog
 from engine.embedder import open_embedder
-from engine.encoding import encode_settings
-from engine.hub import locate
+from engine.index.projection import Projection
+from engine.networks.hub import locate
+from engine.networks.samples import bundled_photos
 from engine.photo_files import photo_files
 from engine.processor import has_bf16
-from engine.projection import Projection
-from engine.samples import bundled_photos
+from engine.workers.encoding import encode_settings
 from tools.bench.apart import in_new_process
 from tools.bench.index import generate_all, species_names, write_index
 from tools.bench.tensorflow_material import (

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from engine import TaxonTable
-from engine.vernacular import VernacularNames
+from engine.taxonomy.vernacular import VernacularNames
 from tools.bench.machine import describe_machine
 
 _SEED = 2026

@@ -52,8 +52,8 @@ class Fieldmark:
     async def start(self) -> None:
         """Start the engine."""
         from engine import Engine, Group
-        from engine.channel import Message
-        from engine.encoding import decode_settings
+        from engine.workers.channel import Message
+        from engine.workers.encoding import decode_settings
 
         self._group = Group(self._asked)
         self._engine = Engine(decode_settings(Message({"settings": self._settings})))

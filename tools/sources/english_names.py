@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine.taxa import fold
+from engine.taxonomy.taxa import fold
 from tools.label_facts import headline, read_by_hand
 from tools.sources.names import scientific_name_of
 

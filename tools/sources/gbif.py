@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 from urllib3.util import Retry
 
-from bot.gbif import API, BACKBONE, COL_XR
-from bot.gbif_answer import Match, TaxonInfo
+from bot.gbif.answer import Match, TaxonInfo
+from bot.gbif.client import API, BACKBONE, COL_XR
 from engine import Taxon, TaxonTable
 from tools.sources.download import PATIENCE, HostLost, Web
 from tools.sources.gbif_names import exactly, read_match

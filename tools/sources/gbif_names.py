@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.gbif_answer import Match, NameAnswer, TaxonInfo
+from bot.gbif.answer import Match, NameAnswer, TaxonInfo
 from engine import Taxon, TaxonTable
-from engine.taxa import fold
+from engine.taxonomy.taxa import fold
 from tools.sources.source import SourceError
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from engine import Taxon
-from engine.taxa import fold
+from engine.taxonomy.taxa import fold
 
 _SPECIES_LEVEL = 10.0
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from engine import SPECIES_RANKS, Ancestor, Taxon, TaxonTable
-from engine.taxa import HYBRID_SIGN, fold
+from engine.taxonomy.taxa import HYBRID_SIGN, fold
 from tools.label_facts import RANKS, LabelsError, rank_of, spell
 from tools.sources.source import SourceError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from urllib3.util import Retry
 
-from bot.gbif import API, BACKBONE
+from bot.gbif.client import API, BACKBONE
 from engine import SPECIES_RANKS, Taxon, TaxonTable
 from tools.sources.download import PATIENCE, Web
 from tools.sources.gbif_names import exactly, read_match

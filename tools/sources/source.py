@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from bot.filetype import file_type
+from bot.photos.filetype import file_type
 from engine import Taxon
 
 MAX_PHOTO_BYTES = 25 << 20

@@ -20,15 +20,15 @@ from engine.batch import Batch
 from engine.catalog import find_entry, load_catalog
 from engine.decode import decode
 from engine.embedder import Embedder, Part
-from engine.hub import read_module
-from engine.index_writer import IndexWriter
-from engine.projection import fit_projection
-from engine.runtime import open_network
-from engine.segment import Reference
+from engine.index.projection import fit_projection
+from engine.index.segment import Reference
+from engine.index.vote import Evidence, VoteSettings, fit_vote, vote
+from engine.index.writer import IndexWriter
+from engine.networks.hub import read_module
+from engine.networks.runtime import open_network
 from engine.starter import INDEX, MODEL, STARTER
-from engine.vote import Evidence, VoteSettings, fit_vote, vote
 from tools.crossvalidation import Gallery, species_folds
-from tools.index_done import reference_of
+from tools.index.done import reference_of
 from tools.known_fit import fit_known
 from tools.sources import open_source
 from tools.starter.material import Material

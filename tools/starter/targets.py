@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.projection import Projection, fit_projection
+from engine.index.projection import Projection, fit_projection
 from tools.starter.material import Material
 from tools.starter.views import Views
 

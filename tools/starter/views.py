@@ -20,9 +20,9 @@ from PIL import Image
 
 from engine.catalog import find_entry, load_catalog
 from engine.decode import Photo, decode
+from engine.index.projection import unit
 from engine.network import open_module
-from engine.projection import unit
-from engine.runtime import Network, choose_output
+from engine.networks.runtime import Network, choose_output
 from engine.settings import EngineSettings
 from tools.starter.material import Material
 

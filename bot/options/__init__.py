@@ -1,0 +1,1 @@
+"""What commands let people choose from while they type: countries, languages."""

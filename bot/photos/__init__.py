@@ -1,0 +1,1 @@
+"""From a message or a link to the bytes of a photo, within limits."""

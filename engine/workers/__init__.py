@@ -1,0 +1,1 @@
+"""Worker processes from outside: whose request is next, and what becomes of who dies."""

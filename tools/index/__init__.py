@@ -1,0 +1,1 @@
+"""``fieldmark index``: build an index of reference photos, and look after it."""

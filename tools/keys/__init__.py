@@ -1,0 +1,1 @@
+"""``fieldmark taxa resolve``: GBIF keys for taxa that have none."""

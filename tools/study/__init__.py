@@ -1,0 +1,1 @@
+"""``fieldmark study``: the comparisons behind the defaults."""
