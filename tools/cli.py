@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from io import TextIOWrapper
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from tools.bench.app import bench_app
-from tools.calibrate import calibrate
-from tools.demo import demo
-from tools.evaluate import evaluate
-from tools.identify import identify
-from tools.index.app import index_app
-from tools.models import models_app
-from tools.starter.app import starter_app
-from tools.study.known import study_known
-from tools.study.mixing import study_mixing
-from tools.study.networks import study_networks
-from tools.study.precision import study_precision
-from tools.study.route import study_route
-from tools.study.vote import study_vote
-from tools.taxa.app import taxa_app
+_LIES_IN = {
+    "identify": "tools.identify.identify",
+    "eval": "tools.evaluate.evaluate",
+    "calibrate": "tools.calibrate.calibrate",
+    "demo": "tools.demo.demo",
+    "study": "tools.study.app.study_app",
+    "bench": "tools.bench.app.bench_app",
+    "index": "tools.index.app.index_app",
+    "models": "tools.models.models_app",
+    "starter": "tools.starter.app.starter_app",
+    "taxa": "tools.taxa.app.taxa_app",
+}
 
-app = typer.Typer(
-    help="Fieldmark: name the species in a photo, in the terminal or on Discord.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command()(identify)
-app.command("eval")(evaluate)
-app.command()(calibrate)
-app.command()(demo)
-study_app = typer.Typer(
-    help="Repeat the comparisons behind choices in the engine.", no_args_is_help=True
-)
-study_app.command("networks")(study_networks)
-study_app.command("vote")(study_vote)
-study_app.command("mixing")(study_mixing)
-study_app.command("route")(study_route)
-study_app.command("known")(study_known)
-study_app.command("precision")(study_precision)
-app.add_typer(study_app, name="study")
-app.add_typer(bench_app, name="bench")
-app.add_typer(index_app, name="index")
-app.add_typer(models_app, name="models")
-app.add_typer(starter_app, name="starter")
-app.add_typer(taxa_app, name="taxa")
+
+class _Commands(Mapping[str, Any]):
+    """The commands, of which each is imported once it is asked for.
+
+    Together they import Discord's library, FAISS and more, for which ``identify`` should not wait.
+    """
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = _LIES_IN[name].rpartition(".")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(found)
+            command = typer.main.get_command(alone)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_LIES_IN)
+
+    def __len__(self) -> int:
+        return len(_LIES_IN)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**(attributes | {"commands": _Commands()}))
+
+
+app = typer.Typer(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def fieldmark() -> None:
+    """Fieldmark: name the species in a photo, in the terminal or on Discord."""
 
 
 def main() -> None:
