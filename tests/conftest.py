@@ -8,9 +8,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from engine import TaxonTable
+from tests.bot.fake_gbif import gbif
 from tests.hub_modules import hub_modules
 
-__all__ = ["hub_modules", "shared"]
+__all__ = ["gbif", "hub_modules", "shared"]
 
 # A busy machine is no fault of an example. Hypothesis measures by this limit, too, whether examples
 # are made quickly enough.
@@ -33,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first, in that order, and leave the rest as it is."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
+@pytest.fixture(scope="session")
+def taxa() -> TaxonTable:
+    """Return the taxon table that ships."""
+    return TaxonTable.load()
 
 
 @pytest.fixture(scope="session")

@@ -55,11 +55,6 @@ def web() -> CannedFetcher:
     return CannedFetcher()
 
 
-@pytest.fixture(scope="session")
-def taxa() -> TaxonTable:
-    return TaxonTable.load()
-
-
 @pytest.fixture
 async def simcord_bot(
     settings: Settings, engine: CannedEngine, taxa: TaxonTable, web: CannedFetcher

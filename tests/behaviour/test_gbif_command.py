@@ -32,7 +32,7 @@ from bot.taxon.lookup import Lookup
 from bot.taxon.reply import Reply
 from engine import EngineFailed, NameMatch, Requester, TaxonTable
 from tests.behaviour.world import JPEG, CannedEngine, World, build
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 
 class Draughtsman:
@@ -151,18 +151,6 @@ def pygbif_imported() -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MPLBACKEND", "Agg")
         importlib.import_module("pygbif")
-
-
-@pytest.fixture(scope="module")
-def taxa() -> TaxonTable:
-    return TaxonTable.load()
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bot.config import Settings
 from bot.gbif.client import GbifClient
 from engine import Candidate, EngineFailed, Requester, TaxonTable, Verdict
 from tests.behaviour.world import ANSWER, JPEG, CannedEngine, CannedFetcher, World
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 PHOTO = ("IMG_1.jpg", JPEG)
 LOOKS = {"Haemorhous mexicanus": 0.6, "Passer domesticus": 0.3, "Passer montanus": 0.08}
@@ -33,9 +33,8 @@ def pygbif_imported() -> None:
 
 
 @pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch, taxa: TaxonTable) -> AsyncIterator[FakeGbif]:
-    """Serve a GBIF that has records of the sparrows in Austria, and of nothing else."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def gbif(gbif: FakeGbif, taxa: TaxonTable) -> FakeGbif:
+    """Have records of the sparrows in Austria, and of nothing else."""
     keys = {str(taxa.named(name)[0].gbif_key): count for name, count in IN_AUSTRIA.items()}
 
     def counts(request: web.Request) -> Prepared:
@@ -45,9 +44,8 @@ async def gbif(monkeypatch: pytest.MonkeyPatch, taxa: TaxonTable) -> AsyncIterat
         count = keys.get(request.query["taxonKey"], 0) if here else 0
         return Prepared(json.dumps({"count": count, "results": []}).encode())
 
-    async with fake_gbif() as server:
-        server.route = counts
-        yield server
+    gbif.route = counts
+    return gbif
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from PIL import Image
 
@@ -78,6 +79,14 @@ async def fake_gbif() -> AsyncIterator[FakeGbif]:
     finally:
         gbif.over.set()
         await runner.cleanup()
+
+
+@pytest.fixture
+async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
+    """Serve a GBIF for one test."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with fake_gbif() as server:
+        yield server
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,7 @@ from bot.gbif.client import (
     GbifUnavailable,
 )
 from engine import Ancestor, Taxon, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
-
-
-@pytest.fixture(scope="module")
-def taxa() -> TaxonTable:
-    return TaxonTable.load()
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 
 @pytest.fixture

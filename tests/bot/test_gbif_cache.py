@@ -16,7 +16,7 @@ from bot.gbif import cache as gbif_cache
 from bot.gbif.cache import GbifCache
 from bot.gbif.client import GbifClient, GbifRefused, GbifUnavailable
 from engine import Taxon, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 DAY = 24 * 3600.0
 PUMA = Taxon(scientific_name="Puma concolor", rank="species", gbif_key=2435099)
@@ -44,13 +44,6 @@ async def cache(tmp_path: Path, clock: Clock) -> AsyncIterator[GbifCache]:
     cache = GbifCache(tmp_path / "sub" / "gbif.sqlite", now=clock)
     yield cache
     await cache.close()
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.gbif.cache import GbifCache
 from bot.gbif.client import BACKBONE, COL_XR, GbifClient, GbifUnavailable
 from engine import Ancestor, Taxon, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 ROBIN = Taxon(scientific_name="Erithacus rubecula", rank="species", gbif_key=2492462)
 TIT = Taxon(scientific_name="Parus major", rank="species", gbif_key=9705453)
@@ -73,11 +73,9 @@ def world(request: web.Request) -> Prepared:
 
 
 @pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        server.route = world
-        yield server
+def gbif(gbif: FakeGbif) -> FakeGbif:
+    gbif.route = world
+    return gbif
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from bot.gbif.client import (
 from bot.gbif.facts import Dated, Occurrences, WorldTiles
 from bot.gbif.transport import API, TILES, GbifTransport, Service, get_json, get_picture
 from engine import Taxon, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 _ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("FIELDMARK_SHARED", _ROOT / "../shared")) / "gbif/recordings"
@@ -97,18 +97,6 @@ def recordings() -> list[Any]:
 
 ALL = [*recordings(), *(pytest.param(entry, id=entry.file) for entry in BY_HAND)]
 ERRORS = {400: GbifRefused, 404: GbifNotFound, 429: GbifBusy, 503: GbifBusy}
-
-
-@pytest.fixture(scope="module")
-def taxa() -> TaxonTable:
-    return TaxonTable.load()
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
 
 
 def taxon_of(recording: Recording) -> Taxon:

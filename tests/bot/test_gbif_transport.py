@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -14,7 +14,7 @@ from aiohttp import web
 from bot.gbif.breaker import CircuitBreaker
 from bot.gbif.errors import GbifBusy, GbifNonsense, GbifRefused, GbifUnavailable
 from bot.gbif.transport import API, GbifTransport, Service, get_json, get_picture
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 FINE = Prepared(b'{"count": 7}')
 DOWN = Prepared(b"", status=503)
@@ -30,13 +30,6 @@ def ask_name(**options: Any) -> Any:
 
 async def ask(transport: GbifTransport) -> Any:
     return await transport.ask(Service.OCCURRENCES, ask_count, within_s=30)
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
 
 
 @pytest.fixture

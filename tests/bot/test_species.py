@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from bot.gbif.client import GbifClient
 from bot.taxon.lookup import Lookup
 from bot.taxon.species import SpeciesFinder
 from engine import Taxon, TaxonTable
-from tests.bot.fake_gbif import FakeGbif, Prepared, fake_gbif
+from tests.bot.fake_gbif import FakeGbif, Prepared
 
 Json = dict[str, Any]
 
@@ -25,18 +24,6 @@ HIGHER = {
     "FAMILY": "Asteraceae",
     "GENUS": "Dahlia",
 }
-
-
-@pytest.fixture(scope="module")
-def taxa() -> TaxonTable:
-    return TaxonTable.load()
-
-
-@pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.bot.fake_gbif import FakeGbif, Prepared, bot_that_asks, fake_gbif, tile
+from tests.bot.fake_gbif import FakeGbif, Prepared, bot_that_asks, tile
 from tools.sandbox import Sandbox
 
 Json = dict[str, Any]
@@ -42,11 +42,9 @@ def sparrow(request: web.Request) -> Prepared:
 
 
 @pytest.fixture
-async def gbif(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeGbif]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    async with fake_gbif() as server:
-        server.route = sparrow
-        yield server
+def gbif(gbif: FakeGbif) -> FakeGbif:
+    gbif.route = sparrow
+    return gbif
 
 
 @pytest.fixture
