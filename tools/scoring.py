@@ -165,8 +165,9 @@ def computed_by(answered: Sequence[Answered]) -> dict[str, str]:
 
 
 def agreement(first: Sequence[Answered], second: Sequence[Answered]) -> dict[str, Any]:
-    """Compare two engines' answers to the same photos."""
-    pairs = list(zip(first, second, strict=True))
+    """Compare two engines' answers to the photos that both answered."""
+    seconds = {b.photo.path: b for b in second}
+    pairs = [(a, seconds[a.photo.path]) for a in first if a.photo.path in seconds]
     tops = [
         (a.answer.candidates[:1], b.answer.candidates[:1])
         for a, b in pairs

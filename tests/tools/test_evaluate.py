@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from engine import Ancestor, Taxon, TaxonTable, Verdict
+from engine import Ancestor, Candidate, Group, Identification, Taxon, TaxonTable, Verdict
 from engine.networks.classifier import sharpen
 from tests.hub_modules import HubModules
 from tools.calibrate import fit_temperature, fit_threshold
 from tools.cli import app
 from tools.manifest import LabelledPhoto, ManifestInvalid, read_references
-from tools.scoring import expected_calibration_error
+from tools.scoring import Answered, agreement, expected_calibration_error
 from tools.verdict_scores import Judged, is_right, score_verdicts
 
 COLUMNS = ["path", "split", "group", "scientific_name", "label_set", "label_index"]
@@ -93,6 +93,30 @@ def test_two_runtimes_are_compared(hub_modules: HubModules, photos: Path) -> Non
     agreement = json.loads(run(hub_modules, photos, "eval", *options).stdout)["agreement"]
     assert (agreement["with"], agreement["photos"]) == ("tensorflow", 3)
     assert agreement["top1_agreement"] == 1.0
+
+
+def test_a_photo_that_only_one_run_could_use_is_not_compared() -> None:
+    def answered(name: str, probability: float) -> Answered:
+        photo = LabelledPhoto(
+            path=Path(name), group="birds", scientific_name="", label_set=None, taxon=None
+        )
+        candidate = Candidate(taxon=ROBIN, probability=probability, model="birds")
+        answer = Identification(
+            candidates=(candidate,),
+            verdict=None,
+            group=Group.BIRD,
+            known=True,
+            known_score=1.0,
+            models=(),
+            timings_ms={},
+        )
+        return Answered(photo=photo, answer=answer)
+
+    first = [answered("a.jpg", 0.9), answered("lost.jpg", 0.2), answered("b.jpg", 0.8)]
+    second = [answered("a.jpg", 0.9), answered("b.jpg", 0.7)]
+    compared = agreement(first, second)
+    assert compared["photos"] == 2
+    assert compared["greatest_difference"] == pytest.approx(0.1)
 
 
 def test_a_run_is_not_compared_with_itself(hub_modules: HubModules, photos: Path) -> None:
