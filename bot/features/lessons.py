@@ -72,12 +72,28 @@ class Lessons:
         if not self._section.allows(interaction.guild_id):
             raise Refusal(_NOT_HERE.format(id=interaction.guild_id))
 
+    async def find(
+        self, interaction: discord.Interaction[Any], name: str, photo: Selection
+    ) -> Species:
+        """Return the species that a member called ``name``, for a lesson from ``photo``.
+
+        Raises:
+            Refusal: as ``Teacher.find``.
+            EngineError: as ``Teacher.find``.
+        """
+        return await self._teacher.find(
+            name,
+            requester=requester_of(interaction),
+            locale=interaction.locale.value,
+            spoiler=photo.spoiler,
+        )
+
     async def teach(
         self, interaction: discord.Interaction[Any], name: str, photo: Selection
     ) -> None:
         """Have a moderator's photo learnt."""
         await interaction.response.defer(thinking=True)
-        species = await self._found(interaction, name, photo)
+        species = await self.find(interaction, name, photo)
         await self.learn(interaction, species, photo)
 
     async def learn(
@@ -111,7 +127,7 @@ class Lessons:
         if not interaction.app_permissions.attach_files:
             raise Refusal(_NO_FILES)
         await interaction.response.defer(thinking=True)
-        species = await self._found(interaction, name, photo)
+        species = await self.find(interaction, name, photo)
         if len(species.name) > LONGEST_NAME:
             raise Refusal(_TOO_LONG)
         requester = requester_of(interaction)
@@ -199,16 +215,6 @@ class Lessons:
             if isinstance(error, discord.NotFound):
                 raise Refusal("The message is gone, so nothing was learnt.") from None
             raise
-
-    async def _found(
-        self, interaction: discord.Interaction[Any], name: str, photo: Selection
-    ) -> Species:
-        return await self._teacher.find(
-            name,
-            requester=requester_of(interaction),
-            locale=interaction.locale.value,
-            spoiler=photo.spoiler,
-        )
 
     async def _names(self, interaction: discord.Interaction[Any], taught: Taught) -> Names:
         readers = Readers.of_interaction(interaction, private=False)

@@ -13,8 +13,8 @@ from bot.features.lesson_modal import SpeciesMenu, SpeciesModal
 from bot.features.lessons import Lessons, Posted, moderates
 from bot.features.remove import removable
 from bot.photos.intake import NO_PHOTO, Intake, Selection
-from bot.photos.request import is_answer, photographed, requester_of
-from bot.teacher import Teacher
+from bot.photos.request import is_answer, photographed
+from bot.taxon.species import SpeciesFinder
 
 _LOOKING = "I'm looking at the photo."
 
@@ -22,9 +22,9 @@ _LOOKING = "I'm looking at the photo."
 class MessageLessons:
     """Answers the menu of a message, and the form and the menu of species that follow."""
 
-    def __init__(self, lessons: Lessons, teacher: Teacher, intake: Intake) -> None:
+    def __init__(self, lessons: Lessons, finder: SpeciesFinder, intake: Intake) -> None:
         self._lessons = lessons
-        self._teacher = teacher
+        self._finder = finder
         self._intake = intake
 
     async def ask(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
@@ -56,14 +56,9 @@ class MessageLessons:
             photo = _first_of(selection)
             posted = Posted(link=message.jump_url, author_id=_poster_id(message))
             try:
-                species = await self._teacher.find(
-                    name,
-                    requester=requester_of(interaction),
-                    locale=interaction.locale.value,
-                    spoiler=photo.spoiler,
-                )
+                species = await self._lessons.find(interaction, name, photo)
             except Refusal as refusal:
-                offered = await self._teacher.finder.suggest(name, locale=interaction.locale.value)
+                offered = await self._finder.suggest(name, locale=interaction.locale.value)
                 if not offered:
                     raise Refusal(f"{refusal} `/teach` offers names as they are typed.") from None
                 chosen = partial(self._chosen, photo, posted)
@@ -80,9 +75,7 @@ class MessageLessons:
             # In the place of the menu, which works no more.
             view = removable(interaction.user.id)
             await interaction.response.edit_message(content=_LOOKING, view=view)
-            species = await self._teacher.find(
-                name, requester=requester_of(interaction), spoiler=photo.spoiler
-            )
+            species = await self._lessons.find(interaction, name, photo)
             await self._lessons.learn(interaction, species, photo, posted)
         except Exception as error:  # noqa: BLE001 - the shared surface logs what is unexpected
             if not answer_is_gone(error):

@@ -24,7 +24,7 @@ from bot.teacher import Teacher
 def feature(teacher: Teacher, intake: Intake, naming: Naming, section: TeachSection) -> Feature:
     """Build the feature; without a server that may teach it has no command, only the buttons."""
     lessons = Lessons(teacher, intake, naming, section)
-    message_lessons = MessageLessons(lessons, teacher, intake)
+    message_lessons = MessageLessons(lessons, teacher.finder, intake)
 
     @app_commands.command(name="teach", description="Teach me what species a photo shows.")
     @app_commands.describe(

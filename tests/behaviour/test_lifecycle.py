@@ -124,14 +124,8 @@ async def test_the_invitation_is_logged(world: World, caplog: pytest.LogCaptureF
 
 
 async def test_a_photo_that_comes_before_the_engine_is_ready_waits_for_it(
-    settings: Settings,
-    engine: CannedEngine,
-    taxa: TaxonTable,
-    web: CannedFetcher,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, engine: CannedEngine, taxa: TaxonTable, web: CannedFetcher
 ) -> None:
-    # What is told who waits is no part of this, but simcord would wait to see it told.
-    monkeypatch.setattr("bot.waiting._FIRST_AFTER_S", 100)
     bot = build(settings, engine, taxa, web)
     env = simcord.Env(bot)
     engine.start_slowly(env)

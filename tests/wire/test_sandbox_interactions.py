@@ -8,10 +8,22 @@ from typing import Any
 import discord
 import pytest
 
-from tests.wire.echo_bot import running
+from tests.wire.echo_bot import Bot, running
 from tools.sandbox import Member, NoResponse, NotPossible, Sandbox, Settings
+from tools.sandbox.places import Channel
 
 PHOTO = {"photo": ("photo.png", b"not quite a photo")}
+
+
+async def deferred(
+    sandbox: Sandbox, bot: Bot, *, channel: Channel | None = None
+) -> discord.Interaction[Any]:
+    """Have a command run that the bot answers with "thinking"; return it as the bot has it."""
+    received = bot.wait_for("interaction", timeout=5)
+    bot.may_answer.set()
+    asked = await sandbox.member.run_command("slow", channel=channel)
+    await asked.acknowledged()
+    return await received
 
 
 async def test_commands_are_registered_as_the_bot_describes_them(sandbox: Sandbox) -> None:
@@ -183,11 +195,7 @@ async def test_a_late_acknowledgement_is_refused_and_the_person_told(spec: Path)
 
 async def test_an_answer_after_fifteen_minutes_is_refused(sandbox: Sandbox) -> None:
     async with running(sandbox) as bot:
-        received = bot.wait_for("interaction", timeout=5)
-        bot.may_answer.set()
-        asked = await sandbox.member.run_command("slow")
-        await asked.acknowledged()
-        interaction = await received
+        interaction = await deferred(sandbox, bot)
         sandbox.settings.token_lifetime = 0.0
         with pytest.raises(discord.HTTPException) as refusal:
             await interaction.edit_original_response(content="too late")
@@ -196,11 +204,7 @@ async def test_an_answer_after_fifteen_minutes_is_refused(sandbox: Sandbox) -> N
 
 async def test_the_defer_fixes_who_sees_the_answer(sandbox: Sandbox) -> None:
     async with running(sandbox) as bot:
-        received = bot.wait_for("interaction", timeout=5)
-        bot.may_answer.set()
-        asked = await sandbox.member.run_command("slow")
-        await asked.acknowledged()
-        interaction = await received
+        interaction = await deferred(sandbox, bot)
         first = await interaction.followup.send("the answer", ephemeral=True, wait=True)
         second = await interaction.followup.send("a secret", ephemeral=True, wait=True)
         await first.edit(content="the better answer")
@@ -227,11 +231,7 @@ async def test_the_defer_fixes_who_sees_the_answer(sandbox: Sandbox) -> None:
 
 async def test_an_answer_deleted_before_it_came_is_not_brought_back(sandbox: Sandbox) -> None:
     async with running(sandbox) as bot:
-        received = bot.wait_for("interaction", timeout=5)
-        bot.may_answer.set()
-        asked = await sandbox.member.run_command("slow")
-        await asked.acknowledged()
-        interaction = await received
+        interaction = await deferred(sandbox, bot)
         await interaction.delete_original_response()
         secret = await interaction.followup.send("a secret", ephemeral=True, wait=True)
         assert secret.flags.ephemeral is True
@@ -320,11 +320,7 @@ async def test_a_server_without_the_application(sandbox: Sandbox) -> None:
             await sandbox.member.run_command("slow", channel=place)
         bot.tree.allowed_installs = discord.app_commands.AppInstallationType(guild=True, user=True)
         await bot.tree.sync()
-        received = bot.wait_for("interaction", timeout=5)
-        bot.may_answer.set()
-        asked = await sandbox.member.run_command("slow", channel=place)
-        await asked.acknowledged()
-        interaction = await received
+        interaction = await deferred(sandbox, bot, channel=place)
         assert interaction.is_user_integration()
         assert not interaction.is_guild_integration()
         for number in range(6):
